@@ -13,7 +13,8 @@ struct Frame {
   Eigen::Vector3d spacing_mm = Eigen::Vector3d::Ones();
   Eigen::Vector3d origin_mm = Eigen::Vector3d::Zero();  ///< centre of voxel (0,0,0)
   Eigen::Matrix3d direction = Eigen::Matrix3d::Identity();
-  std::string frame_id;  ///< made by import, copied by every tool; empty when unknown
+  std::string frame_id;     ///< made by import, copied by every tool; empty when unknown
+  double slice_gap_mm = 0;  ///< largest gap between the scanner's own slices, from import on; 0 when unknown
 
   Eigen::Vector3d toWorld(const Eigen::Vector3d& index) const {
     return origin_mm + direction * index.cwiseProduct(spacing_mm);
