@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-/// The parameter table of an executable, from which flags, --config, --schema, --xml, --help, completion, the man page and
-/// the guide's head are made.
+/// The parameter table of an executable, from which flags, --config, --schema, --xml, --help, completion, the man page
+/// and the guide's head are made.
 namespace osteo::cli {
 
 enum class Type { Flag, Integer, Number, Text, Choice, File, Folder };
@@ -36,17 +36,18 @@ struct Parameter {
 };
 
 // Rows. Lists are given on the command line as comma-separated values.
-Parameter input(std::string name, std::vector<std::string> extensions, std::string help);        ///< positional, required
-Parameter inputs(std::string name, std::vector<std::string> extensions, std::string help);       ///< positional, one or more
-Parameter inputFolder(std::string name, std::string help);                                       ///< positional file or folder
+Parameter input(std::string name, std::vector<std::string> extensions, std::string help);   ///< positional, required
+Parameter inputs(std::string name, std::vector<std::string> extensions, std::string help);  ///< positional, one or more
+Parameter inputFolder(std::string name, std::string help);  ///< positional file or folder
 Parameter inputOption(std::string name, std::vector<std::string> extensions, std::string help);  ///< --name FILE
-Parameter output(std::vector<std::string> extensions, std::string help);                         ///< -o, --output, required
-Parameter outputOption(std::string name, std::vector<std::string> extensions, std::string help); ///< --name FILE
-Parameter flag(std::string name, std::string help);                                              ///< default false
+Parameter output(std::vector<std::string> extensions, std::string help);  ///< -o, --output, required
+Parameter outputOption(std::string name, std::vector<std::string> extensions, std::string help);  ///< --name FILE
+Parameter flag(std::string name, std::string help);                                               ///< default false
 Parameter integer(std::string name, std::string unit, long long standard, Range range, std::string help);
 Parameter number(std::string name, std::string unit, double standard, Range range, std::string help);
 Parameter optionalNumber(std::string name, std::string unit, Range range, std::string help);  ///< absent unless given
-Parameter numbers(std::string name, std::string unit, int count, Range range, std::string help);  ///< absent unless given
+Parameter numbers(std::string name, std::string unit, int count, Range range,
+                  std::string help);  ///< absent unless given
 Parameter text(std::string name, std::string standard, std::string help);
 Parameter choice(std::string name, std::vector<std::string> choices, std::string standard, std::string help);
 /// --picture FILE.png, the same in every app that draws.

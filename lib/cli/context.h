@@ -50,8 +50,8 @@ class Context {
   /// `compare` alone: ends with exit code 1 after everything was printed.
   void differs();
 
-  /// Commits outputs, then writes the run record: beside the main output (the first that was opened), as the main output
-  /// itself when that is .json, or in the folder as record.json. Returns the exit code. Called by main().
+  /// Commits outputs, then writes the run record: beside the main output (the first that was opened), as the main
+  /// output itself when that is .json, or in the folder as record.json. Returns the exit code. Called by main().
   int finish();
 
  private:

@@ -76,15 +76,18 @@ AtomicOutput::AtomicOutput(const std::string& path, bool force, Type type)
   const fs::path folder = fs::path(path_).parent_path().empty() ? "." : fs::path(path_).parent_path();
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored))
-    throw Error(Exit::CantCreate, {.what = "its folder does not exist", .file = path, .hint = "create the folder first"});
+    throw Error(Exit::CantCreate,
+                {.what = "its folder does not exist", .file = path, .hint = "create the folder first"});
   if (access(folder.c_str(), W_OK | X_OK) != 0)
     throw Error(errno == EACCES ? Exit::NoPermission : Exit::CantCreate,
                 {.what = "its folder can't be written", .file = path, .got = std::strerror(errno)});
   if (fs::exists(path_, ignored)) {
-    if (!force) throw Error(Exit::CantCreate, {.what = "the output exists", .file = path, .hint = "--force replaces it"});
+    if (!force)
+      throw Error(Exit::CantCreate, {.what = "the output exists", .file = path, .hint = "--force replaces it"});
     if (fs::is_directory(path_, ignored) != (type == Type::Folder))
-      throw Error(Exit::CantCreate, {.what = type == Type::Folder ? "it is a file, not a folder" : "it is a folder, not a file",
-                                     .file = path});
+      throw Error(
+          Exit::CantCreate,
+          {.what = type == Type::Folder ? "it is a file, not a folder" : "it is a folder, not a file", .file = path});
   }
   temporary_ = temporaryFor(path_);
   rememberTemporary(temporary_);
@@ -123,7 +126,8 @@ void AtomicOutput::commit() {
     syncPath(temporary_, O_RDONLY);
     fs::rename(temporary_, path_, failure);
   }
-  if (failure) throw Error(Exit::IoError, {.what = "it can't be put in place", .file = path_, .got = failure.message()});
+  if (failure)
+    throw Error(Exit::IoError, {.what = "it can't be put in place", .file = path_, .got = failure.message()});
   committed_ = true;
   forgetTemporary(temporary_);
   const fs::path folder = fs::path(path_).parent_path();

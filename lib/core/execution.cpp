@@ -53,7 +53,9 @@ nlohmann::json execution() {
   getrusage(RUSAGE_SELF, &usage);
   utsname host{};
   uname(&host);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
   const std::lock_guard lock(steps().mutex);
   return {{"start", isoTime(kProcessStart)},
           {"wall_s", std::chrono::duration<double>(std::chrono::system_clock::now() - kProcessStart).count()},

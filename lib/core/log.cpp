@@ -34,11 +34,16 @@ bool wantsColor() {
 
 spdlog::level::level_enum convert(Level level) {
   switch (level) {
-    case Level::Debug: return spdlog::level::debug;
-    case Level::Info: return spdlog::level::info;
-    case Level::Warning: return spdlog::level::warn;
-    case Level::Error: return spdlog::level::err;
-    case Level::Off: break;
+    case Level::Debug:
+      return spdlog::level::debug;
+    case Level::Info:
+      return spdlog::level::info;
+    case Level::Warning:
+      return spdlog::level::warn;
+    case Level::Error:
+      return spdlog::level::err;
+    case Level::Off:
+      break;
   }
   return spdlog::level::off;
 }
@@ -47,7 +52,8 @@ void emit(Level level, const std::string& message) {
   LogState& s = state();
   if (!s.terminal) configureLog(Level::Info);
   s.terminal->log(convert(level), message);
-  if (s.file) s.file->log(convert(level), nlohmann::json(message).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (s.file)
+    s.file->log(convert(level), nlohmann::json(message).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace
@@ -62,7 +68,8 @@ void configureLog(Level stderr_level, const std::string& jsonl_path) {
   s.file.reset();
   if (jsonl_path.empty()) return;
   try {
-    s.file = std::make_shared<spdlog::logger>("file", std::make_shared<spdlog::sinks::basic_file_sink_mt>(jsonl_path, true));
+    s.file =
+        std::make_shared<spdlog::logger>("file", std::make_shared<spdlog::sinks::basic_file_sink_mt>(jsonl_path, true));
   } catch (const spdlog::spdlog_ex&) {
     throw Error(Exit::CantCreate, {.what = "the log file can't be written", .file = jsonl_path});
   }

@@ -28,7 +28,8 @@ int cgroupThreads() {
   std::ifstream v2("/sys/fs/cgroup/cpu.max");
   std::string quota;
   double period = 0;
-  if (v2 >> quota >> period && quota != "max" && period > 0) return std::max(1, static_cast<int>(std::atof(quota.c_str()) / period));
+  if (v2 >> quota >> period && quota != "max" && period > 0)
+    return std::max(1, static_cast<int>(std::atof(quota.c_str()) / period));
   std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
   double q = 0;
   if (v1_quota >> q && v1_period >> period && q > 0 && period > 0) return std::max(1, static_cast<int>(q / period));
@@ -69,7 +70,8 @@ void parallelChunks(std::int64_t n, std::int64_t chunk,
   tbb::parallel_for(std::int64_t{0}, chunks, [&](std::int64_t c) { body(c * chunk, std::min(n, (c + 1) * chunk), c); });
 }
 
-double parallelSum(std::int64_t n, std::int64_t chunk, const std::function<double(std::int64_t, std::int64_t)>& partial) {
+double parallelSum(std::int64_t n, std::int64_t chunk,
+                   const std::function<double(std::int64_t, std::int64_t)>& partial) {
   if (n <= 0) return 0.0;
   std::vector<double> sums(static_cast<std::size_t>((n + chunk - 1) / chunk));
   parallelChunks(n, chunk, [&](std::int64_t first, std::int64_t last, std::int64_t c) {

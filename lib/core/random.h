@@ -16,7 +16,8 @@ inline std::uint64_t mix(std::uint64_t x) {
 /// give the same numbers for any thread count.
 class Random {
  public:
-  explicit Random(std::uint64_t seed, std::uint64_t stream = 0) : key_(mix(mix(seed) ^ (stream * 0xd1342543de82ef95ULL))) {}
+  explicit Random(std::uint64_t seed, std::uint64_t stream = 0)
+      : key_(mix(mix(seed) ^ (stream * 0xd1342543de82ef95ULL))) {}
   /// Uniform in [0, 1).
   double uniform(std::uint64_t k) const { return static_cast<double>(mix(key_ ^ mix(k)) >> 11) * 0x1.0p-53; }
   /// Standard normal by Box–Muller.

@@ -1,0 +1,65 @@
+#include "cli/record.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/common.h"
+#include "core/execution.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "core/version.h"
+
+using nlohmann::json;
+
+namespace osteo::cli {
+namespace {
+
+/// Steers talk and speed, never the result: it belongs to the execution block.
+bool isExecution(const std::string& name) {
+  for (const char* e : {"force", "dry-run", "threads", "quiet", "verbose", "debug", "log", "progress"})
+    if (name == e) return true;
+  return false;
+}
+
+json baseNames(const json& value) {
+  if (value.is_string()) return core::baseName(value.get<std::string>());
+  json names = json::array();
+  for (const json& v : value) names.push_back(baseNames(v));
+  return names;
+}
+
+void addInputs(const json& value, const std::string& role, json& object) {
+  if (value.is_array()) {
+    for (const json& v : value) addInputs(v, role, object);
+    return;
+  }
+  const std::string path = value.get<std::string>();
+  object.push_back({{"role", role}, {"name", core::baseName(path)}, {"sha256", core::sha256File(path)}});
+}
+
+}  // namespace
+
+json makeRecord(const Call& call, const json& result, const json& results) {
+  json parameters = json::object(), object = json::array();
+  for (const Parameter& p : allParameters(call.job)) {
+    const auto at = call.parameters.find(keyOf(p.name));
+    if (at == call.parameters.end() || at->is_null() || isExecution(p.name)) continue;
+    const bool path = p.type == Type::File || p.type == Type::Folder;
+    parameters[keyOf(p.name)] = path ? baseNames(*at) : *at;
+    if (p.channel == Channel::Input) addInputs(*at, keyOf(p.name), object);
+  }
+  return {{"@type", "CreateAction"},
+          {"space", "LPS"},
+          {"instrument",
+           {{"name", "osteoforge " + commandOf(call.app, call.job)},
+            {"version", core::version()},
+            {"commit", core::commit()}}},
+          {"object", object},
+          {"result", result},
+          {"parameters", parameters},
+          {"seed", call.parameters.value("seed", 0ULL)},
+          {"warnings", core::warnings()},
+          {"results", results},
+          {"execution", core::execution()}};
+}
+
+}  // namespace osteo::cli
