@@ -27,7 +27,8 @@ std::string amfBytes(const TriangleMesh& mesh);
 /// Writes the package itself: ZIP with fixed times, so that the same mesh gives the same bytes.
 void write3mf(const TriangleMesh& mesh, const std::string& path);
 
-/// "SPACE=LPS FRAME=…"; the frame is left out when unknown. Throws DataError for a frame_id with white space or over 64 bytes.
+/// "SPACE=LPS FRAME=…"; the frame is left out when unknown. Throws DataError for a frame_id with white space or over 64
+/// bytes.
 std::string spaceTag(const std::string& frame_id);
 /// What a note says: converts RAS points (and normals) to LPS, returns the frame_id; warns when SPACE is missing.
 /// Throws DataError for any other space.

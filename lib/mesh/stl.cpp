@@ -1,0 +1,143 @@
+#include <fmt/format.h>
+
+#include <Eigen/Geometry>
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/parallel.h"
+#include "mesh/formats.h"
+#include "mesh/welder.h"
+
+namespace osteo::mesh {
+namespace {
+
+constexpr std::size_t kHeader = 80, kPrefix = 84, kFacet = 50;
+
+std::uint32_t facetCount(const std::string& bytes) {
+  std::uint32_t count;
+  std::memcpy(&count, bytes.data() + kHeader, sizeof count);
+  return count;
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return result;
+}
+
+/// Binary files may start with "solid" too: the size decides, then the word after the first line.
+bool isAscii(const std::string& bytes) {
+  const std::string head = lower(std::string_view(bytes).substr(0, 1024));
+  if (head.compare(0, 5, "solid") != 0) return false;
+  if (bytes.size() >= kPrefix && bytes.size() == kPrefix + kFacet * std::size_t{facetCount(bytes)}) return false;
+  return head.find("facet") != std::string::npos || head.find("endsolid") != std::string::npos;
+}
+
+void addTriangle(TriangleMesh& mesh, std::uint32_t a, std::uint32_t b, std::uint32_t c) {
+  if (a != b && b != c && c != a) mesh.triangles.push_back({a, b, c});
+}
+
+RawMesh readBinary(const std::string& bytes, const std::string& path) {
+  if (bytes.size() < kPrefix) unfit(path, "the STL ends within its header", fmt::format("{} bytes", bytes.size()));
+  const std::size_t count = facetCount(bytes), needed = kPrefix + kFacet * count;
+  if (bytes.size() < needed)
+    throw core::Error(
+        core::Exit::DataError,
+        {.what = "the STL is truncated, or is no STL",
+         .file = path,
+         .expected = fmt::format("{} bytes for the {} triangles that its header announces", needed, count),
+         .got = fmt::format("{} bytes", bytes.size())});
+  if (bytes.size() > needed)
+    core::warn(fmt::format("{}: {} bytes after the last triangle are ignored", path.substr(path.rfind('/') + 1),
+                           bytes.size() - needed));
+  RawMesh raw;
+  raw.note = bytes.substr(0, kHeader);
+  raw.mesh.triangles.reserve(count);
+  Welder welder(count / 2 + 3);
+  for (std::size_t t = 0; t < count; ++t) {
+    float c[9];
+    std::memcpy(c, bytes.data() + kPrefix + kFacet * t + 12, sizeof c);
+    for (const float x : c)
+      if (!std::isfinite(x)) unfit(path, "a coordinate is not a finite number", fmt::format("in triangle {}", t));
+    std::uint32_t index[3];
+    for (int v = 0; v < 3; ++v) index[v] = welder.add({c[3 * v], c[3 * v + 1], c[3 * v + 2]});
+    addTriangle(raw.mesh, index[0], index[1], index[2]);
+  }
+  raw.mesh.vertices = welder.takeVertices();
+  return raw;
+}
+
+RawMesh readAscii(const std::string& bytes, const std::string& path) {
+  TextCursor text(bytes);
+  RawMesh raw;
+  raw.note = text.restOfLine();
+  Welder welder;
+  std::uint32_t corner[3];
+  int corners = 0;
+  bool ended = false;
+  while (!text.atEnd()) {
+    const std::string word = lower(text.word());
+    if (word == "vertex") {
+      Eigen::Vector3d p;
+      if (corners == 3 || !text.number(p[0]) || !text.number(p[1]) || !text.number(p[2]))
+        unfit(path, "a vertex of the ASCII STL is not readable",
+              fmt::format("after {} triangles", raw.mesh.triangles.size()));
+      corner[corners++] = welder.add(p);
+    } else if (word == "endloop") {
+      if (corners != 3) unfit(path, "a facet of the ASCII STL is not a triangle", fmt::format("{} corners", corners));
+      addTriangle(raw.mesh, corner[0], corner[1], corner[2]);
+      corners = 0;
+    } else if (word == "endsolid") {
+      ended = true;
+      text.restOfLine();
+    } else if (word == "solid") {  // a file may hold several solids
+      ended = false;
+      text.restOfLine();
+    } else if (word == "facet") {
+      text.restOfLine();
+    } else if (word != "outer" && word != "loop" && word != "endfacet") {
+      unfit(path, "the ASCII STL has an unknown word", "\"" + word.substr(0, 20) + "\"");
+    }
+  }
+  if (!ended || corners != 0) unfit(path, "the ASCII STL is truncated", "no endsolid at its end");
+  raw.mesh.vertices = welder.takeVertices();
+  return raw;
+}
+
+}  // namespace
+
+RawMesh readStl(const std::string& bytes, const std::string& path) {
+  return isAscii(bytes) ? readAscii(bytes, path) : readBinary(bytes, path);
+}
+
+std::string stlBytes(const TriangleMesh& mesh) {
+  const std::size_t count = mesh.triangles.size();
+  if (count > 0xffffffffULL)
+    throw core::Error(core::Exit::DataError, {.what = "the mesh has too many triangles for an STL",
+                                              .expected = "fewer than 2^32",
+                                              .got = std::to_string(count)});
+  std::string bytes(kPrefix + kFacet * count, '\0');
+  std::string header = "osteoforge " + spaceTag(mesh.frame_id);
+  if (header.size() > kHeader) header = spaceTag(mesh.frame_id);
+  std::memcpy(bytes.data(), header.data(), header.size());
+  const auto count32 = static_cast<std::uint32_t>(count);
+  std::memcpy(bytes.data() + kHeader, &count32, sizeof count32);
+  core::parallelChunks(static_cast<std::int64_t>(count), 1 << 16,
+                       [&](std::int64_t first, std::int64_t last, std::int64_t) {
+                         for (auto t = static_cast<std::size_t>(first); t < static_cast<std::size_t>(last); ++t) {
+                           const auto& [i, j, k] = mesh.triangles[t];
+                           const Eigen::Vector3d &a = mesh.vertices[i], &b = mesh.vertices[j], &c = mesh.vertices[k];
+                           Eigen::Matrix<float, 3, 4> facet;
+                           facet.col(0) = (b - a).cross(c - a).stableNormalized().cast<float>();
+                           facet.col(1) = a.cast<float>();
+                           facet.col(2) = b.cast<float>();
+                           facet.col(3) = c.cast<float>();
+                           std::memcpy(bytes.data() + kPrefix + kFacet * t, facet.data(), sizeof(float) * 12);
+                         }
+                       });
+  return bytes;
+}
+
+}  // namespace osteo::mesh
