@@ -25,11 +25,11 @@ enum class Exit : int {
 
 /// What a user needs to mend a failure; empty parts are left out of the message.
 struct Complaint {
-  std::string what;
-  std::string file;
-  std::string expected;
-  std::string got;
-  std::string hint;
+  std::string what = {};
+  std::string file = {};
+  std::string expected = {};
+  std::string got = {};
+  std::string hint = {};
 };
 
 /// The one exception that the toolkit throws: an exit code and one message for the user.

@@ -22,15 +22,16 @@ struct Header {
   Component component = Component::Int16;
   int dimension = 3, channels = 1;
   Eigen::Vector3i size = Eigen::Vector3i::Zero();
-  Eigen::Matrix3d axes = Eigen::Matrix3d::Identity();  ///< column a: step of index a in mm, LPS; sheared when the file is
+  Eigen::Matrix3d axes =
+      Eigen::Matrix3d::Identity();  ///< column a: step of index a in mm, LPS; sheared when the file is
   Eigen::Vector3d origin_mm = Eigen::Vector3d::Zero();
   double slope = 1, intercept = 0;          ///< value = slope · stored + intercept
   std::vector<std::string> remarks;         ///< what was assumed, for the user
   std::map<std::string, std::string> keys;  ///< custom NRRD keys
 };
 
-/// Reads and checks the header of a .nrrd, .nhdr, .nii or .nii.gz file by its first bytes. A header that claims more voxels
-/// than its data can hold is refused here, before anything is allocated. Throws NoInput, DataError.
+/// Reads and checks the header of a .nrrd, .nhdr, .nii or .nii.gz file by its first bytes. A header that claims more
+/// voxels than its data can hold is refused here, before anything is allocated. Throws NoInput, DataError.
 Header readHeader(const std::string& path);
 Header parseNrrd(const std::string& path);
 Header parseNifti(const std::string& path);
@@ -39,11 +40,12 @@ Header parseNifti(const std::string& path);
 double shearDegrees(const Eigen::Matrix3d& axes);
 /// Nearest orthonormal directions to the axes (polar decomposition) with their lengths as spacing.
 Frame orthonormalFrame(const Header& header);
-/// The same after a check that the axes depart from right angles by rounding only (0.01°); DataError names file and angle.
+/// The same after a check that the axes depart from right angles by rounding only (0.01°); DataError names file and
+/// angle.
 Frame strictFrame(const Header& header);
 
-/// Decodes all voxels straight to the type wanted. DataError when the data are short or damaged, on several channels, on NaN
-/// or infinite values; for labels on anything but whole numbers from 0 to 65535.
+/// Decodes all voxels straight to the type wanted. DataError when the data are short or damaged, on several channels,
+/// on NaN or infinite values; for labels on anything but whole numbers from 0 to 65535.
 std::vector<float> decodeFloat(const Header& header);
 std::vector<std::uint16_t> decodeLabels(const Header& header);
 

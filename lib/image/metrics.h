@@ -11,8 +11,8 @@ struct Overlap {
   double volume_similarity = 1;  ///< 1 − ||A|−|B|| / (|A|+|B|) (Taha & Hanbury 2015)
 };
 
-/// Distances between the surfaces of two masks: voxels of a mask with a 6-neighbour outside it (the image border counts as
-/// outside), both directions pooled. All infinite when exactly one mask is empty, all 0 when both are.
+/// Distances between the surfaces of two masks: voxels of a mask with a 6-neighbour outside it (the image border counts
+/// as outside), both directions pooled. All infinite when exactly one mask is empty, all 0 when both are.
 struct SurfaceDistance {
   double hd95_mm = 0;  ///< 95th percentile of the pooled A→B and B→A distances
   double max_mm = 0;   ///< Hausdorff distance

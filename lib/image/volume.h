@@ -49,7 +49,7 @@ struct Volume {
   }
 };
 
-using CtVolume = Volume<float>;            ///< HU
+using CtVolume = Volume<float>;             ///< HU
 using LabelVolume = Volume<std::uint16_t>;  ///< Label values
 
 /// Label values of the toolkit (house rule): 10 and above are bone instances.

@@ -1,0 +1,54 @@
+#include "image/io.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "image/header.h"
+
+namespace osteo::image {
+namespace {
+
+void tellRemarks(const Header& header) {
+  for (const auto& remark : header.remarks) core::warn(core::baseName(header.path) + ": " + remark);
+}
+
+/// Segment names by label value from Slicer's keys; overlapping layers can't be held by one volume.
+std::map<int, std::string> segmentNames(const Header& header) {
+  std::map<int, std::string> names;
+  for (const auto& [key, name] : header.keys) {
+    const auto end = key.rfind("_Name");
+    if (key.rfind("Segment", 0) != 0 || end == std::string::npos || end + 5 != key.size()) continue;
+    const auto value = header.keys.find(key.substr(0, end) + "_LabelValue");
+    const int label = value == header.keys.end() ? 1 : std::atoi(value->second.c_str());
+    if (label > 0 && label <= 65535) names[label] = name;
+  }
+  return names;
+}
+
+}  // namespace
+
+VolumeInfo readInfo(const std::string& path) {
+  const Header header = readHeader(path);
+  return {orthonormalFrame(header), nameOf(header.component), header.dimension, header.channels, header.keys};
+}
+
+CtVolume readVolume(const std::string& path) {
+  const Header header = readHeader(path);
+  CtVolume volume;
+  volume.frame = strictFrame(header);
+  volume.voxels = decodeFloat(header);
+  tellRemarks(header);
+  return volume;
+}
+
+Segmentation readSegmentation(const std::string& path) {
+  const Header header = readHeader(path);
+  Segmentation segmentation;
+  segmentation.labels.frame = strictFrame(header);
+  segmentation.labels.voxels = decodeLabels(header);
+  segmentation.names = segmentNames(header);
+  tellRemarks(header);
+  return segmentation;
+}
+
+}  // namespace osteo::image
