@@ -18,7 +18,8 @@ RawMesh readStl(const std::string& bytes, const std::string& path);
 RawMesh readPly(const std::string& bytes, const std::string& path);
 RawMesh readObj(const std::string& bytes, const std::string& path);
 RawMesh readAmf(const std::string& bytes, const std::string& path);
-RawMesh read3mf(const std::string& bytes, const std::string& path);
+/// `strict` turns lib3mf's warnings into errors: ours to pass, too strict for what other programs write.
+RawMesh read3mf(const std::string& bytes, const std::string& path, bool strict = false);
 
 std::string stlBytes(const TriangleMesh& mesh);
 std::string plyBytes(const TriangleMesh& mesh);

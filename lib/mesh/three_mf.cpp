@@ -96,7 +96,7 @@ std::string modelXml(const TriangleMesh& mesh) {
 
 }  // namespace
 
-RawMesh read3mf(const std::string& bytes, const std::string& path) {
+RawMesh read3mf(const std::string& bytes, const std::string& path, bool strict) {
   requireSaneZip(bytes, path);
   NMR::PLib3MFModel* raw_handle = nullptr;
   require(NMR::lib3mf_createmodel(&raw_handle), nullptr, path);
@@ -104,6 +104,7 @@ RawMesh read3mf(const std::string& bytes, const std::string& path) {
   NMR::PLib3MFModelReader* reader_handle = nullptr;
   require(NMR::lib3mf_model_queryreader(model.get(), "3mf", &reader_handle), model.get(), path);
   const Handle reader(reader_handle);
+  require(NMR::lib3mf_reader_setstrictmodeactive(reader.get(), strict), reader.get(), path);
   auto* data = reinterpret_cast<BYTE*>(const_cast<char*>(bytes.data()));  // the API lacks const; it only reads
   require(NMR::lib3mf_reader_readfrombuffer(reader.get(), data, bytes.size()), reader.get(), path);
   NMR::PLib3MFModel* merged_handle = nullptr;  // one mesh object per build item, transforms applied

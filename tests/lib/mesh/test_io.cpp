@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/random.h"
 #include "lib/mesh/shapes.h"
+#include "mesh/formats.h"
 #include "mesh/io.h"
 #include "mesh/measures.h"
 #include "mesh/zip_package.h"
@@ -177,6 +178,12 @@ TEST_CASE("the same mesh gives the same bytes two seconds later") {
   CHECK(core::readFile(folder / "a.3mf") == core::readFile(folder / "b.3mf"));
 }
 
+TEST_CASE("lib3mf's strict reader accepts our 3MF") {
+  const TempFolder folder;
+  writeMesh(test::torus(10, 3, 20, 12), folder / "t.3mf");
+  CHECK(read3mf(core::readFile(folder / "t.3mf"), "t.3mf", true).mesh.triangles.size() == 480);
+}
+
 TEST_CASE("point clouds keep what they carry") {
   const TempFolder folder;
   PointCloud cloud;
@@ -260,9 +267,9 @@ TEST_CASE("mutated files end in a mesh or in a DataError, never otherwise") {
     for (int round = 0; round < rounds; ++round) {
       auto mutant = bytes;
       const int changes = 1 + static_cast<int>(random.uniform(k++) * 6);
-      for (int c = 0; c < changes; ++c)
-        mutant[static_cast<std::size_t>(random.uniform(k++) * static_cast<double>(mutant.size()))] =
-            static_cast<char>(random.uniform(k++) * 256);
+      for (int c = 0; c < changes; ++c, k += 2)
+        mutant[static_cast<std::size_t>(random.uniform(k + 1) * static_cast<double>(mutant.size()))] =
+            static_cast<char>(random.uniform(k + 2) * 256);
       if (random.uniform(k++) < 0.3)
         mutant.resize(static_cast<std::size_t>(random.uniform(k++) * static_cast<double>(mutant.size())));
       const auto code = readBytes(folder, mutant, ending);
