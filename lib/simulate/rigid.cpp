@@ -1,0 +1,79 @@
+#include <Eigen/Eigenvalues>
+#include <algorithm>
+
+#include "simulate/solver.h"
+
+namespace osteo::simulate {
+namespace {
+
+using Index = std::int64_t;
+using Modes6 = Eigen::Matrix<double, 6, 6>;
+constexpr double kRankTolerance = 1e-9;  // of the squared motion at the fixed components, per unit of the model's size
+
+/// Positions of nodes relative to the middle of the grid, in units of its diagonal; grid axes.
+struct Positions {
+  std::vector<Eigen::Vector3f> at;
+  explicit Positions(const VoxelModel& model) : at(static_cast<std::size_t>(model.nodes)) {
+    const Eigen::Vector3d middle = 0.5 * model.frame.size.cast<double>().cwiseProduct(model.frame.spacing_mm);
+    for (const auto& run : model.node_runs)
+      for (int x = 0; x < run.count; ++x) {
+        const Eigen::Vector3d p = Eigen::Vector3d(run.i + x, run.j, run.k).cwiseProduct(model.frame.spacing_mm) - middle;
+        at[run.node + x] = (p / middle.norm()).cast<float>();
+      }
+  }
+  /// Displacement of component c at a node under the six unit rigid motions.
+  Vector6d motion(Index node, Index c) const {
+    const Eigen::Vector3d p = at[node].cast<double>();
+    Vector6d row = Vector6d::Zero();
+    row[c] = 1;
+    row[3 + (c + 1) % 3] = p[(c + 2) % 3];   // ω × p
+    row[3 + (c + 2) % 3] = -p[(c + 1) % 3];
+    return row;
+  }
+};
+
+Eigen::SelfAdjointEigenSolver<Modes6> spectrum(const Positions& positions, Index stride,
+                                               const std::vector<FixedDof>& fixed) {
+  Modes6 gram = Modes6::Zero();
+  for (const auto& f : fixed) {
+    const Vector6d row = positions.motion(f.dof % stride, f.dof / stride);
+    gram += row * row.transpose();
+  }
+  return Eigen::SelfAdjointEigenSolver<Modes6>(gram);
+}
+
+}  // namespace
+
+std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<FixedDof>& fixed) {
+  static const std::array<std::string, 6> kNames = {"translation along x", "translation along y", "translation along z",
+                                                    "rotation about x",    "rotation about y",    "rotation about z"};
+  const auto modes = spectrum(Positions(K.model()), K.stride(), fixed);
+  std::array<bool, 6> is_free = {};
+  for (int m = 0; m < 6; ++m) {
+    if (modes.eigenvalues()[m] > kRankTolerance) continue;
+    for (int c = 0; c < 6; ++c) is_free[c] |= std::abs(modes.eigenvectors()(c, m)) > 0.3;
+  }
+  std::vector<std::string> names;
+  for (int c = 0; c < 6; ++c)
+    if (is_free[c]) names.push_back(kNames[c]);
+  return names;
+}
+
+void pinRigidMotions(const Operator& K, std::vector<FixedDof>& fixed) {
+  const Positions positions(K.model());
+  for (int pins = 0; pins < 6; ++pins) {
+    const auto modes = spectrum(positions, K.stride(), fixed);
+    if (modes.eigenvalues()[0] > kRankTolerance) return;
+    // The component that the free motion moves most; a margin keeps rounding from choosing among equals.
+    double most = 0;
+    FixedDof pin{0, 0};
+    for (Index c = 0; c < 3; ++c)
+      for (Index n = 0; n < K.nodes(); ++n) {
+        const double moved = std::abs(positions.motion(n, c).dot(modes.eigenvectors().col(0)));
+        if (moved > most * (1 + 1e-6)) most = moved, pin.dof = c * K.stride() + n;
+      }
+    fixed.push_back(pin);
+  }
+}
+
+}  // namespace osteo::simulate

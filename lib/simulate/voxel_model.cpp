@@ -1,0 +1,207 @@
+#include "simulate/voxel_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <numeric>
+
+#include "core/error.h"
+
+namespace osteo::simulate {
+namespace {
+
+using Index = std::int64_t;
+
+std::vector<ElementRun> findRuns(const Filling& filling) {
+  std::vector<ElementRun> runs;
+  const auto& size = filling.frame.size;
+  for (int k = 0; k < size[2]; ++k)
+    for (int j = 0; j < size[1]; ++j) {
+      const std::uint16_t* row = filling.material.data() + Index{size[0]} * (j + Index{size[1]} * k);
+      for (int i = 0; i < size[0];) {
+        if (row[i] == 0) {
+          ++i;
+          continue;
+        }
+        int end = i;
+        while (end < size[0] && row[end] != 0) ++end;
+        ElementRun run;
+        run.i = i, run.j = j, run.k = k, run.count = end - i;
+        runs.push_back(run);
+        i = end;
+      }
+    }
+  return runs;
+}
+
+/// First run of each row (j + ny·k), and the end.
+std::vector<Index> rowStarts(const std::vector<ElementRun>& runs, const Eigen::Vector3i& size) {
+  std::vector<Index> start(static_cast<std::size_t>(Index{size[1]} * size[2] + 1), 0);
+  for (const auto& run : runs) ++start[static_cast<std::size_t>(run.j + Index{size[1]} * run.k + 1)];
+  std::partial_sum(start.begin(), start.end(), start.begin());
+  return start;
+}
+
+Index findRoot(std::vector<Index>& parent, Index r) {
+  while (parent[r] != r) r = parent[r] = parent[parent[r]];
+  return r;
+}
+
+/// Joins the runs of two rows that share a face.
+void joinRows(const std::vector<ElementRun>& runs, std::vector<Index>& parent, std::array<Index, 2> a, std::array<Index, 2> b) {
+  while (a[0] < a[1] && b[0] < b[1]) {
+    const auto &p = runs[a[0]], &q = runs[b[0]];
+    if (p.i < q.i + q.count && q.i < p.i + p.count) {
+      const Index s = findRoot(parent, a[0]), t = findRoot(parent, b[0]);
+      parent[std::max(s, t)] = std::min(s, t);
+    }
+    if (p.i + p.count < q.i + q.count)
+      ++a[0];
+    else
+      ++b[0];
+  }
+}
+
+/// Keeps the face-connected piece with the most elements (the first of equals); counts what goes.
+void keepLargestPiece(std::vector<ElementRun>& runs, VoxelModel& model) {
+  const auto& size = model.frame.size;
+  const auto start = rowStarts(runs, size);
+  std::vector<Index> parent(runs.size());
+  std::iota(parent.begin(), parent.end(), Index{0});
+  for (int k = 0; k < size[2]; ++k)
+    for (int j = 0; j < size[1]; ++j) {
+      const Index row = j + Index{size[1]} * k;
+      if (j > 0) joinRows(runs, parent, {start[row], start[row + 1]}, {start[row - 1], start[row]});
+      if (k > 0) joinRows(runs, parent, {start[row], start[row + 1]}, {start[row - size[1]], start[row - size[1] + 1]});
+    }
+  std::vector<Index> elements(runs.size(), 0);
+  for (Index r = 0; r < static_cast<Index>(runs.size()); ++r) elements[findRoot(parent, r)] += runs[r].count;
+  const Index best = std::max_element(elements.begin(), elements.end()) - elements.begin();
+  model.dropped_pieces = std::count_if(elements.begin(), elements.end(), [](Index n) { return n > 0; }) - 1;
+  std::vector<ElementRun> kept;
+  for (Index r = 0; r < static_cast<Index>(runs.size()); ++r) {
+    if (findRoot(parent, r) == best)
+      kept.push_back(runs[r]);
+    else
+      model.dropped_elements += runs[r].count;
+  }
+  runs = std::move(kept);
+}
+
+/// Node rows are the union of the up to four element rows around them.
+void numberNodes(VoxelModel& model) {
+  const auto& size = model.frame.size;
+  const auto start = rowStarts(model.runs, size);
+  model.row_start.assign(static_cast<std::size_t>(Index{size[1] + 1} * (size[2] + 1) + 1), 0);
+  std::vector<std::pair<int, int>> spans;
+  for (int k = 0; k <= size[2]; ++k)
+    for (int j = 0; j <= size[1]; ++j) {
+      spans.clear();
+      for (int dk = -1; dk <= 0; ++dk)
+        for (int dj = -1; dj <= 0; ++dj) {
+          if (j + dj < 0 || j + dj >= size[1] || k + dk < 0 || k + dk >= size[2]) continue;
+          const Index row = j + dj + Index{size[1]} * (k + dk);
+          for (Index r = start[row]; r < start[row + 1]; ++r)
+            spans.emplace_back(model.runs[r].i, model.runs[r].i + model.runs[r].count);
+        }
+      std::sort(spans.begin(), spans.end());
+      model.row_start[j + Index{size[1] + 1} * k] = static_cast<Index>(model.node_runs.size());
+      for (std::size_t s = 0; s < spans.size();) {
+        int last = spans[s].second;
+        std::size_t t = s + 1;
+        for (; t < spans.size() && spans[t].first <= last + 1; ++t) last = std::max(last, spans[t].second);
+        model.node_runs.push_back({spans[s].first, j, k, last - spans[s].first + 1, model.nodes});
+        model.nodes += last - spans[s].first + 1;
+        s = t;
+      }
+    }
+  model.row_start.back() = static_cast<Index>(model.node_runs.size());
+}
+
+void fillElements(const Filling& filling, const ElasticLaw& law, VoxelModel& model) {
+  model.material.reserve(model.elements);
+  model.value.reserve(model.elements);
+  for (auto* c : {&model.c11, &model.c12, &model.c44}) c->reserve(model.elements + kPadding);
+  for (const auto& run : model.runs)
+    for (int x = 0; x < run.count; ++x) {
+      const Index voxel = run.i + x + Index{model.frame.size[0]} * (run.j + Index{model.frame.size[1]} * run.k);
+      const auto material = static_cast<std::uint16_t>(filling.material[voxel] - 1);
+      const float value = filling.value.empty() ? 1.0F : filling.value[voxel];
+      const Elastic elastic = law(material, value);
+      if (!(elastic.c44 > 0) || !(elastic.c11 > std::abs(elastic.c12)) || !std::isfinite(elastic.c11))
+        throw core::Error(core::Exit::DataError,
+                          {.what = "an element has no positive stiffness",
+                           .got = fmt::format("C11 {} MPa, C12 {} MPa, C44 {} MPa", elastic.c11, elastic.c12, elastic.c44)});
+      model.material.push_back(material);
+      model.value.push_back(value);
+      model.c11.push_back(elastic.c11);
+      model.c12.push_back(elastic.c12);
+      model.c44.push_back(elastic.c44);
+      if (!filling.label.empty()) model.label.push_back(filling.label[voxel]);
+    }
+  for (auto* c : {&model.c11, &model.c12, &model.c44}) c->insert(c->end(), kPadding, 0.0);
+}
+
+}  // namespace
+
+std::int64_t VoxelModel::nodeAt(int i, int j, int k) const {
+  if (j < 0 || k < 0 || j > frame.size[1] || k > frame.size[2]) return -1;
+  const Index row = j + Index{frame.size[1] + 1} * k;
+  const auto first = node_runs.begin() + row_start[row], last = node_runs.begin() + row_start[row + 1];
+  auto run = std::upper_bound(first, last, i, [](int x, const NodeRun& r) { return x < r.i; });
+  if (run == first) return -1;
+  --run;
+  return i < run->i + run->count ? run->node + (i - run->i) : -1;
+}
+
+double VoxelModel::bytes() const {
+  return double(runs.size() * sizeof(ElementRun) + node_runs.size() * sizeof(NodeRun) +
+                (layer_start.size() + row_start.size()) * sizeof(Index) +
+                (material.size() + label.size()) * sizeof(std::uint16_t) + value.size() * sizeof(float) +
+                3 * c11.size() * sizeof(double));
+}
+
+VoxelModel buildModel(const Filling& filling, const ElasticLaw& law) {
+  VoxelModel model;
+  model.frame = filling.frame;
+  auto runs = findRuns(filling);
+  if (runs.empty())
+    throw core::Error(core::Exit::DataError, {.what = "the model holds no material",
+                                              .hint = "check the labels that are assigned, or the HU threshold"});
+  keepLargestPiece(runs, model);
+  model.runs = std::move(runs);
+  numberNodes(model);
+  model.layer_start.assign(static_cast<std::size_t>(model.frame.size[2] + 1), 0);
+  for (auto& run : model.runs) {
+    ++model.layer_start[run.k + 1];
+    run.element = model.elements;
+    model.elements += run.count;
+    for (int row = 0; row < 4; ++row) run.node[row] = model.nodeAt(run.i, run.j + (row & 1), run.k + (row >> 1));
+  }
+  std::partial_sum(model.layer_start.begin(), model.layer_start.end(), model.layer_start.begin());
+  fillElements(filling, law, model);
+  return model;
+}
+
+std::vector<Face> exposedFaces(const VoxelModel& model) {
+  const auto& size = model.frame.size;
+  std::vector<bool> solid(static_cast<std::size_t>(model.frame.voxelCount()), false);
+  const auto at = [&](int i, int j, int k) -> Index { return i + Index{size[0]} * (j + Index{size[1]} * k); };
+  forEachElement(model, [&](Index, int i, int j, int k, const auto&) { solid[at(i, j, k)] = true; });
+  // Nodes of the faces x-, x+, y-, y+, z-, z+ in counter-clockwise order seen from outside (for a right-handed frame).
+  constexpr int kFaceNodes[6][4] = {{0, 4, 6, 2}, {1, 3, 7, 5}, {0, 1, 5, 4}, {2, 6, 7, 3}, {0, 2, 3, 1}, {4, 5, 7, 6}};
+  std::vector<Face> faces;
+  forEachElement(model, [&](Index element, int i, int j, int k, const auto& nodes) {
+    for (int f = 0; f < 6; ++f) {
+      Eigen::Vector3i n(i, j, k);
+      const int axis = f / 2, sign = f % 2 ? 1 : -1;
+      n[axis] += sign;
+      if (n[axis] >= 0 && n[axis] < size[axis] && solid[at(n[0], n[1], n[2])]) continue;
+      const int* c = kFaceNodes[f];
+      faces.push_back({{nodes[c[0]], nodes[c[1]], nodes[c[2]], nodes[c[3]]}, element, axis, sign});
+    }
+  });
+  return faces;
+}
+
+}  // namespace osteo::simulate

@@ -1,0 +1,223 @@
+#include <Eigen/Dense>
+
+#include "blocks.h"
+#include "core/parallel.h"
+#include "core/random.h"
+
+using namespace osteo;
+using namespace osteo::simulate;
+using namespace osteo::simulate::test;
+
+namespace {
+const double kFree = std::nan("");
+const SolveOptions kTight{1e-11, 20000};
+
+/// The 24×24 stiffness of one brick by plain 2×2×2 Gauss quadrature.
+Eigen::Matrix<double, 24, 24> gaussStiffness(const Elastic& e, const Eigen::Vector3d& h) {
+  Eigen::Matrix<double, 24, 24> K = Eigen::Matrix<double, 24, 24>::Zero();
+  Eigen::Matrix<double, 6, 6> D = Eigen::Matrix<double, 6, 6>::Zero();
+  D.topLeftCorner<3, 3>().setConstant(e.c12);
+  for (int c = 0; c < 3; ++c) D(c, c) = e.c11, D(c + 3, c + 3) = e.c44;
+  for (int q = 0; q < 8; ++q) {
+    Eigen::Matrix<double, 6, 24> B = Eigen::Matrix<double, 6, 24>::Zero();
+    for (int a = 0; a < 8; ++a) {
+      Eigen::Vector3d s, f, d;
+      for (int c = 0; c < 3; ++c) {
+        s[c] = (a >> c & 1) ? 1 : -1;
+        f[c] = 1 + s[c] * ((q >> c & 1) ? 1 : -1) / std::sqrt(3.0);
+      }
+      for (int c = 0; c < 3; ++c) d[c] = s[c] * f[(c + 1) % 3] * f[(c + 2) % 3] / 8 * 2 / h[c];
+      B(0, 3 * a) = B(5, 3 * a + 1) = B(4, 3 * a + 2) = d[0];
+      B(1, 3 * a + 1) = B(5, 3 * a) = B(3, 3 * a + 2) = d[1];
+      B(2, 3 * a + 2) = B(4, 3 * a) = B(3, 3 * a + 1) = d[2];
+    }
+    K += B.transpose() * D * B * h.prod() / 8;
+  }
+  return K;
+}
+}  // namespace
+
+TEST_CASE("one brick equals its Gauss-integrated stiffness, also anisotropic and cubic") {
+  const Eigen::Vector3d h(0.7, 1.3, 2.1);
+  const Elastic e{3.1, 0.9, 1.7};
+  const auto model = buildModel(box({1, 1, 1}, h), [&](std::uint16_t, float) { return e; });
+  const Operator K(model);
+  const auto expected = gaussStiffness(e, h);
+  Field u = K.zeros(), y = K.zeros();
+  for (int column = 0; column < 24; ++column) {
+    std::fill(u.begin(), u.end(), 0.0);
+    u[column % 3 * K.stride() + column / 3] = 1;
+    K.apply(u, y);
+    for (int row = 0; row < 24; ++row)
+      CHECK(y[row % 3 * K.stride() + row / 3] == Approx(expected(row, column)).margin(1e-14));
+  }
+  const auto blocks = K.diagonalBlocks();
+  for (int a = 0; a < 8; ++a)
+    for (int c = 0; c < 6; ++c) {
+      constexpr int kRow[6] = {0, 1, 2, 1, 0, 0}, kColumn[6] = {0, 1, 2, 2, 2, 1};
+      CHECK(blocks[c * K.stride() + a] == Approx(expected(3 * a + kRow[c], 3 * a + kColumn[c])).margin(1e-14));
+    }
+}
+
+TEST_CASE("patch test: a random symmetric strain is reproduced exactly") {
+  // An irregular body: two boxes joined by a face, anisotropic voxels.
+  auto filling = box({7, 6, 9}, {0.8, 1.1, 0.5});
+  for (int k = 4; k < 9; ++k)
+    for (int j = 0; j < 6; ++j)
+      for (int i = 0; i < 4; ++i) filling.material[i + 7 * (j + 6 * k)] = 0;
+  const auto model = buildModel(filling, law(17000, 0.31));
+  const Operator K(model);
+  const core::Random random(7);
+  Eigen::Matrix3d strain;
+  for (int r = 0; r < 3; ++r)
+    for (int c = 0; c <= r; ++c) strain(r, c) = strain(c, r) = 0.01 * random.normal(3 * r + c);
+  std::vector<std::uint8_t> is_boundary(model.nodes, 0);
+  for (const auto& face : exposedFaces(model))
+    for (auto n : face.nodes) is_boundary[n] = 1;
+  std::vector<FixedDof> fixed;
+  Field exact = K.zeros();
+  for (const auto& run : model.node_runs)
+    for (int x = 0; x < run.count; ++x)
+      for (int c = 0; c < 3; ++c) {
+        const auto dof = c * K.stride() + run.node + x;
+        exact[dof] = (strain * model.nodePoint(run.i + x, run.j, run.k))[c];
+        if (is_boundary[run.node + x]) fixed.push_back({dof, exact[dof]});
+      }
+  REQUIRE(fixed.size() < static_cast<std::size_t>(3 * model.nodes));
+  Field u;
+  solve(K, K.zeros(), fixed, kTight, u);
+  double worst = 0;
+  for (std::size_t n = 0; n < u.size(); ++n) worst = std::max(worst, std::abs(u[n] - exact[n]));
+  CHECK(worst < 1e-10);
+  Vector6d voigt;
+  voigt << strain(0, 0), strain(1, 1), strain(2, 2), 2 * strain(1, 2), 2 * strain(0, 2), 2 * strain(0, 1);
+  forEachElement(model, [&](std::int64_t, int, int, int, const auto& nodes) {
+    CHECK((centreStrain(u.data(), K.stride(), nodes, model.frame.spacing_mm) - voigt).norm() < 1e-10);
+  });
+}
+
+TEST_CASE("a cube under strain: uniaxial, ends fixed, confined") {
+  const auto model = buildModel(box({6, 6, 6}), law(6829));
+  const Operator K(model);
+  const auto bottom = [&](double v) { return [=](const Eigen::Vector3d& p) { return p[2] < 0.01 ? v : kFree; }; };
+  const auto ends = [&](const Eigen::Vector3d& p) { return p[2] < 0.01 || p[2] > 5.99 ? 0 : kFree; };
+  const auto sides = [&](int c) {
+    return [=](const Eigen::Vector3d& p) { return p[c] < 0.01 || p[c] > 5.99 ? 0 : kFree; };
+  };
+  const auto force = [&](std::vector<FixedDof> others, bool pin) {
+    std::vector<FixedDof> top, all = std::move(others);
+    fix(K, 2, top, [](const Eigen::Vector3d& p) { return p[2] > 5.99 ? -0.06 : kFree; });
+    fix(K, 2, all, bottom(0));
+    all.insert(all.end(), top.begin(), top.end());
+    if (pin) pinRigidMotions(K, all);
+    CHECK(freeRigidMotions(K, all).empty());
+    Field u;
+    solve(K, K.zeros(), all, kTight, u);
+    return sumOver(reactions(K, u), top);
+  };
+  CHECK(force({}, true) == Approx(-2458.44).epsilon(1e-9));
+  std::vector<FixedDof> held;
+  for (int c = 0; c < 2; ++c) fix(K, c, held, ends);
+  CHECK(force(held, false) == Approx(-2651.537786).epsilon(1e-9));
+  held.clear();
+  for (int c = 0; c < 2; ++c) fix(K, c, held, sides(c));
+  CHECK(force(held, false) == Approx(-3309.438462).epsilon(1e-9));
+}
+
+TEST_CASE("cantilever of the figures, converging to Timoshenko") {
+  // 100 long (x), 10 deep (z), one cube wide; force 20·h N with half weights on the top and bottom tip nodes.
+  const std::pair<int, double> expected[] = {{2, 0.35363466}, {4, 0.38873413}, {5, 0.39348765}, {10, 0.40008396}, {20, 0.40181044}};
+  for (const auto& [n, tip] : expected) {
+    const double h = 10.0 / n;
+    const auto model = buildModel(box({10 * n, 1, n}, Eigen::Vector3d::Constant(h)), law(2e5));
+    const Operator K(model);
+    std::vector<FixedDof> fixed;
+    for (int c : {0, 2}) fix(K, c, fixed, [](const Eigen::Vector3d& p) { return p[0] < 1e-9 ? 0 : kFree; });
+    fixed.push_back({K.stride() + model.nodeAt(0, 0, 0), 0});
+    Field force = K.zeros(), u;
+    double weights = 0, mean = 0;
+    for (int k = 0; k <= n; ++k)
+      for (int j = 0; j <= 1; ++j) weights += k == 0 || k == n ? 0.5 : 1;
+    for (int k = 0; k <= n; ++k)
+      for (int j = 0; j <= 1; ++j)
+        force[2 * K.stride() + model.nodeAt(10 * n, j, k)] = 20 * h * (k == 0 || k == n ? 0.5 : 1) / weights;
+    solve(K, force, fixed, {1e-10, 50000}, u);
+    for (int k = 0; k <= n; ++k)
+      for (int j = 0; j <= 1; ++j) mean += u[2 * K.stride() + model.nodeAt(10 * n, j, k)] / (2 * (n + 1));
+    CHECK(mean == Approx(tip).epsilon(1e-6));
+    // Timoshenko: F L³/3EI + F L/κGA per unit width, κ = 5/6.
+    const double exact = 20 * 1e6 / (3 * 2e5 * 1000.0 / 12) + 20 * 100 / (5.0 / 6 * 2e5 / 2.6 * 10);
+    if (n >= 5) CHECK(mean == Approx(exact).epsilon(n == 5 ? 0.025 : n == 10 ? 0.01 : 0.004));
+  }
+}
+
+TEST_CASE("torsion and bending of a square bar") {
+  const auto model = buildModel(box({8, 8, 48}), law(1000));
+  const Operator K(model);
+  const auto run = [&](auto&& value, auto&& moment) {
+    std::vector<FixedDof> fixed, top;
+    for (int c = 0; c < 3; ++c) {
+      fix(K, c, fixed, [&](const Eigen::Vector3d& p) { return p[2] < 0.01 ? value(c, p, -1) : p[2] > 47.99 ? value(c, p, 1) : kFree; });
+    }
+    Field u;
+    solve(K, K.zeros(), fixed, kTight, u);
+    const Field f = reactions(K, u);
+    double sum = 0;
+    for (int j = 0; j <= 8; ++j)
+      for (int i = 0; i <= 8; ++i) {
+        const auto n = model.nodeAt(i, j, 48);
+        sum += moment(i - 4.0, j - 4.0, Eigen::Vector3d(f[n], f[K.stride() + n], f[2 * K.stride() + n]));
+      }
+    return sum;
+  };
+  const double theta = 0.01;
+  const double torque = run(
+      [&](int c, const Eigen::Vector3d& p, int side) {
+        if (side < 0 || c == 2) return 0.0;
+        return c == 0 ? -theta * (p[1] - 4) : theta * (p[0] - 4);
+      },
+      [](double x, double y, const Eigen::Vector3d& f) { return x * f[1] - y * f[0]; });
+  CHECK(torque / theta == Approx(4705.739618).epsilon(1e-8));
+  const double bending = run(
+      [&](int c, const Eigen::Vector3d& p, int side) { return c == 2 ? side * std::tan(theta / 2) * (p[0] - 4) : 0.0; },
+      [](double x, double, const Eigen::Vector3d& f) { return x * f[2]; });
+  CHECK(bending / (2 * std::tan(theta / 2)) == Approx(7236.726741).epsilon(1e-8));
+}
+
+TEST_CASE("the same bytes for any thread count, and energy balance") {
+  auto filling = box({23, 19, 21});
+  for (std::size_t v = 0; v < filling.material.size(); ++v)
+    if (core::Random(3).uniform(v) < 0.35) filling.material[v] = 0;
+  const auto model = buildModel(filling, law(1000));
+  CHECK(model.dropped_elements > 0);
+  const Operator K(model);
+  std::vector<FixedDof> fixed;
+  for (int c = 0; c < 3; ++c) fix(K, c, fixed, [](const Eigen::Vector3d& p) { return p[2] < 0.01 ? 0.02 : kFree; });
+  Field force = K.zeros(), u1, u2;
+  for (std::int64_t n = K.nodes() - 40; n < K.nodes(); ++n) force[K.stride() + n] = 1;
+  const int threads = core::threads();
+  core::setThreads(1);
+  solve(K, force, fixed, {}, u1);
+  core::setThreads(2);
+  solve(K, force, fixed, {}, u2);
+  core::setThreads(threads);
+  CHECK(u1 == u2);
+  const Field f = reactions(K, u1);
+  double external = dot(K, force, u1);
+  for (const auto& d : fixed) external += (f[d.dof] - force[d.dof]) * u1[d.dof];
+  CHECK(external == Approx(dot(K, u1, f)).epsilon(1e-8));
+}
+
+TEST_CASE("rigid motions that are left free are named; too few iterations are an error") {
+  const auto model = buildModel(box({3, 3, 3}), law(1));
+  const Operator K(model);
+  std::vector<FixedDof> fixed;
+  fix(K, 2, fixed, [](const Eigen::Vector3d& p) { return p[2] < 0.01 ? 0 : kFree; });
+  CHECK(freeRigidMotions(K, fixed) ==
+        std::vector<std::string>{"translation along x", "translation along y", "rotation about z"});
+  pinRigidMotions(K, fixed);
+  CHECK(freeRigidMotions(K, fixed).empty());
+  Field force = K.zeros(), u;
+  force[2 * K.stride() + K.nodes() - 1] = 1;
+  CHECK_THROWS_AS(solve(K, force, fixed, {1e-12, 3}, u), core::Error);
+}
