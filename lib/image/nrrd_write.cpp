@@ -1,12 +1,15 @@
+// Written by ITK's NrrdImageIO: the same volume gives the same bytes, without clock, host or path.
 #include <fmt/format.h>
-#include <zlib.h>
+#include <itkMetaDataObject.h>
+#include <itkNrrdImageIO.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <limits>
-#include <memory>
 
 #include "core/error.h"
 #include "image/io.h"
@@ -16,86 +19,37 @@ namespace {
 
 using Keys = std::vector<std::pair<std::string, std::string>>;
 
-/// A NRRD file being written, raw or gzip, without clock, host or path.
-class NrrdFile {
- public:
-  NrrdFile(const std::string& path, bool gzip)
-      : path_(path), gzip_(gzip), file_(std::fopen(path.c_str(), "wb"), std::fclose) {
-    if (!file_) throw core::Error(core::Exit::CantCreate, {.what = "can't create the file", .file = path});
+/// NrrdIO does not look at what closing a file says: a full disk shows in the size, or in gzip's last word.
+void requireWhole(const std::string& path, std::size_t voxel_bytes, bool gzip) {
+  std::error_code failure;
+  const auto size = std::filesystem::file_size(path, failure);
+  bool whole = !failure && size > (gzip ? 18 : voxel_bytes);
+  if (whole && gzip) {
+    std::ifstream file(path, std::ios::binary);
+    file.seekg(-4, std::ios::end);
+    std::array<unsigned char, 4> word{};
+    file.read(reinterpret_cast<char*>(word.data()), word.size());
+    whole = file && (word[0] | word[1] << 8 | word[2] << 16 | std::uint32_t{word[3]} << 24) ==
+                        static_cast<std::uint32_t>(voxel_bytes);
   }
-  void text(const std::string& text) { put(text.data(), text.size()); }
-  /// All voxels: convert(first, last, buffer) fills a block.
-  template <class T, class Convert>
-  void voxels(std::int64_t count, const Convert& convert) {
-    constexpr std::int64_t kBlock = std::int64_t{1} << 17;
-    z_stream stream{};
-    // Window bits 31: a gzip wrapper, which zlib writes with time 0 and no name.
-    if (gzip_ && deflateInit2(&stream, 1, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw std::bad_alloc();
-    const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(gzip_ ? &stream : nullptr, deflateEnd);
-    std::vector<T> block(static_cast<std::size_t>(std::min(count, kBlock)));
-    for (std::int64_t at = 0; at < count; at += kBlock) {
-      const std::int64_t last = std::min(count, at + kBlock);
-      convert(at, last, block.data());
-      const auto bytes = static_cast<std::size_t>(last - at) * sizeof(T);
-      if (gzip_)
-        deflateBlock(stream, block.data(), bytes, last == count);
-      else
-        put(block.data(), bytes);
-    }
-  }
-  void finish() {
-    if (std::fclose(file_.release()) != 0) fail();
-  }
-
- private:
-  void put(const void* bytes, std::size_t size) {
-    if (std::fwrite(bytes, 1, size, file_.get()) != size) fail();
-  }
-  void deflateBlock(z_stream& stream, void* bytes, std::size_t size, bool last) {
-    std::array<unsigned char, 1 << 16> out;
-    stream.next_in = static_cast<unsigned char*>(bytes);
-    stream.avail_in = static_cast<unsigned>(size);
-    do {
-      stream.next_out = out.data();
-      stream.avail_out = out.size();
-      deflate(&stream, last ? Z_FINISH : Z_NO_FLUSH);
-      put(out.data(), out.size() - stream.avail_out);
-    } while (stream.avail_out == 0);
-  }
-  [[noreturn]] void fail() const {
-    throw core::Error(core::Exit::IoError, {.what = "writing failed", .file = path_, .hint = "is the disk full?"});
-  }
-
-  std::string path_;
-  bool gzip_;
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
-};
-
-std::string vectorText(const Eigen::Vector3d& v) {
-  return fmt::format("({},{},{})", v[0] + 0.0, v[1] + 0.0, v[2] + 0.0);  // + 0.0 turns -0 into 0
+  if (!whole)
+    throw core::Error(core::Exit::IoError, {.what = "writing failed", .file = path, .hint = "is the disk full?"});
 }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) out += c == '\n' ? "\\n" : c == '\\' ? "\\\\" : std::string(1, c);
-  return out;
-}
-
-std::string headerText(const Frame& frame, const char* type, int channels, bool gzip, const Keys& keys) {
-  const bool vector = channels > 1;
-  std::string directions;
-  for (int axis = 0; axis < 3; ++axis)
-    directions += ' ' + vectorText(frame.direction.col(axis) * frame.spacing_mm[axis]);
-  std::string text = fmt::format(
-      "NRRD0005\ntype: {}\ndimension: {}\nspace: left-posterior-superior\nsizes:{} {} {} {}\nspace directions:{}{}\n"
-      "kinds:{} domain domain domain\nendian: little\nencoding: {}\nspace units: \"mm\" \"mm\" \"mm\"\nspace origin: "
-      "{}\n",
-      type, vector ? 4 : 3, vector ? fmt::format(" {}", channels) : "", frame.size[0], frame.size[1], frame.size[2],
-      vector ? " none" : "", directions, vector ? " vector" : "", gzip ? "gzip" : "raw", vectorText(frame.origin_mm));
-  if (!frame.frame_id.empty()) text += "frame_id:=" + escaped(frame.frame_id) + '\n';
-  if (frame.slice_gap_mm > 0) text += fmt::format("slice_gap_mm:={}\n", frame.slice_gap_mm);
-  for (const auto& [key, value] : keys) text += escaped(key) + ":=" + escaped(value) + '\n';
-  return text + '\n';
+void describe(itk::NrrdImageIO& io, const Frame& frame, const Keys& keys) {
+  io.SetNumberOfDimensions(3);
+  for (unsigned axis = 0; axis < 3; ++axis) {
+    io.SetDimensions(axis, static_cast<std::size_t>(frame.size[axis]));
+    io.SetSpacing(axis, frame.spacing_mm[axis]);
+    io.SetOrigin(axis, frame.origin_mm[axis] + 0.0);  // + 0.0 turns -0 into 0
+    const Eigen::Vector3d column = frame.direction.col(axis);
+    io.SetDirection(axis, std::vector<double>{column[0] + 0.0, column[1] + 0.0, column[2] + 0.0});
+  }
+  itk::MetaDataDictionary& dictionary = io.GetMetaDataDictionary();
+  if (!frame.frame_id.empty()) itk::EncapsulateMetaData<std::string>(dictionary, "frame_id", frame.frame_id);
+  if (frame.slice_gap_mm > 0)
+    itk::EncapsulateMetaData<std::string>(dictionary, "slice_gap_mm", fmt::format("{}", frame.slice_gap_mm));
+  for (const auto& [key, value] : keys) itk::EncapsulateMetaData<std::string>(dictionary, key, value);
 }
 
 void requireSize(const Frame& frame, std::size_t values, int channels) {
@@ -174,21 +128,32 @@ Keys segmentKeys(const Segmentation& segmentation, std::map<int, Extent> extents
 }
 
 template <class T, class From>
-void writeScalar(const Frame& frame, const std::vector<From>& values, const std::string& path, const char* type,
-                 bool gzip, const Keys& keys, int channels = 1) {
+void writeScalar(const Frame& frame, const std::vector<From>& values, const std::string& path, bool gzip,
+                 const Keys& keys, int channels = 1) {
   requireSize(frame, values.size(), channels);
-  NrrdFile file(path, gzip);
-  file.text(headerText(frame, type, channels, gzip, keys));
-  file.voxels<T>(static_cast<std::int64_t>(values.size()), [&](std::int64_t first, std::int64_t last, T* out) {
-    for (std::int64_t i = first; i < last; ++i) {
-      const From value = values[static_cast<std::size_t>(i)];
-      if constexpr (std::is_floating_point_v<From> && std::is_integral_v<T>)
-        *out++ = static_cast<T>(std::lround(value));
-      else
-        *out++ = static_cast<T>(value);
-    }
-  });
-  file.finish();
+  const auto io = itk::NrrdImageIO::New();
+  describe(*io, frame, keys);
+  io->SetFileName(path);
+  io->SetNumberOfComponents(static_cast<unsigned>(channels));
+  io->SetPixelType(channels > 1 ? itk::IOPixelEnum::VECTOR : itk::IOPixelEnum::SCALAR);
+  io->SetComponentType(itk::ImageIOBase::MapPixelType<T>::CType);
+  io->SetUseCompression(gzip);
+  io->SetCompressionLevel(1);
+  std::vector<T> converted;
+  const void* buffer = values.data();
+  if constexpr (!std::is_same_v<T, From>) {
+    converted.resize(values.size());
+    std::transform(values.begin(), values.end(), converted.begin(), [](From value) {
+      return std::is_floating_point_v<From> ? static_cast<T>(std::lround(value)) : static_cast<T>(value);
+    });
+    buffer = converted.data();
+  }
+  try {
+    io->Write(buffer);
+  } catch (const itk::ExceptionObject& e) {
+    throw core::Error(core::Exit::IoError, {.what = "writing failed", .file = path, .hint = "is the disk full?"});
+  }
+  requireWhole(path, values.size() * sizeof(T), gzip);
 }
 
 }  // namespace
@@ -196,14 +161,13 @@ void writeScalar(const Frame& frame, const std::vector<From>& values, const std:
 void writeVolume(const CtVolume& volume, const std::string& path, bool as_float) {
   const auto fits = [](float v) { return v >= -32768.0f && v <= 32767.0f; };
   if (!as_float && std::all_of(volume.voxels.begin(), volume.voxels.end(), fits))
-    writeScalar<std::int16_t>(volume.frame, volume.voxels, path, "short", false,
-                              {});  // raw: read and written in no time
+    writeScalar<std::int16_t>(volume.frame, volume.voxels, path, false, {});  // raw: read and written in no time
   else
-    writeScalar<float>(volume.frame, volume.voxels, path, "float", true, {});
+    writeScalar<float>(volume.frame, volume.voxels, path, true, {});
 }
 
 void writeChannels(const Frame& frame, const std::vector<float>& values, int channels, const std::string& path) {
-  writeScalar<float>(frame, values, path, "float", true, {}, channels);
+  writeScalar<float>(frame, values, path, true, {}, channels);
 }
 
 void writeSegmentation(const Segmentation& segmentation, const std::string& path) {
@@ -212,9 +176,9 @@ void writeSegmentation(const Segmentation& segmentation, const std::string& path
   const auto extents = extentsOf(labels);
   const Keys keys = segmentKeys(segmentation, extents);
   if (extents.empty() || extents.rbegin()->first <= 255)
-    writeScalar<std::uint8_t>(labels.frame, labels.voxels, path, "unsigned char", true, keys);
+    writeScalar<std::uint8_t>(labels.frame, labels.voxels, path, true, keys);
   else
-    writeScalar<std::uint16_t>(labels.frame, labels.voxels, path, "unsigned short", true, keys);
+    writeScalar<std::uint16_t>(labels.frame, labels.voxels, path, true, keys);
 }
 
 }  // namespace osteo::image
