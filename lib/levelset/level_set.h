@@ -12,8 +12,8 @@ namespace osteo::levelset {
 
 struct Grid;  // wraps openvdb::FloatGrid::Ptr; defined in levelset/grid.h, which only .cpp files include
 
-/// A narrow-band level set: signed distance in mm, negative inside, half-width 3 voxels, axis-aligned LPS, cubic voxels with
-/// centres at integer multiples of the voxel. Copies share the grid; functions never change their arguments.
+/// A narrow-band level set: signed distance in mm, negative inside, half-width 3 voxels, axis-aligned LPS, cubic voxels
+/// with centres at integer multiples of the voxel. Copies share the grid; functions never change their arguments.
 class LevelSet {
  public:
   LevelSet() = default;
@@ -34,20 +34,24 @@ class LevelSet {
 
 constexpr double kHalfWidth_voxels = 3.0;
 
-/// Reads the one float level set of a VDB file. Refuses (65) other grids, non-cubic or rotated transforms, truncated files.
+/// Reads the one float level set of a VDB file. Refuses (65) other grids, non-cubic or rotated transforms, truncated
+/// files.
 LevelSet readVdb(const std::string& path);
 /// Writes one grid with `space` = LPS metadata; bytes depend on content only (the random UUID is replaced).
 void writeVdb(const LevelSet& level_set, const std::string& path, const std::string& grid_name);
 
-/// From a closed mesh, or from an implicit function f(x, y, z mm) < 0 inside within a box: true distances near the surface.
+/// From a closed mesh, or from an implicit function f(x, y, z mm) < 0 inside within a box: true distances near the
+/// surface.
 LevelSet fromMesh(const mesh::TriangleMesh& mesh, double voxel_mm);
 LevelSet fromFunction(const std::function<double(const Eigen::Vector3d&)>& f, const Eigen::Vector3d& min_mm,
                       const Eigen::Vector3d& max_mm, double voxel_mm);
-/// From dense samples on a grid aligned with the house's convention: sample (i,j,k) lies at (base + (i,j,k))·voxel_mm; values
-/// are an implicit function (negative inside), made into true distances.
-LevelSet fromSamples(const std::vector<float>& values, const Eigen::Vector3i& base, const Eigen::Vector3i& size, double voxel_mm);
+/// From dense samples on a grid aligned with the house's convention: sample (i,j,k) lies at (base + (i,j,k))·voxel_mm;
+/// values are an implicit function (negative inside), made into true distances.
+LevelSet fromSamples(const std::vector<float>& values, const Eigen::Vector3i& base, const Eigen::Vector3i& size,
+                     double voxel_mm);
 
-/// Closed, oriented, manifold triangles of the zero level, without zero-area triangles: marching cubes with consistent faces.
+/// Closed, oriented, manifold triangles of the zero level, without zero-area triangles: marching cubes with consistent
+/// faces.
 mesh::TriangleMesh toMesh(const LevelSet& level_set);
 
 /// Signed distance at a point by trilinear interpolation; clamped to ± half-width.

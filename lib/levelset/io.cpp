@@ -1,0 +1,139 @@
+#include <openvdb/io/File.h>
+#include <openvdb/io/Stream.h>
+
+#include <cmath>
+#include <mutex>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "levelset/distance.h"
+#include "levelset/grid.h"
+
+namespace osteo::levelset {
+namespace {
+
+constexpr std::size_t kUuidAt = 21,
+                      kUuidLength = 36;  // after magic, file version, library version and the offsets' flag
+
+void initialize() {
+  static std::once_flag once;
+  std::call_once(once, [] { openvdb::initialize(); });
+}
+
+[[noreturn]] void refuse(const std::string& path, core::Complaint complaint) {
+  complaint.file = path;
+  throw core::Error(core::Exit::DataError, complaint);
+}
+
+void checkHeader(const std::string& path, const std::string& bytes) {
+  constexpr char kMagic[] = " BDV";  // little-endian 0x56444220 in the low half of eight bytes
+  if (bytes.empty()) refuse(path, {.what = "the file is empty", .expected = "a VDB level set"});
+  if (bytes.size() < kUuidAt + kUuidLength || bytes.compare(0, 4, kMagic, 4) != 0) {
+    refuse(path, {.what = "not a VDB file", .expected = "a VDB level set"});
+  }
+}
+
+/// Parses all grids; a read beyond the end throws, so that a truncated file can't pass as a smaller one.
+openvdb::GridPtrVecPtr parse(const std::string& path, const std::string& bytes) {
+  try {
+    std::istringstream stream(bytes, std::ios::binary);
+    stream.exceptions(std::ios::badbit | std::ios::failbit | std::ios::eofbit);
+    openvdb::io::Stream archive(stream, false);
+    return archive.getGrids();
+  } catch (const std::exception& e) {
+    refuse(path, {.what = "the VDB file is damaged or cut off", .got = e.what()});
+  }
+}
+
+void checkTransform(const std::string& path, const openvdb::FloatGrid& grid) {
+  const openvdb::math::Transform& transform = grid.transform();
+  if (!transform.isLinear() || !transform.hasUniformScale())
+    refuse(path, {.what = "the level set's voxels aren't cubes"});
+  const openvdb::Vec3d voxel = transform.voxelSize();
+  const double h = voxel[0];
+  if (!(h > 1e-4 && h < 1e3)) refuse(path, {.what = "implausible voxel", .expected = "mm", .got = std::to_string(h)});
+  const openvdb::math::Mat4d matrix = transform.baseMap()->getAffineMap()->getMat4();
+  double off = 0;
+  for (int row = 0; row < 3; ++row) {
+    for (int column = 0; column < 3; ++column)
+      off = std::max(off, std::abs(matrix(row, column) - (row == column ? h : 0)));
+    off = std::max(off, std::abs(matrix(3, row)));
+  }
+  if (!(off < 1e-6 * h)) {
+    refuse(path, {.what = "the level set isn't aligned with the axes or has no voxel at the origin",
+                  .expected = "voxel centres at integer multiples of the voxel, axes along LPS"});
+  }
+}
+
+void checkValues(const std::string& path, const openvdb::FloatGrid& grid) {
+  const auto limit = grid.background() * 1.5F;
+  std::int64_t active = 0;
+  for (auto leaf = grid.tree().cbeginLeaf(); leaf; ++leaf) {
+    const float* values = leaf->buffer().data();
+    for (openvdb::Index i = 0; i < openvdb::FloatTree::LeafNodeType::SIZE; ++i) {
+      if (!std::isfinite(values[i])) refuse(path, {.what = "the level set holds values that aren't numbers"});
+      if (std::abs(values[i]) > limit) refuse(path, {.what = "the level set holds values beyond its band"});
+    }
+    active += leaf->onVoxelCount();
+  }
+  if (active == 0) refuse(path, {.what = "the level set is empty"});
+}
+
+std::string uuidFrom(const std::string& bytes) {
+  std::string hash = core::sha256(bytes.data(), bytes.size()).substr(0, 32);
+  for (const std::size_t at : {8, 13, 18, 23}) hash.insert(at, "-");
+  return hash;
+}
+
+}  // namespace
+
+LevelSet readVdb(const std::string& path) {
+  core::requireInput(path);
+  initialize();
+  const std::string bytes = core::readFile(path);
+  checkHeader(path, bytes);
+  const openvdb::GridPtrVecPtr grids = parse(path, bytes);
+  openvdb::FloatGrid::Ptr grid;
+  for (const auto& candidate : *grids) {
+    const auto as_float = openvdb::gridPtrCast<openvdb::FloatGrid>(candidate);
+    if (!as_float || as_float->getGridClass() != openvdb::GRID_LEVEL_SET) continue;
+    if (grid) refuse(path, {.what = "the file holds several level sets", .expected = "one"});
+    grid = as_float;
+  }
+  if (!grid) refuse(path, {.what = "the file holds no float level set", .hint = "class must be 'level set'"});
+  checkTransform(path, *grid);
+  if (!(grid->background() > 0) || !std::isfinite(grid->background()))
+    refuse(path, {.what = "the level set's background isn't positive"});
+  checkValues(path, *grid);
+  LevelSet out = wrap(grid);
+  const std::string space = out.meta("space");
+  if (space.empty()) core::warn(core::baseName(path) + " doesn't say its space; taken as LPS");
+  if (!space.empty() && space != "LPS") refuse(path, {.what = "unknown space", .expected = "LPS", .got = space});
+  const double half_width = grid->background() / out.voxel_mm();
+  if (std::abs(half_width - kHalfWidth_voxels) > 0.01) out = redistance(out);
+  return out;
+}
+
+void writeVdb(const LevelSet& level_set, const std::string& path, const std::string& grid_name) {
+  initialize();
+  auto grid = openvdb::gridPtrCast<openvdb::FloatGrid>(level_set.grid().vdb->copyGrid());
+  grid->setName(grid_name);
+  grid->setGridClass(openvdb::GRID_LEVEL_SET);
+  grid->insertMeta("space", openvdb::StringMetadata("LPS"));
+  grid->insertMeta("voxel_mm", openvdb::DoubleMetadata(level_set.voxel_mm()));
+  try {
+    openvdb::io::File file(path);
+    file.setCompression(openvdb::io::COMPRESS_BLOSC | openvdb::io::COMPRESS_ACTIVE_MASK);
+    file.write({grid});
+  } catch (const std::exception& e) {
+    throw core::Error(core::Exit::IoError, {.what = "writing the level set failed", .file = path, .got = e.what()});
+  }
+  std::string bytes = core::readFile(path, std::size_t{1} << 36);
+  bytes.replace(kUuidAt, kUuidLength, kUuidLength, '0');
+  bytes.replace(kUuidAt, kUuidLength, uuidFrom(bytes));
+  core::writeFile(path, bytes);
+}
+
+}  // namespace osteo::levelset

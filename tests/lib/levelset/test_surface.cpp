@@ -1,0 +1,122 @@
+#include <Eigen/Dense>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <map>
+
+#include "core/parallel.h"
+#include "core/random.h"
+#include "levelset/level_set.h"
+#include "mesh/measures.h"
+
+using namespace osteo;
+using Eigen::Vector3d;
+
+namespace {
+
+constexpr double kPi = 3.14159265358979323846;
+
+levelset::LevelSet sphere(double radius, double voxel, const Vector3d& centre = Vector3d::Zero()) {
+  const Vector3d reach = Vector3d::Constant(radius + 2 * voxel);
+  return levelset::fromFunction([=](const Vector3d& p) { return (p - centre).norm() - radius; }, centre - reach,
+                                centre + reach, voxel);
+}
+
+/// Every directed edge once, with its opposite once: closed, oriented, manifold edges.
+void requireManifold(const mesh::TriangleMesh& mesh) {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, int> edges;
+  for (const auto& t : mesh.triangles) {
+    for (int k = 0; k < 3; ++k) ++edges[{t[k], t[(k + 1) % 3]}];
+  }
+  std::int64_t bad = 0;
+  for (const auto& [edge, count] : edges) {
+    const auto opposite = edges.find({edge.second, edge.first});
+    bad += count != 1 || opposite == edges.end() || opposite->second != 1;
+  }
+  REQUIRE(bad == 0);
+  std::int64_t flat = 0, merged = 0;
+  for (const auto& t : mesh.triangles) {
+    const Eigen::Vector3f a = mesh.vertices[t[0]].cast<float>(), b = mesh.vertices[t[1]].cast<float>(),
+                          c = mesh.vertices[t[2]].cast<float>();
+    flat += !((b - a).cast<double>().cross((c - a).cast<double>()).norm() > 0);
+    merged += a == b || b == c || a == c;
+  }
+  REQUIRE(flat == 0);
+  REQUIRE(merged == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a sphere's surface, volume and area are those of the formula") {
+  const double r = 20;
+  const auto ls = sphere(r, 1.0, {0.3, -0.2, 0.4});
+  const auto mesh = levelset::toMesh(ls);
+  requireManifold(mesh);
+  double sum = 0;
+  for (const auto& v : mesh.vertices) sum += std::pow((v - Vector3d(0.3, -0.2, 0.4)).norm() - r, 2);
+  CHECK(std::sqrt(sum / static_cast<double>(mesh.vertices.size())) < 0.01);
+  CHECK(levelset::volume_mm3(ls) == Approx(4.0 / 3 * kPi * r * r * r).epsilon(1e-3));
+  CHECK(levelset::area_mm2(ls) == Approx(4 * kPi * r * r).epsilon(3e-3));
+}
+
+TEST_CASE("random signs give closed, oriented, manifold triangles") {
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    const core::Random random(seed);
+    const Eigen::Vector3i size(26, 22, 24);
+    std::vector<float> values(size.prod());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double u = random.uniform(i);
+      values[i] = static_cast<float>(seed == 2 ? (u < 0.5 ? -1e-7 : 1.0) : u - 0.45);
+    }
+    const auto ls = levelset::fromSamples(values, Eigen::Vector3i(1000, -7, 5), size, 0.1);
+    requireManifold(levelset::toMesh(ls));
+  }
+}
+
+TEST_CASE("distances are true after booleans and offsets") {
+  const double h = 0.5;
+  const auto a = sphere(8, h), b = sphere(8, h, {6, 0, 0});
+  const auto grown = levelset::offset(a, 1.3), shrunk = levelset::offset(a, -2.2);
+  for (const Vector3d& direction : {Vector3d(1, 0, 0), Vector3d(0.6, 0.64, 0.48), Vector3d(-0.48, 0.6, -0.64)}) {
+    CHECK(levelset::sample(grown, direction * 9.3) == Approx(0).margin(0.05 * h));
+    CHECK(levelset::sample(grown, direction * 10.3) == Approx(1).margin(0.05 * h));
+    CHECK(levelset::sample(shrunk, direction * 5.8) == Approx(0).margin(0.05 * h));
+    CHECK(levelset::sample(shrunk, direction * 5.0) == Approx(-0.8).margin(0.05 * h));
+  }
+  const double lens = 2 * kPi * 25 * (3 * 8 - 5) / 3;  // two caps of height 5
+  const double whole = 4.0 / 3 * kPi * 512;
+  CHECK(levelset::volume_mm3(levelset::intersect(a, b)) == Approx(lens).epsilon(5e-3));
+  CHECK(levelset::volume_mm3(levelset::unite(a, b)) == Approx(2 * whole - lens).epsilon(3e-3));
+  CHECK(levelset::volume_mm3(levelset::subtract(a, b)) == Approx(whole - lens).epsilon(5e-3));
+  const auto cut = levelset::subtract(a, b);
+  CHECK(levelset::sample(cut, {-8.9, 0, 0}) == Approx(0.9).margin(0.05 * h));
+  CHECK(levelset::sample(cut, {-3.0, 0, 0}) == Approx(-1.0).margin(0.05 * h));
+  CHECK(levelset::intersect(cut, b).empty());
+}
+
+TEST_CASE("a mesh becomes a level set and comes back") {
+  const auto ls = sphere(6, 0.5, {1, 2, 3});
+  const auto again = levelset::fromMesh(levelset::toMesh(ls), 0.25);
+  CHECK(again.voxel_mm() == Approx(0.25));
+  CHECK(levelset::volume_mm3(again) == Approx(levelset::volume_mm3(ls)).epsilon(1e-3));
+  for (double x = 4.9; x < 8.2; x += 0.13)
+    CHECK(levelset::sample(again, {1 + x, 2, 3}) == Approx(std::clamp(x - 6, -0.75, 0.75)).margin(0.03));
+  mesh::TriangleMesh box;  // large triangles
+  for (int c = 0; c < 8; ++c) box.vertices.emplace_back(c & 1 ? 10 : 0, c & 2 ? 7 : 0, c & 4 ? 5 : 0);
+  box.triangles = {{0, 2, 1}, {1, 2, 3}, {4, 5, 6}, {5, 7, 6}, {0, 1, 4}, {1, 5, 4},
+                   {2, 6, 3}, {3, 6, 7}, {0, 4, 2}, {2, 4, 6}, {1, 3, 5}, {3, 7, 5}};
+  CHECK(levelset::volume_mm3(levelset::fromMesh(box, 0.2)) == Approx(350).epsilon(2e-3));
+  box.triangles.pop_back();
+  CHECK_THROWS(levelset::fromMesh(box, 0.2));
+}
+
+TEST_CASE("the surface is the same for any thread count") {
+  const auto build = [] {
+    return levelset::toMesh(levelset::offset(levelset::subtract(sphere(9, 0.4), sphere(7, 0.4, {3, 1, 0})), 0.5));
+  };
+  core::setThreads(1);
+  const auto one = build();
+  core::setThreads(2);
+  const auto two = build();
+  CHECK(one.vertices == two.vertices);
+  CHECK(one.triangles == two.triangles);
+}
