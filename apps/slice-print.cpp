@@ -1,0 +1,166 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/app.h"
+#include "cli/context.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "image/volume.h"
+#include "levelset/level_set.h"
+#include "mesh/io.h"
+#include "picture/canvas.h"
+#include "slice_print/preview.h"
+#include "slice_print/writers.h"
+
+namespace osteo::cli {
+
+namespace {
+
+namespace sp = slice_print;
+
+sp::Settings settingsOf(const Context& ctx) {
+  return {.layer_mm = ctx.number("layer-mm"),
+          .contours = static_cast<int>(ctx.integer("contours")),
+          .contour_offset_mm = ctx.number("contour-offset-mm"),
+          .contour_spacing_mm = ctx.number("contour-spacing-mm"),
+          .hatch = !ctx.flag("no-hatch"),
+          .hatch_mm = ctx.number("hatch-mm"),
+          .hatch_offset_mm = ctx.number("hatch-offset-mm"),
+          .hatch_angle_deg = ctx.number("hatch-angle-deg"),
+          .hatch_rotation_deg = ctx.number("hatch-rotation-deg")};
+}
+
+sp::Part readPart(const Context& ctx) {
+  const std::string path = ctx.input("part");
+  Eigen::Vector3d direction = Eigen::Vector3d::UnitZ();
+  if (ctx.given("build-direction")) {
+    const std::vector<double> d = ctx.numbers("build-direction");
+    direction = {d[0], d[1], d[2]};
+    if (direction.norm() < 1e-9) {
+      throw core::Error(core::Exit::Usage, {.what = "--build-direction has no length", .expected = "such as 0,0,1"});
+    }
+  }
+  if (core::extension(path) == ".vdb") return sp::Part::ofLevelSet(levelset::readVdb(path), direction);
+  return sp::Part::ofMesh(mesh::readMesh(path), direction);
+}
+
+bool isFolder(const std::string& path) { return !path.empty() && path.back() == '/'; }
+
+sp::JobWriter openOutput(Context& ctx, const sp::JobHead& head) {
+  if (isFolder(ctx.finalPath("output"))) return sp::pngWriter(ctx.outputFolder("output"), head);
+  const std::string path = ctx.output("output"), ending = core::extension(path);
+  if (ending == ".svg") return sp::svgWriter(path, head);
+  if (ending == ".3mf") return sp::threeMfWriter(path, head);
+  if (ending == ".stl") return sp::stlWriter(path, head);
+  return sp::cliWriter(path, head);
+}
+
+nlohmann::json rows(const Eigen::Matrix4d& matrix) {
+  nlohmann::json result = nlohmann::json::array();
+  for (int r = 0; r < 4; ++r) result.push_back({matrix(r, 0), matrix(r, 1), matrix(r, 2), matrix(r, 3)});
+  return result;
+}
+
+void report(Context& ctx, const sp::Part& part, const sp::Settings& settings, const sp::Totals& totals) {
+  const sp::Machine machine{ctx.number("scan-speed-mm-s"), ctx.number("jump-speed-mm-s"), ctx.number("recoat-s")};
+  const double part_mm3 = part.volume_mm3(), thin_percent = 100 * totals.thin_share;
+  const Eigen::Vector3d size = part.size_mm();
+  nlohmann::json& results = ctx.results();
+  results = {{"sliced_from", part.isMesh() ? "mesh" : "level set"},
+             {"machine_from_lps", rows(part.machineFromLps())},
+             {"size_mm", {size.x(), size.y(), size.z()}},
+             {"layers", totals.stack.layers},
+             {"empty_layers", totals.empty_layers},
+             {"open_loops", 0},
+             {"slice_loops", totals.slice_loops},
+             {"sliced_volume_mm3", totals.sliced_volume_mm3},
+             {"part_volume_mm3", part_mm3},
+             {"contour_loops", totals.contour_loops},
+             {"contour_length_mm", totals.contour_length_mm},
+             {"hatch_lines", totals.hatch_lines},
+             {"hatch_length_mm", totals.hatch_length_mm},
+             {"jump_length_mm", totals.jump_length_mm},
+             {"thinner_than_beam_percent", thin_percent},
+             {"overhang_area_mm2", part.overhangArea_mm2(ctx.number("overhang-deg"))},
+             {"energy_density_j_per_mm3", sp::energyDensity_j_mm3(ctx.number("laser-power-w"), machine.scan_mm_s,
+                                                                  settings.hatch_mm, settings.layer_mm)},
+             {"build_time_s", totals.buildTime_s(machine)},
+             {"mass_g", totals.sliced_volume_mm3 * ctx.number("density-g-cm3") / 1000}};
+  if (thin_percent > 1) {
+    core::warn(fmt::format("{:.1f} % of the slices' area is narrower than {} mm and gets no contour", thin_percent,
+                           2 * settings.contour_offset_mm));
+  }
+  core::info(fmt::format("{} layers, {:.2f} mm³, {:.1f} m of contours, {:.1f} m of hatches", totals.stack.layers,
+                         totals.sliced_volume_mm3, totals.contour_length_mm / 1000, totals.hatch_length_mm / 1000));
+}
+
+void run(Context& ctx) {
+  const sp::Settings settings = settingsOf(ctx);
+  const sp::Part part = readPart(ctx);
+  const sp::Stack stack = sp::stackOver(part.size_mm().z(), settings.layer_mm);
+  const int shown = ctx.given("preview-layer") ? static_cast<int>(ctx.integer("preview-layer")) - 1 : stack.layers / 2;
+  if (shown >= stack.layers) {
+    throw core::Error(core::Exit::Usage, {.what = "--preview-layer lies above the part",
+                                          .expected = fmt::format("1 to {}", stack.layers),
+                                          .got = std::to_string(shown + 1)});
+  }
+  constexpr double kTimesInput = 12, kFixed = 1.5e8;
+  if (ctx.dryRun(kFixed + kTimesInput * static_cast<double>(core::readFile(ctx.input("part")).size()))) return;
+  const sp::JobHead head{&part, stack,
+                         ctx.text("encoding") == "ascii" ? sp::CliEncoding::Ascii : sp::CliEncoding::Binary,
+                         ctx.number("pixel-mm"), shown};
+  const sp::JobWriter writer = openOutput(ctx, head);
+  sp::Layer layer;
+  report(ctx, part, settings, sp::run(part, settings, writer, shown, layer));
+  if (ctx.given("picture"))
+    picture::writePng(sp::preview(layer, part.machineMesh(), part, settings), ctx.output("picture"));
+}
+
+}  // namespace
+
+App describe() {
+  const Range positive_mm{1e-4, 100};
+  return {
+      "slice-print",
+      "Turns a level set or mesh into layers and laser paths for powder bed fusion",
+      {{"",
+        "Slices a closed mesh or a level set, lays contours and hatches and writes the job, with build time and mass.",
+        {"slice-print scaffold.vdb -o job.cli --picture layer.png",
+         "slice-print scaffold.stl -o masks/ --layer-mm 0.05 --pixel-mm 0.1",
+         "slice-print scaffold.vdb -o job.svg --build-direction 0,1,0 --layer-mm 0.1"},
+        {input("part", {".vdb", ".stl", ".ply", ".obj", ".amf", ".3mf"}, "level set or closed mesh, LPS, mm"),
+         output(
+             {".cli", ".svg", ".3mf", ".stl"},
+             "machine job; FOLDER/ (with the slash) for a stack of PNG masks; .stl is the part in the machine frame"),
+         choice("process", {"pbf-lb"}, "pbf-lb", "process by its ISO/ASTM 52900 name"),
+         numbers("build-direction", "", 3, {-1e6, 1e6},
+                 "direction in LPS that becomes the machine's +z; default 0,0,1"),
+         number("layer-mm", "mm", 0.03, {1e-3, 10}, "layer height; layers are cut at mid-height"),
+         integer("contours", "", 1, {0, 20}, "contours inside the outline"),
+         number("contour-offset-mm", "mm", 0.05, {0, 10}, "outline to the first contour: half the beam's width"),
+         number("contour-spacing-mm", "mm", 0.1, positive_mm, "distance between contours").advanced(),
+         flag("no-hatch", "contours only"),
+         number("hatch-mm", "mm", 0.14, {1e-3, 100}, "distance between hatch lines"),
+         number("hatch-offset-mm", "mm", 0.05, {0, 10}, "innermost contour to the ends of the hatches"),
+         number("hatch-angle-deg", "°", 0, {-360, 360}, "direction of the first layer's hatches to +x").advanced(),
+         number("hatch-rotation-deg", "°", 67, {-360, 360}, "turn of the hatches from layer to layer").advanced(),
+         choice("encoding", {"binary", "ascii"}, "binary", "of .cli"),
+         number("pixel-mm", "mm", 0.05, {1e-3, 10}, "pixel of PNG masks"),
+         number("laser-power-w", "W", 280, {1, 1e5}, "for the energy density"),
+         number("scan-speed-mm-s", "mm/s", 1200, {1, 1e5}, "of contours and hatches"),
+         number("jump-speed-mm-s", "mm/s", 5000, {1, 1e6}, "between vectors, laser off").advanced(),
+         number("recoat-s", "s", 10, {0, 1e4}, "spreading one layer of powder"),
+         number("density-g-cm3", "g/cm³", 4.43, {0.01, 30}, "of the printed material"),
+         number("overhang-deg", "°", 45, {0, 90}, "down-facing surface flatter than this counts as overhang")
+             .advanced(),
+         Parameter{.name = "preview-layer",
+                   .type = Type::Integer,
+                   .help = "layer of --picture, from 1; default the middle one",
+                   .range = {1, 100000}},
+         picture("one layer, enlarged, and where it lies in the part")},
+        run}}};
+}
+
+}  // namespace osteo::cli

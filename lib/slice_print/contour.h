@@ -1,0 +1,13 @@
+#pragma once
+#include "slice_print/layer.h"
+
+namespace osteo::slice_print {
+
+/// The region of `rings` shrunk by each depth (mm; 0 returns it as it is, < 0 grows it), with libpolyclipping in
+/// nanometres, mitred up to twice the depth. Overlapping rings are united first by the positive rule.
+std::vector<Rings> inset(const Rings& rings, const std::vector<double>& depths_mm);
+
+/// Area of the parts of the region narrower than `width_mm` (what an opening by a disc of that width removes), mm².
+double thinArea_mm2(const Rings& rings, double width_mm);
+
+}  // namespace osteo::slice_print

@@ -1,0 +1,150 @@
+#include "slice_print/job.h"
+
+#include <algorithm>
+
+#include "core/parallel.h"
+#include "core/progress.h"
+#include "slice_print/contour.h"
+#include "slice_print/hatch.h"
+#include "slice_print/visit_order.h"
+
+namespace osteo::slice_print {
+
+namespace {
+
+constexpr int kRun = 8;                        // layers sliced by one task, so that neighbours share what they read
+constexpr int kBatch = 16;                     // tasks between two calls of the writer
+constexpr double kContourTolerance_mm = 2e-4;  // outlines are thinned to this before offsets
+constexpr int kThinSamples = 40;
+
+Ring startingNear(Ring ring, const Point& at) {
+  std::size_t nearest = 0;
+  for (std::size_t i = 1; i < ring.size(); ++i) {
+    if ((ring[i] - at).squaredNorm() < (ring[nearest] - at).squaredNorm()) nearest = i;
+  }
+  std::rotate(ring.begin(), ring.begin() + static_cast<std::ptrdiff_t>(nearest), ring.end());
+  return ring;
+}
+
+// Rings in a walk from nearest to nearest, each begun at the vertex closest to where the beam comes from.
+Rings ordered(Rings rings, const Point& start) {
+  std::vector<Stop> stops;
+  for (std::uint32_t r = 0; r < rings.size(); ++r) stops.push_back({rings[r][0], rings[r][0], r});
+  Rings result;
+  result.reserve(rings.size());
+  Point at = start;
+  for (const std::uint32_t stop : visitNearest(stops, start)) {
+    result.push_back(startingNear(std::move(rings[stop]), at));
+    at = result.back()[0];
+  }
+  return result;
+}
+
+double jumpLength(const Layer& layer) {
+  double length = 0;
+  bool began = false;
+  Point at = Point::Zero();
+  const auto visit = [&](const Point& enter, const Point& leave) {
+    if (began) length += (enter - at).norm();
+    began = true;
+    at = leave;
+  };
+  for (const Ring& ring : layer.contours) visit(ring[0], ring[0]);
+  for (const Segment& hatch : layer.hatches) visit(hatch.a, hatch.b);
+  return length;
+}
+
+// Contours from the outline inwards, then the hatches, in scan order.
+void fill(Layer& layer, const Settings& settings, const Point& centre) {
+  std::vector<double> depths;
+  for (int c = 0; c < settings.contours; ++c)
+    depths.push_back(settings.contour_offset_mm + c * settings.contour_spacing_mm);
+  const double hatch_depth = (depths.empty() ? 0 : depths.back()) + settings.hatch_offset_mm;
+  if (settings.hatch) depths.push_back(hatch_depth);
+  std::vector<Rings> regions = inset(simplified(layer.slice, kContourTolerance_mm), depths);
+  Point at = Point::Zero();
+  for (int c = 0; c < settings.contours; ++c) {
+    for (Ring& ring : ordered(std::move(regions[c]), at)) layer.contours.push_back(std::move(ring));
+    if (!layer.contours.empty()) at = layer.contours.back()[0];
+  }
+  if (settings.hatch) {
+    const double angle = settings.hatch_angle_deg + layer.index * settings.hatch_rotation_deg;
+    layer.hatches = meander(regions.back(), {settings.hatch_mm, angle, centre}, at);
+  }
+  layer.contour_length_mm = perimeter_mm(layer.contours);
+  for (const Segment& hatch : layer.hatches) layer.hatch_length_mm += (hatch.b - hatch.a).norm();
+  layer.jump_length_mm = jumpLength(layer);
+}
+
+void add(Totals& totals, const Layer& layer) {
+  totals.sliced_volume_mm3 += layer.area_mm2 * totals.stack.layer_mm;
+  totals.contour_length_mm += layer.contour_length_mm;
+  totals.hatch_length_mm += layer.hatch_length_mm;
+  totals.jump_length_mm += layer.jump_length_mm;
+  totals.hatch_lines += static_cast<std::int64_t>(layer.hatches.size());
+  totals.contour_loops += static_cast<std::int64_t>(layer.contours.size());
+  totals.slice_loops += static_cast<std::int64_t>(layer.slice.size());
+  totals.empty_layers += layer.slice.empty();
+}
+
+struct Task {
+  std::vector<Layer> layers;
+  std::vector<std::string> bytes;
+  double thin_mm2 = 0, sampled_mm2 = 0;
+};
+
+}  // namespace
+
+double Totals::buildTime_s(const Machine& machine) const {
+  return stack.layers * machine.recoat_s + (contour_length_mm + hatch_length_mm) / machine.scan_mm_s +
+         jump_length_mm / machine.jump_mm_s;
+}
+
+double energyDensity_j_mm3(double power_w, double scan_mm_s, double hatch_mm, double layer_mm) {
+  return power_w / (scan_mm_s * hatch_mm * layer_mm);
+}
+
+Totals run(const Part& part, const Settings& settings, const JobWriter& writer, int keep_layer, Layer& kept) {
+  Totals totals;
+  totals.stack = stackOver(part.size_mm().z(), settings.layer_mm);
+  const int layers = totals.stack.layers, thin_step = std::max(1, layers / kThinSamples);
+  const Slicer slicer = part.slicer(totals.stack);
+  const Point centre = part.size_mm().head<2>() / 2;
+  core::Progress progress("slice", layers);
+  const auto work = [&](int first, Task& task) {
+    const int count = std::min(kRun, layers - first);
+    std::vector<Rings> slices(static_cast<std::size_t>(count));
+    slicer(first, first + count, slices.data());
+    for (int n = 0; n < count; ++n) {
+      Layer layer{.index = first + n, .top_mm = totals.stack.top_mm(first + n), .slice = std::move(slices[n])};
+      layer.area_mm2 = area_mm2(layer.slice);
+      if (layer.index % thin_step == thin_step / 2 && settings.contour_offset_mm > 0) {
+        task.sampled_mm2 += layer.area_mm2;
+        task.thin_mm2 += thinArea_mm2(layer.slice, 2 * settings.contour_offset_mm);
+      }
+      fill(layer, settings, centre);
+      task.bytes.push_back(writer.encode(layer));
+      task.layers.push_back(std::move(layer));
+      progress.advance();
+    }
+  };
+  double thin_mm2 = 0, sampled_mm2 = 0;
+  for (int first = 0; first < layers; first += kRun * kBatch) {
+    const int tasks = std::min(kBatch, (layers - first + kRun - 1) / kRun);
+    std::vector<Task> done(static_cast<std::size_t>(tasks));
+    core::parallelFor(tasks, [&](std::int64_t t) { work(first + static_cast<int>(t) * kRun, done[t]); });
+    for (Task& task : done) {
+      thin_mm2 += task.thin_mm2, sampled_mm2 += task.sampled_mm2;
+      for (const std::string& bytes : task.bytes) writer.append(bytes);
+      for (Layer& layer : task.layers) {
+        add(totals, layer);
+        if (layer.index == keep_layer) kept = std::move(layer);
+      }
+    }
+  }
+  totals.thin_share = sampled_mm2 > 0 ? thin_mm2 / sampled_mm2 : 0;
+  writer.finish();
+  return totals;
+}
+
+}  // namespace osteo::slice_print

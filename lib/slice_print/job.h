@@ -1,0 +1,53 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "slice_print/layer.h"
+#include "slice_print/part.h"
+
+namespace osteo::slice_print {
+
+/// How layers are filled and exposed (laser powder bed fusion). The values are those of Ti-6Al-4V in
+/// apps/slice-print.md.
+struct Settings {
+  double layer_mm = 0.03;
+  int contours = 1;
+  double contour_offset_mm = 0.05;  ///< outline to the first contour: half the beam
+  double contour_spacing_mm = 0.1;  ///< between contours
+  bool hatch = true;
+  double hatch_mm = 0.14;          ///< between hatch lines
+  double hatch_offset_mm = 0.05;   ///< innermost contour (or the outline when there is none) to the ends of the hatches
+  double hatch_angle_deg = 0;      ///< of the first layer
+  double hatch_rotation_deg = 67;  ///< from layer to layer
+};
+
+/// Speeds and waits for the estimate of the build time.
+struct Machine {
+  double scan_mm_s = 1200, jump_mm_s = 5000, recoat_s = 10;
+};
+
+/// Sums over all layers, in layer order.
+struct Totals {
+  Stack stack;
+  double sliced_volume_mm3 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
+  std::int64_t hatch_lines = 0, contour_loops = 0, slice_loops = 0, empty_layers = 0;
+  double thin_share = 0;  ///< of the sampled slices' area, narrower than the beam
+  double buildTime_s(const Machine& machine) const;
+};
+
+/// Writes a job layer by layer: encode() may run in parallel, append() is called in layer order.
+struct JobWriter {
+  std::function<std::string(const Layer&)> encode;
+  std::function<void(const std::string&)> append;
+  std::function<void()> finish;
+};
+
+/// Slices the part, lays contours and hatches and feeds the writer, a batch of layers at a time. `keep_layer` is copied
+/// to `kept` (for a picture).
+Totals run(const Part& part, const Settings& settings, const JobWriter& writer, int keep_layer, Layer& kept);
+
+/// Volumetric energy density P / (v·h·t), J/mm³.
+double energyDensity_j_mm3(double power_w, double scan_mm_s, double hatch_mm, double layer_mm);
+
+}  // namespace osteo::slice_print

@@ -1,0 +1,51 @@
+#pragma once
+#include <Eigen/Core>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace osteo::slice_print {
+
+using Point = Eigen::Vector2d;    ///< mm, machine frame
+using Ring = std::vector<Point>;  ///< closed without repeating the first point; solid lies on the left
+using Rings = std::vector<Ring>;  ///< outer rings counter-clockwise, holes clockwise, filled even-odd
+
+/// One straight exposure from a to b.
+struct Segment {
+  Point a, b;
+};
+
+/// One layer of a job, in the machine frame.
+struct Layer {
+  int index = 0;
+  double top_mm = 0;                  ///< upper face; the part is cut at mid-height
+  Rings slice = {};                   ///< the part's own outline
+  Rings contours = {};                ///< what the beam's centre follows
+  std::vector<Segment> hatches = {};  ///< in scan order
+  double area_mm2 = 0;                ///< of `slice`
+  double contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
+};
+
+/// Layers of equal height above z = 0.
+struct Stack {
+  double layer_mm = 0.03;
+  int layers = 0;
+  double middle_mm(int layer) const { return (layer + 0.5) * layer_mm; }
+  double top_mm(int layer) const { return (layer + 1) * layer_mm; }
+};
+
+/// As many layers as cover the height; an excess below a thousandth of a layer makes none. Throws DataError above
+/// 100,000.
+Stack stackOver(double height_mm, double layer_mm);
+
+/// Outlines of the layers [first, last), written to rings[0 … last − first).
+using Slicer = std::function<void(int first, int last, Rings* rings)>;
+
+double signedArea_mm2(const Ring& ring);  ///< positive for counter-clockwise
+double area_mm2(const Rings& rings);      ///< holes count negative
+double perimeter_mm(const Rings& rings);
+
+/// Drops vertices that lie within tolerance_mm of the line between kept ones (Douglas, Peucker 1973).
+Rings simplified(const Rings& rings, double tolerance_mm);
+
+}  // namespace osteo::slice_print

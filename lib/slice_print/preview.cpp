@@ -1,0 +1,106 @@
+#include "slice_print/preview.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "picture/render.h"
+
+namespace osteo::slice_print {
+
+namespace {
+
+constexpr int kPanel_px = 640;
+constexpr picture::Color kSolid = {222, 222, 222}, kContour = {31, 78, 156}, kHatch = {217, 84, 26},
+                         kFrame = {20, 20, 20};
+
+struct Window {
+  Point centre;
+  double extent_mm;  // width and height of the square
+  Eigen::Vector2d toPixels(const Point& p) const {
+    const Point q = (p - centre) / extent_mm;
+    return {(q.x() + 0.5) * kPanel_px, (0.5 - q.y()) * kPanel_px};
+  }
+};
+
+picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_px) {
+  picture::Canvas canvas(kPanel_px, kPanel_px);
+  std::vector<std::vector<Eigen::Vector2d>> outline;
+  for (const Ring& ring : layer.slice) {
+    outline.emplace_back();
+    for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
+  }
+  canvas.polygon(outline, kSolid);
+  for (const Segment& hatch : layer.hatches)
+    canvas.line(window.toPixels(hatch.a), window.toPixels(hatch.b), kHatch, line_px);
+  for (const Ring& ring : layer.contours) {
+    for (std::size_t i = 0; i < ring.size(); ++i) {
+      canvas.line(window.toPixels(ring[i]), window.toPixels(ring[(i + 1) % ring.size()]), kContour, line_px);
+    }
+  }
+  return canvas;
+}
+
+void drawFrame(picture::Canvas& canvas, const Window& window, const Window& shown) {
+  const double half = shown.extent_mm / 2;
+  const Point corners[] = {{-half, -half}, {half, -half}, {half, half}, {-half, half}};
+  for (int i = 0; i < 4; ++i) {
+    canvas.line(window.toPixels(shown.centre + corners[i]), window.toPixels(shown.centre + corners[(i + 1) % 4]),
+                kFrame, 1.5);
+  }
+}
+
+void drawScale(picture::Canvas& canvas, const Window& window) {
+  double bar_mm = 0.01;
+  while (bar_mm * 10 < window.extent_mm / 1.5) bar_mm *= 10;
+  const double length_px = bar_mm / window.extent_mm * kPanel_px, y = kPanel_px - 14;
+  canvas.line({12, y}, {12 + length_px, y}, kFrame, 3);
+  canvas.text(12, kPanel_px - 34, fmt::format("{} mm", bar_mm), kFrame, 2);
+}
+
+// Where there is something to see: around the middle stroke, in scan order, of a layer's hatches.
+Window closeUp(const Layer& layer, const Settings& settings, const Window& whole) {
+  const double extent = std::min(45 * settings.hatch_mm, whole.extent_mm);
+  Point centre = whole.centre;
+  double nearest = 1e300;
+  for (const Segment& hatch : layer.hatches) {
+    const Point middle = (hatch.a + hatch.b) / 2;
+    const double distance = (middle - whole.centre).squaredNorm();
+    if (distance < nearest) nearest = distance, centre = middle;
+  }
+  if (layer.hatches.empty() && !layer.contours.empty()) centre = layer.contours[0][0];
+  return {centre, extent};
+}
+
+picture::Canvas drawPart(const Layer& layer, const mesh::TriangleMesh& mesh, const Part& part,
+                         const Settings& settings) {
+  const Eigen::Vector3d size = part.size_mm();
+  const double z = layer.top_mm - settings.layer_mm / 2, margin = 0.06 * size.head<2>().maxCoeff();
+  const double x0 = -margin, x1 = size.x() + margin, y0 = -margin, y1 = size.y() + margin;
+  const mesh::TriangleMesh plane{{{x0, y0, z}, {x1, y0, z}, {x1, y1, z}, {x0, y1, z}}, {{0, 1, 2}, {0, 2, 3}}};
+  picture::View view;
+  view.width_px = view.height_px = kPanel_px;
+  view.from = {-0.6, -1.0, 0.7};
+  return picture::render({{.mesh = &mesh}, {.mesh = &plane, .color = kHatch, .opacity = 0.35}}, view);
+}
+
+}  // namespace
+
+picture::Canvas preview(const Layer& layer, const mesh::TriangleMesh& mesh, const Part& part,
+                        const Settings& settings) {
+  const Point size = part.size_mm().head<2>();
+  const Window whole{size / 2, 1.04 * size.maxCoeff()};
+  const Window near = closeUp(layer, settings, whole);
+  picture::Canvas all = drawLayer(layer, whole, 1.0), close = drawLayer(layer, near, 2.5);
+  drawFrame(all, whole, near);
+  drawScale(all, whole);
+  drawScale(close, near);
+  return picture::tile(
+      {all, close, drawPart(layer, mesh, part, settings)},
+      {fmt::format("layer {} at z {:.3f} mm: contours blue, hatches orange", layer.index + 1, layer.top_mm),
+       fmt::format("enlarged: {:.2f} mm wide, hatch {} mm", near.extent_mm, settings.hatch_mm),
+       fmt::format("{:.2f} x {:.2f} x {:.2f} mm", part.size_mm().x(), part.size_mm().y(), part.size_mm().z())},
+      3);
+}
+
+}  // namespace osteo::slice_print

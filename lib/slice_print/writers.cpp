@@ -1,0 +1,123 @@
+#include "slice_print/writers.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstring>
+#include <iterator>
+#include <memory>
+
+#include "core/error.h"
+#include "core/files.h"
+
+namespace osteo::slice_print {
+
+namespace {
+
+// A file that grows; every failure to write is an IoError.
+class OutFile {
+ public:
+  explicit OutFile(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "wb"), &std::fclose) {
+    if (!file_) fail();
+  }
+  void write(const std::string& bytes) {
+    if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail();
+  }
+  void close() {
+    if (std::fclose(file_.release()) != 0) fail();
+  }
+
+ private:
+  [[noreturn]] void fail() const {
+    throw core::Error(core::Exit::IoError, {.what = "writing failed", .file = path_, .got = std::strerror(errno)});
+  }
+  std::string path_;
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+};
+
+// A writer for formats that are one text from head to tail.
+JobWriter streamWriter(const std::string& path, const std::string& start,
+                       std::function<std::string(const Layer&)> encode, const std::string& end) {
+  auto file = std::make_shared<OutFile>(path);
+  file->write(start);
+  return {std::move(encode), [file](const std::string& bytes) { file->write(bytes); },
+          [file, end] {
+            file->write(end);
+            file->close();
+          }};
+}
+
+void svgPath(std::string& text, const char* style, const Rings& rings) {
+  if (rings.empty()) return;
+  fmt::format_to(std::back_inserter(text), "<path class=\"{}\" d=\"", style);
+  for (const Ring& ring : rings) {
+    char verb = 'M';
+    for (const Point& p : ring) {
+      fmt::format_to(std::back_inserter(text), "{}{:.4f} {:.4f}", verb, p.x(), p.y());
+      verb = 'L';
+    }
+    text += 'Z';
+  }
+  text += "\"/>\n";
+}
+
+std::string svgLayer(const Layer& layer, bool visible) {
+  std::string text = fmt::format("<g id=\"layer_{:05d}\" data-top-mm=\"{:.5f}\"{}>\n", layer.index + 1, layer.top_mm,
+                                 visible ? "" : " display=\"none\"");
+  svgPath(text, "slice", layer.slice);
+  svgPath(text, "contour", layer.contours);
+  if (!layer.hatches.empty()) {
+    text += "<path class=\"hatch\" d=\"";
+    for (const Segment& h : layer.hatches) {
+      fmt::format_to(std::back_inserter(text), "M{:.4f} {:.4f}L{:.4f} {:.4f}", h.a.x(), h.a.y(), h.b.x(), h.b.y());
+    }
+    text += "\"/>\n";
+  }
+  return text + "</g>\n";
+}
+
+std::string stlBytes(const mesh::TriangleMesh& mesh) {
+  std::string bytes = "osteoforge slice-print: machine frame, build direction +z, mm";
+  bytes.resize(80, ' ');
+  const auto put = [&bytes](const auto& value) { bytes.append(reinterpret_cast<const char*>(&value), sizeof value); };
+  put(static_cast<std::uint32_t>(mesh.triangles.size()));
+  for (const mesh::Triangle& t : mesh.triangles) {
+    const Eigen::Vector3d &a = mesh.vertices[t[0]], &b = mesh.vertices[t[1]], &c = mesh.vertices[t[2]];
+    const Eigen::Vector3d normal = Eigen::Vector3d(b - a).cross(c - a).normalized();
+    for (const Eigen::Vector3d& v : {normal, a, b, c}) {
+      for (int axis = 0; axis < 3; ++axis) put(static_cast<float>(v[axis]));
+    }
+    put(std::uint16_t{0});
+  }
+  return bytes;
+}
+
+}  // namespace
+
+JobWriter cliWriter(const std::string& path, const JobHead& head) {
+  const CliEncoding encoding = head.encoding;
+  return streamWriter(
+      path, cliHeader(encoding, head.part->size_mm(), head.stack.layers),
+      [encoding](const Layer& layer) { return cliLayer(encoding, layer); }, cliEnd(encoding));
+}
+
+JobWriter svgWriter(const std::string& path, const JobHead& head) {
+  const Eigen::Vector3d size = head.part->size_mm();
+  const std::string start = fmt::format(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.4f}mm\" "
+      "height=\"{1:.4f}mm\" viewBox=\"0 0 {0:.4f} {1:.4f}\">\n<style>.slice{{fill:#dcdcdc;fill-rule:evenodd}}"
+      ".contour{{fill:none;stroke:#1f4e9c;stroke-width:0.02}}.hatch{{fill:none;stroke:#d9541a;stroke-width:0.015}}</"
+      "style>\n"
+      "<g transform=\"translate(0 {1:.4f}) scale(1 -1)\">\n",
+      size.x(), size.y());
+  const int visible = head.visible_layer;
+  return streamWriter(
+      path, start, [visible](const Layer& layer) { return svgLayer(layer, layer.index == visible); }, "</g>\n</svg>\n");
+}
+
+JobWriter stlWriter(const std::string& path, const JobHead& head) {
+  core::writeFile(path, stlBytes(head.part->machineMesh()));
+  return {[](const Layer&) { return std::string(); }, [](const std::string&) {}, [] {}};
+}
+
+}  // namespace osteo::slice_print
