@@ -13,7 +13,8 @@ namespace osteo::picture {
 namespace {
 
 constexpr int kSupersample = 2;
-constexpr double kMarginFactor = 1.1;   // around the scene when the view fits it
+constexpr double kMarginFactor = 1.1;  // around the scene when the view fits it
+constexpr double kColorBarRoom_px = 90;
 constexpr float kCreaseCosine = 0.75F;  // a corner whose smooth normal is further off is shaded flat
 constexpr float kInsideTint = 0.62F;    // of back sides
 constexpr float kCutTint = 0.8F;        // of back sides seen through the clip plane, shaded as a flat cut
@@ -67,10 +68,12 @@ Camera makeCamera(const std::vector<Actor>& actors, const View& view) {
     }
   if (low.x() > high.x()) low = high = Eigen::Vector3d::Zero();
   const Eigen::Vector3d size = high - low;
-  const double aspect = double(view.width_px) / view.height_px;
+  const double bar_px = view.scalar_title.empty() ? 0 : kColorBarRoom_px;
+  const double aspect = (view.width_px - bar_px) / view.height_px;
   const double fit = std::max({size.y(), size.x() / aspect, 1e-3}) * kMarginFactor;
-  camera.centre_mm = view.focus_mm.value_or(camera.axes.transpose() * ((low + high) / 2));
   camera.samples_per_mm = camera.height / (view.extent_mm > 0 ? view.extent_mm : fit);
+  const Eigen::Vector3d beside_bar(bar_px / 2 * kSupersample / camera.samples_per_mm, 0, 0);
+  camera.centre_mm = view.focus_mm.value_or(camera.axes.transpose() * ((low + high) / 2 + beside_bar));
   return camera;
 }
 
@@ -79,7 +82,7 @@ float light(const Eigen::Vector3f& n, const Camera& camera) {
   static const Eigen::Vector3f key = Eigen::Vector3f(-0.45F, 0.6F, 0.66F).normalized();
   const Eigen::Vector3f view = camera.axes.cast<float>() * n;
   const float sky = 0.5F + 0.5F * view.y();
-  return 0.28F + 0.12F * sky + 0.46F * std::max(0.0F, view.dot(key)) + 0.22F * std::max(0.0F, view.z());
+  return 0.36F + 0.14F * sky + 0.42F * std::max(0.0F, view.dot(key)) + 0.24F * std::max(0.0F, view.z());
 }
 
 Eigen::Vector3f shadingNormal(const Drawn& drawn, const mesh::Triangle& t, const Eigen::Vector3f& weights,
@@ -130,9 +133,9 @@ float openness(const VisibilityBuffer& buffer, const Camera& camera, int x, int 
               v = y + static_cast<int>(std::lround(r * std::sin(turn)));
     if (u < 0 || v < 0 || u >= buffer.width || v >= buffer.height) continue;
     const float above = (buffer.depth[buffer.at(u, v)] - here) / reach_mm;
-    if (above > 0.25F) closed += above < 2.0F ? 1.0F : std::max(0.0F, 3.0F - above);
+    closed += std::clamp((above - 0.15F) / 0.85F, 0.0F, 1.0F) * std::clamp(3.0F - above, 0.0F, 1.0F);
   }
-  return 1.0F - 0.55F * closed / kTaps;
+  return 1.0F - 0.8F * closed / kTaps;
 }
 
 /// Where the eye looks through the clip plane at a back side, it looks at cut material: its depth becomes the plane's.
