@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -45,7 +46,9 @@ std::string notes(const Parameter& p) {
   if (!p.unit.empty()) parts.push_back(p.unit);
   if (p.default_json != "null" && p.type != Type::Flag) {
     const auto value = nlohmann::json::parse(p.default_json);
-    parts.push_back("default " + (value.is_string() ? value.get<std::string>() : value.dump()));
+    parts.push_back("default " + (value.is_string()   ? value.get<std::string>()
+                                  : value.is_number() ? fmt::format("{}", value.get<double>())
+                                                      : value.dump()));
   }
   if (std::isfinite(p.range.min) && std::isfinite(p.range.max))
     parts.push_back(fmt::format("{} to {}", p.range.min, p.range.max));
@@ -57,9 +60,14 @@ std::string notes(const Parameter& p) {
   return parts.empty() ? "" : fmt::format(" [{}]", fmt::join(parts, "; "));
 }
 
+/// Characters of a UTF-8 text, for columns.
+std::size_t widthOf(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
 std::string wrapped(const std::string& left, const std::string& right) {
   std::string out = fmt::format("  {}", left);
-  std::size_t column = left.size() + 2;
+  std::size_t column = widthOf(left) + 2;
   if (column >= kColumn) {
     out += "\n";
     column = 0;
@@ -70,6 +78,7 @@ std::string wrapped(const std::string& left, const std::string& right) {
   while (begin < right.size()) {
     const std::size_t end = std::min(right.find(' ', begin), right.size());
     if (used + (end - begin) > kWidth && used > kColumn) {
+      out.pop_back();
       out += "\n" + std::string(kColumn, ' ');
       used = kColumn;
     }
