@@ -1,5 +1,7 @@
 #include "image/io.h"
 
+#include <fmt/format.h>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
@@ -34,6 +36,12 @@ VolumeInfo readInfo(const std::string& path) {
 
 CtVolume readVolume(const std::string& path) {
   const Header header = readHeader(path);
+  if (header.size.minCoeff() < 2)
+    throw core::Error(core::Exit::DataError,
+                      {.what = "not a three-dimensional volume",
+                       .file = path,
+                       .expected = "at least 2 voxels along each axis",
+                       .got = fmt::format("{} × {} × {}", header.size[0], header.size[1], header.size[2])});
   CtVolume volume;
   volume.frame = strictFrame(header);
   volume.voxels = decodeFloat(header);

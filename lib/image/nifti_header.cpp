@@ -82,9 +82,9 @@ void readSizes(const Bytes& bytes, bool swap, Header& header) {
   if (size[4] > 1 || size[6] > 1 || size[7] > 1)
     refuse(header.path, "a time series, not a volume", "a 3-D image", got, "extract one volume first");
   header.channels = size[5];
-  header.dimension = size[3] > 1 ? 3 : 2;
+  header.dimension = dimensions;
   header.size = {size[1], size[2], size[3]};
-  if ((header.size.array() == 1).count() > 1 || header.dimension < 3)
+  if ((header.size.array() == 1).count() > 1 || dimensions < 3)
     refuse(header.path, "not a three-dimensional volume", "a 3-D image", got);
 }
 
