@@ -1,0 +1,158 @@
+#include "design_scaffold/blocks.h"
+
+#include <openvdb/tools/ChangeBackground.h>
+#include <openvdb/tools/FastSweeping.h>
+#include <openvdb/tools/Interpolation.h>
+#include <openvdb/tools/Morphology.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "core/parallel.h"
+#include "levelset/grid.h"
+
+namespace osteo::design_scaffold {
+namespace {
+
+using openvdb::Coord;
+using Leaf = openvdb::FloatTree::LeafNodeType;
+
+/// One leaf out of a block; nullptr when all of it lies beyond the band, and then `tile` is its value.
+std::unique_ptr<Leaf> leafOf(const BlockValues& values, const Coord& block, const Coord& lowest, float band,
+                             float& tile) {
+  auto leaf = std::make_unique<Leaf>(lowest, band, false);
+  const Coord at = lowest - block;
+  bool any = false;
+  for (int x = 0; x < 8; ++x)
+    for (int y = 0; y < 8; ++y)
+      for (int z = 0; z < 8; ++z) {
+        const float value =
+            values[static_cast<std::size_t>(((at.x() + x) * kBlock + at.y() + y) * kBlock + at.z() + z)];
+        const auto offset = static_cast<openvdb::Index>((x * 8 + y) * 8 + z);
+        if (std::abs(value) < band) {
+          leaf->setValueOn(offset, value);
+          any = true;
+        } else {
+          leaf->setValueOff(offset, value < 0 ? -band : band);
+        }
+      }
+  tile = leaf->getFirstValue();
+  const bool uniform = !any && std::all_of(leaf->buffer().data(), leaf->buffer().data() + Leaf::SIZE,
+                                           [tile](float value) { return value == tile; });
+  return uniform ? nullptr : std::move(leaf);
+}
+
+int layersOf(const openvdb::FloatGrid& grid, double band_mm) {
+  return static_cast<int>(std::ceil(band_mm / grid.voxelSize()[0]));
+}
+
+}  // namespace
+
+BlockRange blocksOver(const openvdb::CoordBBox& box) {
+  BlockRange range;
+  for (int axis = 0; axis < 3; ++axis) {
+    range.first[axis] = (box.min()[axis] >> 4) * kBlock;
+    range.count[axis] = (box.max()[axis] >> 4) - (box.min()[axis] >> 4) + 1;
+  }
+  return range;
+}
+
+openvdb::FloatGrid::Ptr gridFromBlocks(const BlockRange& range, double voxel_mm, double band_mm,
+                                       const EvaluateBlock& evaluate) {
+  struct Part {
+    std::array<std::unique_ptr<Leaf>, 8> leaves;
+    std::array<float, 8> tiles{};
+    bool any = false;
+  };
+  std::vector<Part> parts(static_cast<std::size_t>(range.size()));
+  const auto band = static_cast<float>(band_mm);
+  const auto lowestOf = [&](std::int64_t block) {
+    return range.first.offsetBy(static_cast<int>(block / range.count[2] / range.count[1]) * kBlock,
+                                static_cast<int>(block / range.count[2] % range.count[1]) * kBlock,
+                                static_cast<int>(block % range.count[2]) * kBlock);
+  };
+  const auto lowestLeaf = [](const Coord& block, int n) {
+    return block.offsetBy(8 * (n >> 2), 8 * (n >> 1 & 1), 8 * (n & 1));
+  };
+  core::parallelFor(range.size(), [&](std::int64_t block) {
+    BlockValues values;
+    const Coord lowest = lowestOf(block);
+    Part& part = parts[static_cast<std::size_t>(block)];
+    part.any = evaluate(lowest, block, values);
+    for (int n = 0; part.any && n < 8; ++n)
+      part.leaves[n] = leafOf(values, lowest, lowestLeaf(lowest, n), band, part.tiles[n]);
+  });
+  auto grid = openvdb::FloatGrid::create(band);
+  grid->setGridClass(openvdb::GRID_LEVEL_SET);
+  grid->setTransform(openvdb::math::Transform::createLinearTransform(voxel_mm));
+  for (std::int64_t block = 0; block < range.size(); ++block) {
+    Part& part = parts[static_cast<std::size_t>(block)];
+    for (int n = 0; part.any && n < 8; ++n) {
+      if (part.leaves[n])
+        grid->tree().addLeaf(part.leaves[n].release());
+      else if (part.tiles[n] < 0)
+        grid->tree().addTile(1, lowestLeaf(lowestOf(block), n), part.tiles[n], false);
+    }
+  }
+  return grid;
+}
+
+openvdb::FloatGrid::Ptr gridFromFunction(const openvdb::CoordBBox& box, double voxel_mm, double band_mm,
+                                         const std::function<VoxelFunction()>& make) {
+  return gridFromBlocks(blocksOver(box), voxel_mm, band_mm,
+                        [&](const Coord& lowest, std::int64_t, BlockValues& values) {
+                          const VoxelFunction function = make();
+                          std::size_t n = 0;
+                          for (int x = 0; x < kBlock; ++x)
+                            for (int y = 0; y < kBlock; ++y)
+                              for (int z = 0; z < kBlock; ++z)
+                                values[n++] = static_cast<float>(function(lowest.offsetBy(x, y, z)));
+                          return true;
+                        });
+}
+
+void clampToBand(openvdb::FloatGrid& grid, double band_mm) {
+  const auto band = static_cast<float>(band_mm);
+  openvdb::tools::foreach (grid.beginValueAll(), [band](const openvdb::FloatGrid::ValueAllIter& value) {
+    if (std::abs(*value) < band) return;
+    value.setValue(*value < 0 ? -band : band);
+    value.setValueOff();
+  });
+  openvdb::tools::changeLevelSetBackground(grid.tree(), band);
+}
+
+openvdb::FloatGrid::Ptr widen(const openvdb::FloatGrid& grid, double band_mm) {
+  auto wide = openvdb::tools::dilateSdf(grid, layersOf(grid, band_mm), openvdb::tools::NN_FACE_EDGE_VERTEX);
+  clampToBand(*wide, band_mm);
+  return wide;
+}
+
+openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm) {
+  auto copy = grid.deepCopy();
+  openvdb::tools::dilateActiveValues(copy->tree(), layersOf(grid, band_mm), openvdb::tools::NN_FACE_EDGE_VERTEX,
+                                     openvdb::tools::IGNORE_TILES);
+  auto swept = openvdb::tools::sdfToSdf(*copy);
+  clampToBand(*swept, band_mm);
+  return swept;
+}
+
+Sampler::Sampler(const levelset::LevelSet& level_set)
+    : values_(level_set.grid().vdb->getConstAccessor()), voxel_mm_(level_set.voxel_mm()) {}
+
+double Sampler::operator()(const Eigen::Vector3d& point_mm) const {
+  return openvdb::tools::BoxSampler::sample(
+      values_, openvdb::Vec3d(point_mm.x() / voxel_mm_, point_mm.y() / voxel_mm_, point_mm.z() / voxel_mm_));
+}
+
+Eigen::Vector3d Sampler::gradient(const Eigen::Vector3d& point_mm) const {
+  Eigen::Vector3d out;
+  for (int axis = 0; axis < 3; ++axis) {
+    const Eigen::Vector3d step = Eigen::Vector3d::Unit(axis) * voxel_mm_;
+    out[axis] = ((*this)(point_mm + step) - (*this)(point_mm - step)) / (2 * voxel_mm_);
+  }
+  return out;
+}
+
+}  // namespace osteo::design_scaffold

@@ -1,0 +1,57 @@
+#pragma once
+#include <array>
+#include <functional>
+
+#include "levelset/grid.h"
+
+namespace osteo::design_scaffold {
+
+/// Fields are evaluated in blocks of 16³ voxels; values run z fastest, as in OpenVDB.
+constexpr int kBlock = 16;
+using BlockValues = std::array<float, kBlock * kBlock * kBlock>;
+
+/// Fills the values of the block whose lowest voxel is given; false: the whole block lies outside.
+using EvaluateBlock = std::function<bool(const openvdb::Coord& lowest, std::int64_t block, BlockValues& values)>;
+
+struct BlockRange {
+  openvdb::Coord first;        ///< lowest voxel, a multiple of 16
+  std::array<int, 3> count{};  ///< blocks along x, y, z
+  std::int64_t size() const { return std::int64_t{count[0]} * count[1] * count[2]; }
+};
+
+/// The blocks that cover an index box.
+BlockRange blocksOver(const openvdb::CoordBBox& box);
+
+/// A grid of clamped values, active within ± band_mm, from blocks evaluated in parallel and put together in a fixed
+/// order.
+openvdb::FloatGrid::Ptr gridFromBlocks(const BlockRange& range, double voxel_mm, double band_mm,
+                                       const EvaluateBlock& evaluate);
+
+/// The same from a function of the voxel, made once for each block so that it may cache.
+using VoxelFunction = std::function<double(const openvdb::Coord&)>;
+openvdb::FloatGrid::Ptr gridFromFunction(const openvdb::CoordBBox& box, double voxel_mm, double band_mm,
+                                         const std::function<VoxelFunction()>& make);
+
+/// True distances beyond those that a level set has, out to band_mm on both sides (fast sweeping, Zhao, Math Comp 74,
+/// 2005, as in OpenVDB); those it has stay as they are.
+openvdb::FloatGrid::Ptr widen(const openvdb::FloatGrid& grid, double band_mm);
+/// The same when the values are no distances: all but those next to the zero level are made anew.
+openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm);
+
+/// Values beyond ± band_mm become ± band_mm and inactive.
+void clampToBand(openvdb::FloatGrid& grid, double band_mm);
+
+/// Trilinear samples of a grid in mm; holds a cache, so one per thread.
+class Sampler {
+ public:
+  explicit Sampler(const levelset::LevelSet& level_set);
+  double operator()(const Eigen::Vector3d& point_mm) const;
+  /// Gradient by central differences over one voxel of the grid, without unit.
+  Eigen::Vector3d gradient(const Eigen::Vector3d& point_mm) const;
+
+ private:
+  openvdb::FloatGrid::ConstAccessor values_;
+  double voxel_mm_;
+};
+
+}  // namespace osteo::design_scaffold

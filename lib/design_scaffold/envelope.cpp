@@ -1,0 +1,160 @@
+#include "design_scaffold/envelope.h"
+
+#include <fmt/format.h>
+#include <openvdb/tools/Clip.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "design_scaffold/blocks.h"
+#include "levelset/components.h"
+
+namespace osteo::design_scaffold {
+namespace {
+
+using levelset::LevelSet;
+
+// The reach from which a thick part keeps what borders it: the corner of a box lies √3 of the shrink away, plus some.
+constexpr double kReach = 2.5;
+// Gaps to the host that the closing bridges, in voxels of the defect.
+constexpr double kSeam_voxels = 2.0;
+// Farther from the host than this nothing counts as facing it.
+constexpr double kNear_mm = 3.0;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+struct Region {
+  openvdb::CoordBBox box;  // of the defect's voxels, with a margin
+  double voxel_mm = 0;
+  Eigen::Vector3d point(const openvdb::Coord& ijk) const {
+    return Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z()) * voxel_mm;
+  }
+};
+
+LevelSet evaluate(const Region& region, double band_mm, const std::function<VoxelFunction()>& make) {
+  return levelset::wrap(gridFromFunction(region.box, region.voxel_mm, band_mm, make));
+}
+
+/// A level set moved outwards, with true distances to band_mm again.
+LevelSet moved(const LevelSet& level_set, double outward_mm, double band_mm) {
+  auto copy = level_set.grid().vdb->deepCopy();
+  const auto shift = static_cast<float>(outward_mm);
+  openvdb::tools::foreach (copy->beginValueAll(),
+                           [shift](const openvdb::FloatGrid::ValueAllIter& value) { value.setValue(*value - shift); });
+  return levelset::wrap(sweep(*copy, band_mm));
+}
+
+/// The host within `margin_mm` of the defect's box, in a band wide enough for clearance, rim and gap measures.
+LevelSet hostAround(const LevelSet& host, const Region& region, double band_mm) {
+  const double reach = region.voxel_mm;
+  const openvdb::BBoxd box(openvdb::Vec3d(region.box.min().x(), region.box.min().y(), region.box.min().z()) * reach,
+                           openvdb::Vec3d(region.box.max().x(), region.box.max().y(), region.box.max().z()) * reach);
+  auto part = host.grid().vdb->deepCopy();
+  part->clip(part->transform().worldToIndexNodeCentered(box));
+  return levelset::wrap(widen(*part, band_mm));
+}
+
+/// The largest piece of what is thicker than kThinnest_mm, and what borders it.
+LevelSet pruned(const LevelSet& defect, const std::optional<LevelSet>& host, const Region& region, Envelope& envelope) {
+  const double shrink = 0.5 * kThinnest_mm, band = 3 * region.voxel_mm;
+  const auto body = [&]() -> VoxelFunction {
+    auto in_defect = std::make_shared<Sampler>(defect);
+    auto in_host = host ? std::make_shared<Sampler>(*host) : nullptr;
+    return [=, &region, &envelope](const openvdb::Coord& ijk) {
+      const Eigen::Vector3d p = region.point(ijk);
+      return std::max((*in_defect)(p), in_host ? envelope.clearance_mm - (*in_host)(p) : -kInfinity);
+    };
+  };
+  const LevelSet whole = evaluate(region, shrink + band, body);
+  const LevelSet thick = moved(whole, -shrink, band);
+  const levelset::Components parts(thick, levelset::Components::Side::Inside);
+  if (parts.pieces().empty())
+    throw core::Error(
+        core::Exit::DataError,
+        {.what = "nothing of the defect is thick enough to print",
+         .expected = fmt::format("parts above {} mm after a clearance of {} mm", kThinnest_mm, envelope.clearance_mm),
+         .hint = "check that defect and host belong together, or lower --clearance-mm"});
+  const auto largest = std::max_element(parts.pieces().begin(), parts.pieces().end(),
+                                        [](const auto& a, const auto& b) { return a.volume_mm3 < b.volume_mm3; });
+  envelope.pieces_removed = static_cast<int>(parts.pieces().size()) - 1;
+  const LevelSet core = parts.filtered([&](const levelset::Piece& piece) { return &piece == &*largest; }, false);
+  const double reach = kReach * shrink;
+  const LevelSet near = levelset::wrap(sweep(*core.grid().vdb, reach + band));
+  const LevelSet kept = evaluate(region, band, [&]() -> VoxelFunction {
+    auto in_defect = std::make_shared<Sampler>(defect), to_core = std::make_shared<Sampler>(near);
+    return [=, &region](const openvdb::Coord& ijk) {
+      const Eigen::Vector3d p = region.point(ijk);
+      return std::max((*in_defect)(p), (*to_core)(p)-reach);
+    };
+  });
+  return levelset::wrap(widen(*kept.grid().vdb, kNear_mm));
+}
+
+/// Negative where the body is to be solid: shallower than the skin under the surface of defect and host together.
+LevelSet skinOf(const Envelope& envelope, const Region& region, const Fit& fit, const Eigen::Vector3d& centre_mm) {
+  const double voxel = region.voxel_mm, seam = kSeam_voxels * voxel, band = 3 * voxel;
+  const LevelSet both = evaluate(region, seam + band, [&]() -> VoxelFunction {
+    auto in_defect = std::make_shared<Sampler>(envelope.defect), in_host = std::make_shared<Sampler>(*envelope.host);
+    return [=, &region](const openvdb::Coord& ijk) {
+      const Eigen::Vector3d p = region.point(ijk);
+      return std::min((*in_defect)(p), (*in_host)(p));
+    };
+  });
+  const LevelSet body = moved(moved(both, seam, seam + band), -seam, fit.skin_mm + band);
+  return evaluate(region, band, [&]() -> VoxelFunction {
+    auto in_body = std::make_shared<Sampler>(body), in_host = std::make_shared<Sampler>(*envelope.host);
+    return [=, &region, &fit](const openvdb::Coord& ijk) {
+      const Eigen::Vector3d p = region.point(ijk);
+      double skin = -(*in_body)(p)-fit.skin_mm;
+      if (fit.skin == Skin::Outer && skin < 0.5 * voxel) {
+        const Eigen::Vector3d out = (p - centre_mm).normalized();
+        skin = std::max(skin, -in_body->gradient(p).dot(out) * voxel);
+      }
+      if (fit.skin == Skin::Rim) skin = std::max(skin, (*in_host)(p)-fit.clearance_mm - fit.rim_mm);
+      return skin;
+    };
+  });
+}
+
+Region regionOf(const LevelSet& level_set, double margin_mm) {
+  Region region;
+  region.voxel_mm = level_set.voxel_mm();
+  Eigen::Vector3i min, max;
+  level_set.activeBox(min, max);
+  region.box = openvdb::CoordBBox(openvdb::Coord(min.x(), min.y(), min.z()), openvdb::Coord(max.x(), max.y(), max.z()));
+  region.box.expand(static_cast<int>(std::ceil(margin_mm / region.voxel_mm)));
+  return region;
+}
+
+double insideVolume_mm3(const LevelSet& level_set) {
+  const levelset::Components inside(level_set, levelset::Components::Side::Inside);
+  double volume = 0;
+  for (const auto& piece : inside.pieces()) volume += piece.volume_mm3;
+  return volume;
+}
+
+}  // namespace
+
+Envelope makeEnvelope(const LevelSet& defect, const LevelSet* host, const Fit& fit) {
+  if (defect.empty())
+    throw core::Error(core::Exit::DataError, {.what = "the defect is empty", .expected = "a level set with an inside"});
+  const double voxel = defect.voxel_mm();
+  const double band = std::max({kNear_mm, fit.clearance_mm + 3 * voxel,
+                                fit.skin == Skin::Rim ? fit.clearance_mm + fit.rim_mm + voxel : 0.0}) +
+                      voxel;
+  const Region region = regionOf(defect, host ? band + fit.skin_mm + (kSeam_voxels + 4) * voxel : 4 * voxel);
+  Envelope envelope;
+  envelope.clearance_mm = host ? fit.clearance_mm : 0.0;
+  if (host) envelope.host = hostAround(*host, region, band);
+  envelope.defect = pruned(defect, envelope.host, region, envelope);
+  envelope.slivers_removed_mm3 = insideVolume_mm3(defect) - insideVolume_mm3(envelope.defect);
+  if (host && fit.skin_mm > 0) {
+    const Region whole = regionOf(*host, 0);
+    envelope.skin = skinOf(envelope, region, fit, 0.5 * (whole.point(whole.box.min()) + whole.point(whole.box.max())));
+  }
+  return envelope;
+}
+
+}  // namespace osteo::design_scaffold

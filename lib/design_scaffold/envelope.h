@@ -1,0 +1,46 @@
+#pragma once
+#include <Eigen/Core>
+#include <optional>
+
+#include "levelset/level_set.h"
+
+namespace osteo::design_scaffold {
+
+/// Where solid material lies over the lattice. The side that faces the host always stays open lattice, so that bone
+/// grows in and powder leaves: skins end at the host, and a rim is two frames along the edges with lattice between
+/// them.
+enum class Skin {
+  Outer,  ///< the free surface that looks away from the host's centre (the scalp side of a cranial implant)
+  Both,   ///< all free surfaces
+  Rim     ///< a frame on the free surfaces, rim_mm wide, along the host
+};
+
+/// How the implant meets the bone around it; lengths in mm.
+struct Fit {
+  double clearance_mm = 0.3;  ///< gap kept to the host
+  Skin skin = Skin::Outer;
+  double skin_mm = 0.0;  ///< thickness of skin or frame; 0: none
+  double rim_mm = 3.0;   ///< width of the frame of Skin::Rim
+};
+
+/// Slabs of the defect thinner than this can't be printed as a lattice and are taken off unless they border thicker
+/// parts.
+constexpr double kThinnest_mm = 1.0;
+
+/// The fields from which the implant's body is evaluated at any point: distances in mm at the defect's resolution, in
+/// wider bands than a level set's usual three voxels.
+struct Envelope {
+  levelset::LevelSet defect;               ///< after pruning, before the clearance
+  std::optional<levelset::LevelSet> host;  ///< the bone around the defect
+  std::optional<levelset::LevelSet> skin;  ///< negative where material is to be solid
+  double clearance_mm = 0;
+  int pieces_removed = 0;          ///< parts of the defect beside the largest
+  double slivers_removed_mm3 = 0;  ///< volume taken off as pieces or slivers
+};
+
+/// Defect minus the host grown by the clearance, one piece, without slivers; a skin's depth is measured from the
+/// surface of defect and host together, closed across their seam, which is what keeps it off the side that faces the
+/// host. Throws DataError when nothing is left; frames must have been compared before.
+Envelope makeEnvelope(const levelset::LevelSet& defect, const levelset::LevelSet* host, const Fit& fit);
+
+}  // namespace osteo::design_scaffold

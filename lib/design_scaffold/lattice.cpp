@@ -1,0 +1,151 @@
+#include "design_scaffold/lattice.h"
+
+#include <Eigen/Geometry>
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "core/parallel.h"
+
+namespace osteo::design_scaffold {
+namespace {
+
+constexpr double kTwoPi = 2 * std::numbers::pi;
+constexpr int kNodes = 96;  // a multiple of 24, so that voxels of cell/24 fall on nodes
+constexpr double kStep = kTwoPi / kNodes;
+constexpr float kFar = std::numeric_limits<float>::infinity();
+
+using Offsets = std::vector<Eigen::Vector3f>;  // from a node to its nearest known surface point, radians
+
+int wrap(int i) { return (i + kNodes) % kNodes; }
+std::size_t at(int i, int j, int k) {
+  return (static_cast<std::size_t>(wrap(k)) * kNodes + wrap(j)) * kNodes + wrap(i);
+}
+
+/// Moves `point` to the surface G = t, and along it towards `from` until it is the foot of the perpendicular.
+Eigen::Vector3d footPoint(const Eigen::Vector3d& from, Eigen::Vector3d point, double t, int steps) {
+  for (int step = 0; step < steps; ++step) {
+    Eigen::Vector3d gradient;
+    const double excess = gyroid(point, gradient) - t, square = gradient.squaredNorm();
+    if (square < 1e-6) break;
+    const Eigen::Vector3d to_surface = gradient * (-excess / square);
+    const Eigen::Vector3d offset = from - point;
+    const Eigen::Vector3d tangential = offset - gradient * (offset.dot(gradient) / square);
+    Eigen::Vector3d move = to_surface + 0.5 * tangential;
+    const double length = move.norm();
+    if (length > 0.3) move *= 0.3 / length;
+    point += move;
+    if (length < 1e-5) break;
+  }
+  return point;
+}
+
+/// Nodes next to the surface get their own foot point, the others none yet.
+Offsets seed(double t) {
+  Offsets offsets(static_cast<std::size_t>(kNodes) * kNodes * kNodes, Eigen::Vector3f::Constant(kFar));
+  core::parallelFor(kNodes, [&](std::int64_t k) {
+    for (int j = 0; j < kNodes; ++j)
+      for (int i = 0; i < kNodes; ++i) {
+        const Eigen::Vector3d node = kStep * Eigen::Vector3d(i, j, static_cast<double>(k));
+        Eigen::Vector3d gradient;
+        if (std::abs(gyroid(node, gradient) - t) > 2 * kStep * gradient.norm()) continue;
+        const Eigen::Vector3d foot = footPoint(node, node, t, 30);
+        if (std::abs(gyroid(foot) - t) < 1e-5) offsets[at(i, j, static_cast<int>(k))] = (foot - node).cast<float>();
+      }
+  });
+  return offsets;
+}
+
+/// Danielsson's propagation: sweeps in the eight directions, twice because the cell is periodic.
+void propagate(Offsets& offsets) {
+  for (int sweep = 0; sweep < 16; ++sweep) {
+    const std::array<int, 3> step{sweep & 1 ? -1 : 1, sweep & 2 ? -1 : 1, sweep & 4 ? -1 : 1};
+    for (int kk = 0; kk < kNodes; ++kk)
+      for (int jj = 0; jj < kNodes; ++jj)
+        for (int ii = 0; ii < kNodes; ++ii) {
+          const int i = step[0] > 0 ? ii : -ii, j = step[1] > 0 ? jj : -jj, k = step[2] > 0 ? kk : -kk;
+          Eigen::Vector3f& own = offsets[at(i, j, k)];
+          float best = own.squaredNorm();
+          for (int n = 1; n < 8; ++n) {
+            const int di = n & 1 ? -step[0] : 0, dj = n & 2 ? -step[1] : 0, dk = n & 4 ? -step[2] : 0;
+            const Eigen::Vector3f candidate =
+                offsets[at(i + di, j + dj, k + dk)] + static_cast<float>(kStep) * Eigen::Vector3f(di, dj, dk);
+            const float square = candidate.squaredNorm();
+            if (!(square < best)) continue;
+            own = candidate;
+            best = square;
+          }
+        }
+  }
+}
+
+/// Signed distances of all nodes to G = t in cells, negative where G < t.
+std::vector<float> distances(double t) {
+  Offsets offsets = seed(t);
+  propagate(offsets);
+  std::vector<float> table(offsets.size());
+  core::parallelFor(kNodes, [&](std::int64_t k) {
+    for (int j = 0; j < kNodes; ++j)
+      for (int i = 0; i < kNodes; ++i) {
+        const std::size_t n = at(i, j, static_cast<int>(k));
+        const Eigen::Vector3d node = kStep * Eigen::Vector3d(i, j, static_cast<double>(k));
+        const Eigen::Vector3d start = node + offsets[n].cast<double>();
+        const Eigen::Vector3d foot = footPoint(node, start, t, 6);
+        const double handed_on = offsets[n].cast<double>().norm();
+        const double distance =
+            std::abs(gyroid(foot) - t) < 1e-4 ? std::min(handed_on, (foot - node).norm()) : handed_on;
+        table[n] = static_cast<float>((gyroid(node) < t ? -distance : distance) / kTwoPi);
+      }
+  });
+  return table;
+}
+
+/// The smallest thickness of a sheet: twice the depth of the shallowest node beside its middle surface.
+double thinnest(const std::vector<float>& table) {
+  double depth = kFar;
+  for (int k = 0; k < kNodes; ++k)
+    for (int j = 0; j < kNodes; ++j)
+      for (int i = 0; i < kNodes; ++i) {
+        const Eigen::Vector3d node = kStep * Eigen::Vector3d(i, j, k);
+        Eigen::Vector3d gradient;
+        if (std::abs(gyroid(node, gradient)) < 0.25 * kStep * gradient.norm())
+          depth = std::min(depth, -static_cast<double>(table[at(i, j, k)]));
+      }
+  return 2 * depth;
+}
+
+}  // namespace
+
+Lattice::Lattice(const LatticeSpec& spec) : spec_(spec), iso_(isoValue(spec.kind, spec.volume_fraction)) {
+  table_ = distances(iso_);
+  if (spec.kind == Kind::Sheet) {
+    const std::vector<float> below = distances(-iso_);
+    for (std::size_t i = 0; i < table_.size(); ++i) table_[i] = std::max(table_[i], -below[i]);
+  }
+  const auto [low, high] = std::minmax_element(table_.begin(), table_.end());
+  pore_mm_ = 2 * *high * spec.cell_mm;
+  wall_mm_ = (spec.kind == Kind::Network ? -2 * *low : thinnest(table_)) * spec.cell_mm;
+}
+
+double Lattice::distance_mm(const Eigen::Vector3d& point_mm) const {
+  const Eigen::Array3d u = (point_mm - spec_.origin_mm).array() * (kNodes / spec_.cell_mm);
+  const Eigen::Array3d low = u.floor();
+  const Eigen::Array3d f = u - low;
+  std::array<std::size_t, 3> a{}, b{};
+  for (int axis = 0; axis < 3; ++axis) {
+    const auto node = static_cast<std::int64_t>(low[axis]) % kNodes;
+    a[axis] = static_cast<std::size_t>(node < 0 ? node + kNodes : node);
+    b[axis] = a[axis] + 1 == kNodes ? 0 : a[axis] + 1;
+  }
+  const auto row = [&](std::size_t j, std::size_t k) {
+    const float* values = &table_[(k * kNodes + j) * kNodes];
+    return values[a[0]] + f[0] * (values[b[0]] - values[a[0]]);
+  };
+  const double y0 = row(a[1], a[2]), y1 = row(b[1], a[2]), z0 = row(a[1], b[2]), z1 = row(b[1], b[2]);
+  const double near = y0 + f[1] * (y1 - y0), far = z0 + f[1] * (z1 - z0);
+  return (near + f[2] * (far - near)) * spec_.cell_mm;
+}
+
+}  // namespace osteo::design_scaffold

@@ -1,0 +1,175 @@
+#include "design_scaffold/solid.h"
+
+#include <Eigen/Geometry>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <numeric>
+
+#include "core/progress.h"
+#include "design_scaffold/blocks.h"
+
+namespace osteo::design_scaffold {
+namespace {
+
+using openvdb::Coord;
+
+constexpr int kPadded = kBlock + 2;
+using Padded = std::array<float, kPadded * kPadded * kPadded>;
+
+// Surfaces face the host where they look towards it, nearer than this.
+constexpr double kFacing_mm = 3.0;
+
+/// Distance to the intersection of two half-spaces with signed distances a, b > 0 and unit normals' cosine c.
+double wedge(double a, double b, double c) {
+  if (b <= a * c) return a;
+  if (a <= b * c) return b;
+  const double sine = 1 - c * c;
+  return sine < 1e-3 ? std::max(a, b) : std::sqrt((a * a + b * b - 2 * a * b * c) / sine);
+}
+
+double share(double distance, double voxel) { return std::clamp(0.5 - distance / voxel, 0.0, 1.0); }
+
+/// What one block adds to the measures.
+struct BlockSums {
+  double envelope = 0, skin = 0, open = 0;
+  std::vector<float> gaps;
+};
+
+class Composer {
+ public:
+  Composer(const Envelope& envelope, const Lattice& lattice, double voxel_mm)
+      : envelope_(envelope), lattice_(lattice), voxel_(voxel_mm), band_(levelset::kHalfWidth_voxels * voxel_mm) {}
+
+  bool block(const Coord& lowest, BlockValues& values, BlockSums& sums) const {
+    const Body body(envelope_);
+    const double diagonal = 0.5 * std::sqrt(3.0) * (kBlock + 1) * voxel_;
+    const Eigen::Vector3d centre = point(lowest) + Eigen::Vector3d::Constant(0.5 * (kBlock - 1) * voxel_);
+    if (body.envelope_mm(centre) > diagonal + band_) return false;
+    auto outer = std::make_unique<Padded>(), material = std::make_unique<Padded>();
+    fill(body, lowest, *outer, *material, sums);
+    std::size_t n = 0;
+    for (int x = 1; x <= kBlock; ++x)
+      for (int y = 1; y <= kBlock; ++y)
+        for (int z = 1; z <= kBlock; ++z) values[n++] = combined(*outer, *material, (x * kPadded + y) * kPadded + z);
+    if (envelope_.host) measureGaps(lowest, *outer, *material, sums);
+    return true;
+  }
+
+ private:
+  Eigen::Vector3d point(const Coord& ijk) const { return Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z()) * voxel_; }
+
+  void fill(const Body& body, const Coord& lowest, Padded& outer, Padded& material, BlockSums& sums) const {
+    std::size_t n = 0;
+    for (int x = 0; x < kPadded; ++x)
+      for (int y = 0; y < kPadded; ++y)
+        for (int z = 0; z < kPadded; ++z, ++n) {
+          const Eigen::Vector3d p = point(lowest.offsetBy(x - 1, y - 1, z - 1));
+          const double shape = body.envelope_mm(p);
+          outer[n] = static_cast<float>(shape);
+          material[n] = outer[n];
+          if (shape > band_ + 2 * voxel_) continue;
+          const double skin = body.skin_mm(p);
+          material[n] = static_cast<float>(std::min(skin, lattice_.distance_mm(p)));
+          const bool own = std::min({x, y, z}) > 0 && std::max({x, y, z}) <= kBlock;
+          if (!own) continue;
+          sums.envelope += share(shape, voxel_);
+          sums.skin += share(std::max(shape, skin), voxel_);
+        }
+  }
+
+  Eigen::Vector3d gradient(const Padded& field, int n) const {
+    return Eigen::Vector3d(field[n + kPadded * kPadded] - field[n - kPadded * kPadded],
+                           field[n + kPadded] - field[n - kPadded], field[n + 1] - field[n - 1]);
+  }
+
+  float combined(const Padded& outer, const Padded& material, int n) const {
+    const float a = outer[n], b = material[n];
+    if (a <= 0 || b <= 0 || a > band_ || b > band_) return std::max(a, b);
+    const Eigen::Vector3d out = gradient(outer, n).normalized(), off = gradient(material, n).normalized();
+    return static_cast<float>(wedge(a, b, out.dot(off)));
+  }
+
+  void measureGaps(const Coord& lowest, const Padded& outer, const Padded& material, BlockSums& sums) const {
+    const Sampler host(*envelope_.host);
+    for (int x = 1; x <= kBlock; ++x)
+      for (int y = 1; y <= kBlock; ++y)
+        for (int z = 1; z <= kBlock; ++z) {
+          const int n = (x * kPadded + y) * kPadded + z;
+          if (std::abs(outer[n]) > 0.5 * voxel_) continue;
+          const Eigen::Vector3d out = gradient(outer, n).normalized();
+          const Eigen::Vector3d foot = point(lowest.offsetBy(x - 1, y - 1, z - 1)) - outer[n] * out;
+          const double gap = host(foot);
+          if (gap >= kFacing_mm || host.gradient(foot).normalized().dot(out) > -0.5) continue;
+          sums.gaps.push_back(static_cast<float>(gap));
+          sums.open += material[n] > 0 ? 1 : 0;
+        }
+  }
+
+  const Envelope& envelope_;
+  const Lattice& lattice_;
+  double voxel_, band_;
+};
+
+}  // namespace
+
+struct Body::State {
+  Sampler defect;
+  std::unique_ptr<Sampler> host, skin;
+  double clearance_mm;
+};
+
+Body::Body(const Envelope& envelope) {
+  auto state = std::make_shared<State>(State{Sampler(envelope.defect), nullptr, nullptr, envelope.clearance_mm});
+  if (envelope.host) state->host = std::make_unique<Sampler>(*envelope.host);
+  if (envelope.skin) state->skin = std::make_unique<Sampler>(*envelope.skin);
+  state_ = state;
+}
+
+double Body::envelope_mm(const Eigen::Vector3d& p) const {
+  const double in_defect = state_->defect(p);
+  return state_->host ? std::max(in_defect, state_->clearance_mm - (*state_->host)(p)) : in_defect;
+}
+
+double Body::skin_mm(const Eigen::Vector3d& p) const { return state_->skin ? (*state_->skin)(p) : 3.0; }
+
+Solid compose(const Envelope& envelope, const Lattice& lattice, double voxel_mm) {
+  Eigen::Vector3i min, max;
+  envelope.defect.activeBox(min, max);
+  const double ratio = envelope.defect.voxel_mm() / voxel_mm;
+  const auto scaled = [&](const Eigen::Vector3i& ijk, int margin) {
+    return Coord(static_cast<int>(std::floor(ijk.x() * ratio)) + margin,
+                 static_cast<int>(std::floor(ijk.y() * ratio)) + margin,
+                 static_cast<int>(std::floor(ijk.z() * ratio)) + margin);
+  };
+  const BlockRange range = blocksOver(openvdb::CoordBBox(scaled(min, -4), scaled(max, 4)));
+  std::vector<BlockSums> sums(static_cast<std::size_t>(range.size()));
+  const Composer composer(envelope, lattice, voxel_mm);
+  Solid solid;
+  {
+    core::Progress progress("compose lattice and skin", range.size());
+    solid.level_set = levelset::wrap(gridFromBlocks(range, voxel_mm, levelset::kHalfWidth_voxels * voxel_mm,
+                                                    [&](const Coord& lowest, std::int64_t block, BlockValues& values) {
+                                                      const bool any = composer.block(
+                                                          lowest, values, sums[static_cast<std::size_t>(block)]);
+                                                      progress.advance();
+                                                      return any;
+                                                    }));
+  }
+  double open = 0;
+  const double voxel_mm3 = voxel_mm * voxel_mm * voxel_mm;
+  for (const BlockSums& part : sums) {
+    solid.envelope_mm3 += part.envelope * voxel_mm3;
+    solid.skin_mm3 += part.skin * voxel_mm3;
+    open += part.open;
+    solid.gaps_mm.insert(solid.gaps_mm.end(), part.gaps.begin(), part.gaps.end());
+  }
+  std::sort(solid.gaps_mm.begin(), solid.gaps_mm.end());
+  const auto facing = static_cast<double>(solid.gaps_mm.size());
+  solid.facing_area_mm2 = facing * voxel_mm * voxel_mm;
+  solid.facing_open_share = facing > 0 ? open / facing : 0;
+  return solid;
+}
+
+}  // namespace osteo::design_scaffold
