@@ -1,0 +1,96 @@
+#include "projection/parallel_beam.h"
+
+#include <cmath>
+#include <complex>
+#include <numbers>
+#include <unsupported/Eigen/FFT>
+
+namespace osteo::projection {
+
+using Eigen::Vector2d;
+
+namespace {
+
+double bilinear(const std::vector<float>& pixels, const Grid2& grid, double x, double y) {
+  const int i = static_cast<int>(std::floor(x)), j = static_cast<int>(std::floor(y));
+  if (i < -1 || j < -1 || i >= grid.size[0] || j >= grid.size[1]) return 0;
+  const double u = x - i, v = y - j;
+  const auto at = [&](int a, int b) {
+    return a < 0 || b < 0 || a >= grid.size[0] || b >= grid.size[1]
+               ? 0.0
+               : static_cast<double>(pixels[static_cast<std::size_t>(a) +
+                                            static_cast<std::size_t>(grid.size[0]) * static_cast<std::size_t>(b)]);
+  };
+  return (1 - v) * ((1 - u) * at(i, j) + u * at(i + 1, j)) + v * ((1 - u) * at(i, j + 1) + u * at(i + 1, j + 1));
+}
+
+Vector2d direction(int angle, int angles) {
+  const double theta = std::numbers::pi * angle / angles;
+  return {std::cos(theta), std::sin(theta)};
+}
+
+}  // namespace
+
+Sinogram project(const std::vector<float>& pixels, const Grid2& grid, int angles) {
+  const Vector2d extent = grid.size.cast<double>().cwiseProduct(grid.spacing_mm);
+  const Vector2d middle = (grid.size.cast<double>() - Vector2d::Ones()) / 2;
+  Sinogram out{angles, 0, grid.spacing_mm.minCoeff(), {}};
+  out.detectors = static_cast<int>(std::ceil(extent.norm() / out.pitch_mm)) + 2;
+  out.values.assign(static_cast<std::size_t>(angles) * static_cast<std::size_t>(out.detectors), 0.0f);
+  const double step = grid.spacing_mm.minCoeff() / 2;
+  const int steps = static_cast<int>(std::ceil(extent.norm() / step));
+  for (int a = 0; a < angles; ++a) {
+    const Vector2d across = direction(a, angles), along(-across[1], across[0]);
+    for (int d = 0; d < out.detectors; ++d) {
+      const Vector2d foot = (d - (out.detectors - 1) / 2.0) * out.pitch_mm * across;
+      double sum = 0;
+      for (int s = 0; s < steps; ++s) {
+        const Vector2d p = foot + ((s + 0.5) - steps / 2.0) * step * along;
+        const Vector2d index = p.cwiseQuotient(grid.spacing_mm) + middle;
+        sum += bilinear(pixels, grid, index[0], index[1]);
+      }
+      out.values[static_cast<std::size_t>(a) * static_cast<std::size_t>(out.detectors) + static_cast<std::size_t>(d)] =
+          static_cast<float>(sum * step);
+    }
+  }
+  return out;
+}
+
+std::vector<float> filteredBackProject(const Sinogram& sinogram, const Grid2& grid) {
+  const auto detectors = static_cast<std::size_t>(sinogram.detectors);
+  std::size_t n = 1;
+  while (n < 2 * detectors) n *= 2;
+  Eigen::FFT<double> fft;
+  std::vector<double> line(n, 0.0);
+  std::vector<std::complex<double>> ramp, spectrum;
+  line[0] = 0.25 / sinogram.pitch_mm;
+  for (std::size_t i = 1; i < n / 2; i += 2) {
+    const double x = std::numbers::pi * static_cast<double>(i);
+    line[i] = line[n - i] = -1 / (x * x * sinogram.pitch_mm);
+  }
+  fft.fwd(ramp, line);
+  std::vector<float> out(static_cast<std::size_t>(grid.size[0]) * static_cast<std::size_t>(grid.size[1]), 0.0f);
+  const Vector2d middle = (grid.size.cast<double>() - Vector2d::Ones()) / 2;
+  for (int a = 0; a < sinogram.angles; ++a) {
+    const float* row = sinogram.values.data() + static_cast<std::size_t>(a) * detectors;
+    std::fill(line.begin(), line.end(), 0.0);
+    std::copy(row, row + detectors, line.begin());
+    fft.fwd(spectrum, line);
+    for (std::size_t i = 0; i < n; ++i) spectrum[i] *= ramp[i];
+    fft.inv(line, spectrum);
+    const Vector2d across = direction(a, sinogram.angles);
+    for (int j = 0; j < grid.size[1]; ++j) {
+      for (int i = 0; i < grid.size[0]; ++i) {
+        const Vector2d p = (Vector2d(i, j) - middle).cwiseProduct(grid.spacing_mm);
+        const double t = p.dot(across) / sinogram.pitch_mm + (sinogram.detectors - 1) / 2.0;
+        const auto low = static_cast<std::size_t>(t);
+        const double u = t - static_cast<double>(low);
+        out[static_cast<std::size_t>(i) + static_cast<std::size_t>(grid.size[0]) * static_cast<std::size_t>(j)] +=
+            static_cast<float>(std::numbers::pi / sinogram.angles * ((1 - u) * line[low] + u * line[low + 1]));
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace osteo::projection
