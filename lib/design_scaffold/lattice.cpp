@@ -129,6 +129,18 @@ Lattice::Lattice(const LatticeSpec& spec) : spec_(spec), iso_(isoValue(spec.kind
   wall_mm_ = (spec.kind == Kind::Network ? -2 * *low : thinnest(table_)) * spec.cell_mm;
 }
 
+Lattice Lattice::grown(double outward_mm) const {
+  Lattice copy = *this;
+  for (float& distance : copy.table_) distance -= static_cast<float>(outward_mm / spec_.cell_mm);
+  return copy;
+}
+
+double Lattice::area_per_mm() const {
+  constexpr double kShell = 0.02;  // of a cell, on either side
+  const auto near = std::count_if(table_.begin(), table_.end(), [](float d) { return std::abs(d) < kShell; });
+  return static_cast<double>(near) / static_cast<double>(table_.size()) / (2 * kShell * spec_.cell_mm);
+}
+
 double Lattice::distance_mm(const Eigen::Vector3d& point_mm) const {
   const Eigen::Array3d u = (point_mm - spec_.origin_mm).array() * (kNodes / spec_.cell_mm);
   const Eigen::Array3d low = u.floor();

@@ -26,6 +26,12 @@ class Lattice {
   /// Distance in mm to the lattice's surface, negative in the solid.
   double distance_mm(const Eigen::Vector3d& point_mm) const;
 
+  /// The same lattice with its surface moved outwards; the nominal values stay those of the lattice that was asked for.
+  Lattice grown(double outward_mm) const;
+
+  /// Surface per volume of the lattice, 1/mm.
+  double area_per_mm() const;
+
   const LatticeSpec& spec() const { return spec_; }
   double iso() const { return iso_; }
   /// Diameter of the largest sphere in the solid (network), or the sheet's smallest thickness.

@@ -1,0 +1,259 @@
+#include "design_scaffold/thickness.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "core/parallel.h"
+#include "core/progress.h"
+#include "design_scaffold/blocks.h"
+
+namespace osteo::design_scaffold {
+namespace {
+
+using openvdb::Coord;
+
+/// Samples on a box of voxels, x fastest.
+struct Window {
+  Eigen::Vector3i base, size;
+  double voxel_mm = 0;
+  std::int64_t count() const { return std::int64_t{size[0]} * size[1] * size[2]; }
+  std::size_t at(int i, int j, int k) const {
+    return static_cast<std::size_t>(i + std::int64_t{size[0]} * (j + std::int64_t{size[1]} * k));
+  }
+  Eigen::Vector3d point(int i, int j, int k) const {
+    return (base + Eigen::Vector3i(i, j, k)).cast<double>() * voxel_mm;
+  }
+};
+
+constexpr float kFar = 1e9F;
+
+/// Lower envelope of parabolas along one line (Felzenszwalb & Huttenlocher 2012); `values` are squared distances.
+void lineTransform(std::vector<float>& values, std::vector<int>& site, std::vector<float>& border,
+                   std::vector<float>& result) {
+  const int n = static_cast<int>(values.size());
+  int last = -1;
+  const auto crossing = [&](int q, int r) {
+    return (values[q] + static_cast<float>(q) * q - values[r] - static_cast<float>(r) * r) /
+           (2.0F * static_cast<float>(q - r));
+  };
+  for (int q = 0; q < n; ++q) {
+    if (values[q] >= kFar) continue;
+    while (last >= 0 && crossing(q, site[last]) <= border[last]) --last;
+    border[last + 1] = last < 0 ? -kFar : crossing(q, site[last]);
+    site[++last] = q;
+  }
+  if (last < 0) return;
+  for (int q = 0, s = 0; q < n; ++q) {
+    while (s < last && border[s + 1] < static_cast<float>(q)) ++s;
+    const auto step = static_cast<float>(q - site[s]);
+    result[q] = step * step + values[site[s]];
+  }
+  values = result;
+}
+
+/// Squared distances in voxels to the nearest sample that is zero on entry; the others must be kFar.
+void squaredDistances(const Window& window, std::vector<float>& field) {
+  for (int axis = 0; axis < 3; ++axis) {
+    const int u = axis == 0 ? 1 : 0, v = axis == 2 ? 1 : 2;
+    core::parallelFor(window.size[v], [&](std::int64_t slice) {
+      const auto n = static_cast<std::size_t>(window.size[axis]);
+      std::vector<float> line(n), border(n + 1), result(n);
+      std::vector<int> site(n);
+      Eigen::Vector3i index;
+      index[v] = static_cast<int>(slice);
+      for (index[u] = 0; index[u] < window.size[u]; ++index[u]) {
+        for (index[axis] = 0; index[axis] < window.size[axis]; ++index[axis])
+          line[index[axis]] = field[window.at(index[0], index[1], index[2])];
+        lineTransform(line, site, border, result);
+        for (index[axis] = 0; index[axis] < window.size[axis]; ++index[axis])
+          field[window.at(index[0], index[1], index[2])] = line[index[axis]];
+      }
+    });
+  }
+}
+
+/// Calls f(sample) for all samples of the window, in parallel over slices; f gets i, j, k and the sample's number.
+template <class F>
+void forSamples(const Window& window, const F& f) {
+  core::parallelFor(window.size[2], [&](std::int64_t k) {
+    for (int j = 0; j < window.size[1]; ++j)
+      for (int i = 0; i < window.size[0]; ++i) f(i, j, static_cast<int>(k), window.at(i, j, static_cast<int>(k)));
+  });
+}
+
+enum Phase : std::uint8_t { Outside, Wall, Pore };
+
+/// Paints a sphere's diameter on all samples of its phase that it holds.
+void paint(const Window& window, const std::vector<std::uint8_t>& phases, Eigen::Vector3i centre, float radius,
+           int first_slice, int last_slice, std::vector<float>& diameters) {
+  const int reach = static_cast<int>(radius);
+  const std::uint8_t phase = phases[window.at(centre[0], centre[1], centre[2])];
+  for (int k = std::max(first_slice, centre[2] - reach); k <= std::min(last_slice, centre[2] + reach); ++k)
+    for (int j = std::max(0, centre[1] - reach); j <= std::min(window.size[1] - 1, centre[1] + reach); ++j) {
+      const int dk = k - centre[2], dj = j - centre[1];
+      const float rest = radius * radius - static_cast<float>(dk * dk + dj * dj);
+      if (rest < 0) continue;
+      const int half = static_cast<int>(std::sqrt(rest));
+      for (int i = std::max(0, centre[0] - half); i <= std::min(window.size[0] - 1, centre[0] + half); ++i) {
+        const std::size_t n = window.at(i, j, k);
+        if (phases[n] == phase) diameters[n] = std::max(diameters[n], 2 * radius);
+      }
+    }
+}
+
+/// A centre needs no painting when a neighbour's sphere holds its own.
+bool isCovered(const Window& window, const std::vector<float>& radii, int i, int j, int k) {
+  const float own = radii[window.at(i, j, k)];
+  for (int dk = -1; dk <= 1; ++dk)
+    for (int dj = -1; dj <= 1; ++dj)
+      for (int di = -1; di <= 1; ++di) {
+        const int x = i + di, y = j + dj, z = k + dk;
+        if ((di | dj | dk) == 0 || (Eigen::Array3i(x, y, z) < 0).any() ||
+            (Eigen::Array3i(x, y, z) >= window.size.array()).any())
+          continue;
+        const float step = std::sqrt(static_cast<float>(di * di + dj * dj + dk * dk));
+        if (radii[window.at(x, y, z)] >= own + step - 1e-4F) return true;
+      }
+  return false;
+}
+
+Diameters summary(std::vector<float> diameters, double voxel_mm) {
+  if (diameters.empty()) return {};
+  const auto rank = [&](double share) {
+    const auto at = diameters.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(diameters.size() - 1));
+    std::nth_element(diameters.begin(), at, diameters.end());
+    return voxel_mm * *at;
+  };
+  const double mean = std::accumulate(diameters.begin(), diameters.end(), 0.0) / static_cast<double>(diameters.size());
+  return {mean * voxel_mm, rank(0.05), rank(0.5), rank(0.95), rank(1)};
+}
+
+Window windowOf(const levelset::LevelSet& solid, const Envelope& envelope) {
+  Window window;
+  window.voxel_mm = solid.voxel_mm();
+  Eigen::Vector3i last;
+  solid.activeBox(window.base, last);
+  window.size = last - window.base + Eigen::Vector3i::Ones();
+  if (window.count() <= kWindow) return window;
+  const int side = static_cast<int>(std::cbrt(static_cast<double>(kWindow)));
+  const Body body(envelope);
+  double deepest = std::numeric_limits<double>::infinity();
+  Eigen::Vector3i best = window.base + window.size / 2;
+  const int step = std::max(1, side / 24);
+  for (int k = 0; k < window.size[2]; k += step)
+    for (int j = 0; j < window.size[1]; j += step)
+      for (int i = 0; i < window.size[0]; i += step) {
+        const double depth = body.envelope_mm(window.point(i, j, k));
+        if (depth >= deepest) continue;
+        deepest = depth;
+        best = window.base + Eigen::Vector3i(i, j, k);
+      }
+  for (int axis = 0; axis < 3; ++axis) {
+    const int size = std::min(side, window.size[axis]), end = window.base[axis] + window.size[axis] - size;
+    window.base[axis] = std::clamp(best[axis] - size / 2, window.base[axis], end);
+    window.size[axis] = size;
+  }
+  return window;
+}
+
+/// Radius in voxels of the largest sphere around each core sample that stays in its phase; 0 where it would leave the
+/// core.
+std::vector<float> sphereRadii(const Window& window, const std::vector<std::uint8_t>& phases,
+                               const std::vector<float>& distance) {
+  std::vector<float> to_border(phases.size()), to_other(phases.size()), radii(phases.size(), 0.0F);
+  forSamples(window, [&](int, int, int, std::size_t n) { to_border[n] = phases[n] == Outside ? 0 : kFar; });
+  squaredDistances(window, to_border);
+  for (const Phase phase : {Wall, Pore}) {
+    forSamples(window,
+               [&](int, int, int, std::size_t n) { to_other[n] = (distance[n] < 0) == (phase == Wall) ? kFar : 0; });
+    squaredDistances(window, to_other);
+    forSamples(window, [&](int, int, int, std::size_t n) {
+      if (phases[n] != phase) return;
+      // Next to the surface the level set knows better than the voxels; deeper, half a voxel lies beyond the last
+      // sample.
+      const float own = std::abs(distance[n]);
+      const float radius = own < 2 ? own : std::sqrt(to_other[n]) - 0.5F;
+      if (radius <= std::sqrt(to_border[n]) + 0.5F && to_other[n] < kFar) radii[n] = radius;
+    });
+  }
+  return radii;
+}
+
+}  // namespace
+
+Thickness measureThickness(const levelset::LevelSet& solid, const Envelope& envelope) {
+  core::Progress progress("walls and pores", 3);
+  const Window window = windowOf(solid, envelope);
+  const auto count = static_cast<std::size_t>(window.count());
+  std::vector<std::uint8_t> phases(count);
+  std::vector<float> distance(count);
+  core::parallelFor(window.size[2], [&](std::int64_t k) {
+    const Body body(envelope);
+    const auto values = solid.grid().vdb->getConstAccessor();
+    for (int j = 0; j < window.size[1]; ++j)
+      for (int i = 0; i < window.size[0]; ++i) {
+        const std::size_t n = window.at(i, j, static_cast<int>(k));
+        const Eigen::Vector3d p = window.point(i, j, static_cast<int>(k));
+        const Eigen::Vector3i ijk = window.base + Eigen::Vector3i(i, j, static_cast<int>(k));
+        distance[n] = values.getValue(Coord(ijk[0], ijk[1], ijk[2])) / static_cast<float>(window.voxel_mm);
+        const bool core = body.envelope_mm(p) < 0 && body.skin_mm(p) > 0;
+        phases[n] = !core ? Outside : distance[n] < 0 ? Wall : Pore;
+      }
+  });
+  progress.advance();
+  const std::vector<float> radii = sphereRadii(window, phases, distance);
+  progress.advance();
+  std::vector<float> diameters(count, 0.0F);
+  constexpr int kSlab = 8;
+  const float reach = *std::max_element(radii.begin(), radii.end());
+  core::parallelChunks(window.size[2], kSlab, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+    const int low = std::max(0, static_cast<int>(first) - static_cast<int>(reach) - 1);
+    const int high = std::min(window.size[2] - 1, static_cast<int>(last) + static_cast<int>(reach));
+    for (int k = low; k <= high; ++k)
+      for (int j = 0; j < window.size[1]; ++j)
+        for (int i = 0; i < window.size[0]; ++i) {
+          const float radius = radii[window.at(i, j, k)];
+          if (radius <= 0 || k + radius < static_cast<float>(first) || k - radius > static_cast<float>(last) ||
+              isCovered(window, radii, i, j, k))
+            continue;
+          paint(window, phases, {i, j, k}, radius, static_cast<int>(first), static_cast<int>(last) - 1, diameters);
+        }
+  });
+  std::vector<float> walls, pores;
+  for (std::size_t n = 0; n < count; ++n)
+    if (diameters[n] > 0) (phases[n] == Wall ? walls : pores).push_back(diameters[n]);
+  return {summary(std::move(walls), window.voxel_mm), summary(std::move(pores), window.voxel_mm), window.count()};
+}
+
+double overlap_mm3(const levelset::LevelSet& solid, const levelset::LevelSet& host) {
+  const openvdb::FloatGrid& grid = *solid.grid().vdb;
+  std::vector<const openvdb::FloatTree::LeafNodeType*> leaves;
+  grid.tree().getNodes(leaves);
+  const double voxel = solid.voxel_mm();
+  const auto inHost = [&](const Sampler& distance, const Coord& ijk) {
+    return distance(Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z()) * voxel) < 0;
+  };
+  double voxels =
+      core::parallelSum(static_cast<std::int64_t>(leaves.size()), 256, [&](std::int64_t first, std::int64_t last) {
+        const Sampler distance(host);
+        double sum = 0;
+        for (std::int64_t n = first; n < last; ++n)
+          for (auto value = leaves[static_cast<std::size_t>(n)]->cbeginValueAll(); value; ++value)
+            if (*value < 0 && inHost(distance, value.getCoord())) sum += 1;
+        return sum;
+      });
+  const Sampler distance(host);
+  auto tile = grid.tree().cbeginValueAll();
+  tile.setMaxDepth(openvdb::FloatTree::ValueAllCIter::LEAF_DEPTH - 1);
+  for (; tile; ++tile) {
+    if (*tile >= 0) continue;
+    for (auto voxel_of_tile = tile.getBoundingBox().begin(); voxel_of_tile; ++voxel_of_tile)
+      voxels += inHost(distance, *voxel_of_tile) ? 1 : 0;
+  }
+  return voxels * voxel * voxel * voxel;
+}
+
+}  // namespace osteo::design_scaffold
