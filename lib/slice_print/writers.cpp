@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/Geometry>
 #include <cstdio>
 #include <cstring>
 #include <iterator>
@@ -13,6 +14,8 @@
 namespace osteo::slice_print {
 
 namespace {
+
+constexpr double kSvgTolerance_mm = 1e-3;
 
 // A file that grows; every failure to write is an IoError.
 class OutFile {
@@ -53,7 +56,7 @@ void svgPath(std::string& text, const char* style, const Rings& rings) {
   for (const Ring& ring : rings) {
     char verb = 'M';
     for (const Point& p : ring) {
-      fmt::format_to(std::back_inserter(text), "{}{:.4f} {:.4f}", verb, p.x(), p.y());
+      fmt::format_to(std::back_inserter(text), "{}{:.3f} {:.3f}", verb, p.x(), p.y());
       verb = 'L';
     }
     text += 'Z';
@@ -64,12 +67,12 @@ void svgPath(std::string& text, const char* style, const Rings& rings) {
 std::string svgLayer(const Layer& layer, bool visible) {
   std::string text = fmt::format("<g id=\"layer_{:05d}\" data-top-mm=\"{:.5f}\"{}>\n", layer.index + 1, layer.top_mm,
                                  visible ? "" : " display=\"none\"");
-  svgPath(text, "slice", layer.slice);
+  svgPath(text, "slice", simplified(layer.slice, kSvgTolerance_mm));
   svgPath(text, "contour", layer.contours);
   if (!layer.hatches.empty()) {
     text += "<path class=\"hatch\" d=\"";
     for (const Segment& h : layer.hatches) {
-      fmt::format_to(std::back_inserter(text), "M{:.4f} {:.4f}L{:.4f} {:.4f}", h.a.x(), h.a.y(), h.b.x(), h.b.y());
+      fmt::format_to(std::back_inserter(text), "M{:.3f} {:.3f}L{:.3f} {:.3f}", h.a.x(), h.a.y(), h.b.x(), h.b.y());
     }
     text += "\"/>\n";
   }

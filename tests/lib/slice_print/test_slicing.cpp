@@ -1,3 +1,4 @@
+#include <Eigen/Dense>
 #include <catch2/catch.hpp>
 
 #include "core/error.h"
@@ -120,7 +121,7 @@ TEST_CASE("Open meshes are refused, inside-out ones turned") {
 TEST_CASE("Any build direction keeps the volume and never mirrors") {
   mesh::TriangleMesh mesh = shapes::box({10, 20, 30}, {16, 23, 31});
   shapes::addBox(mesh, {10, 20, 31}, {11, 21, 35});
-  for (const Eigen::Vector3d direction :
+  for (const Eigen::Vector3d& direction :
        {Eigen::Vector3d(0, 0, -2), Eigen::Vector3d(1, 0, 0), Eigen::Vector3d(-1, 2, 0.5)}) {
     const Part part = Part::ofMesh(mesh, direction);
     const Eigen::Matrix3d rotation = part.machineFromLps().topLeftCorner<3, 3>();
