@@ -77,21 +77,32 @@ class RowCrossings {
 /// zero.
 using Evaluate = std::function<void(const Coord& from, int side, std::vector<float>& values)>;
 
-constexpr int kBlock = 32, kPadded = kBlock + 2;
+constexpr int kBlock = 32, kMargin = 2, kPadded = kBlock + 2 * kMargin;
 
-/// Keeps the voxels of one block that have a neighbour on the other side; `values` has a margin of one voxel.
+/// Keeps the voxels of one block that have a neighbour on the other side, and the neighbours of these (for slopes).
 void keepBand(const Coord& origin, const std::vector<float>& values, openvdb::FloatTree& tree) {
-  const auto at = [&](int x, int y, int z) {
-    return values[(static_cast<std::size_t>(x + 1) * kPadded + y + 1) * kPadded + z + 1];
-  };
+  constexpr int kX = kPadded * kPadded, kY = kPadded;
+  const auto index = [](int x, int y, int z) { return (x + kMargin) * kX + (y + kMargin) * kY + z + kMargin; };
+  std::vector<char> near(values.size(), 0);
+  for (int x = -1; x <= kBlock; ++x) {
+    for (int y = -1; y <= kBlock; ++y) {
+      for (int z = -1; z <= kBlock; ++z) {
+        const int at = index(x, y, z);
+        const bool side = values[at] < 0;
+        for (int n = 0; n < 27 && near[at] == 0; ++n) {
+          near[at] = (values[at + (n / 9 - 1) * kX + (n / 3 % 3 - 1) * kY + n % 3 - 1] < 0) != side ? 1 : 0;
+        }
+      }
+    }
+  }
   openvdb::tree::ValueAccessor<openvdb::FloatTree> out(tree);
   for (int x = 0; x < kBlock; ++x) {
     for (int y = 0; y < kBlock; ++y) {
       for (int z = 0; z < kBlock; ++z) {
-        const bool side = at(x, y, z) < 0;
-        bool near = false;
-        for (int n = 0; n < 27 && !near; ++n) near = (at(x + n / 9 - 1, y + n / 3 % 3 - 1, z + n % 3 - 1) < 0) != side;
-        if (near) out.setValue(origin.offsetBy(x, y, z), at(x, y, z));
+        const int at = index(x, y, z);
+        const bool kept =
+            near[at] + near[at - kX] + near[at + kX] + near[at - kY] + near[at + kY] + near[at - 1] + near[at + 1] > 0;
+        if (kept) out.setValue(origin.offsetBy(x, y, z), values[at]);
       }
     }
   }
@@ -109,7 +120,7 @@ LevelSet fromBlocks(const Eigen::Vector3i& low, const Eigen::Vector3i& high, dou
                        first[1] + static_cast<int>(b / count[0] % count[1]) * kBlock,
                        first[2] + static_cast<int>(b / count[0] / count[1]) * kBlock);
     std::vector<float> values(static_cast<std::size_t>(kPadded) * kPadded * kPadded);
-    evaluate(origin.offsetBy(-1), kPadded, values);
+    evaluate(origin.offsetBy(-kMargin), kPadded, values);
     const bool side = values[0] < 0;
     if (std::all_of(values.begin(), values.end(), [side](float v) { return (v < 0) == side; })) return;
     parts[b] = std::make_shared<openvdb::FloatTree>(background);

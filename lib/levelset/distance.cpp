@@ -17,6 +17,7 @@ namespace {
 using openvdb::Coord;
 using IdTree = openvdb::Int32Tree;
 using IdLeaf = IdTree::LeafNodeType;
+using Leaf = openvdb::FloatTree::LeafNodeType;
 
 constexpr int kSide = 8;
 constexpr std::int64_t kChunk = 32;
@@ -45,21 +46,28 @@ class NearestTriangles {
   NearestTriangles(const mesh::TriangleMesh& mesh, double voxel_mm)
       : mesh_(mesh), per_voxel_(1.0 / voxel_mm), ids_(-1) {}
 
-  void build(int layers) {
+  /// Around the surface alone.
+  void start() {
     seed();
-    improve();
+    improve(true);
+  }
+
+  /// By so many layers of voxels more.
+  void grow(int layers) {
     for (int layer = 0; layer < layers; ++layer) {
       openvdb::tools::dilateActiveValues(ids_, 1, openvdb::tools::NN_FACE_EDGE_VERTEX, openvdb::tools::IGNORE_TILES);
-      improve();
+      improve(false);
     }
   }
 
   const IdTree& ids() const { return ids_; }
 
-  double squaredDistance(const Coord& ijk, std::int32_t triangle) const {
-    const Eigen::Vector3d p(ijk.x(), ijk.y(), ijk.z());
+  Eigen::Vector3d closest(const Coord& ijk, std::int32_t triangle) const {
     const auto corner = corners(triangle);
-    return (closestPoint(p, corner[0], corner[1], corner[2]) - p).squaredNorm();
+    return closestPoint(Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z()), corner[0], corner[1], corner[2]);
+  }
+  double squaredDistance(const Coord& ijk, std::int32_t triangle) const {
+    return (closest(ijk, triangle) - Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z())).squaredNorm();
   }
 
  private:
@@ -143,9 +151,9 @@ class NearestTriangles {
     }
   }
 
-  /// Lets every active voxel take over the triangle of a neighbour where that is nearer. Results are kept aside until
-  /// all voxels are done, so that no voxel sees a neighbour's new choice.
-  void improve() {
+  /// Lets voxels take over the triangle of a neighbour where that is nearer: all active ones, or those without any.
+  /// Results are kept aside until all voxels are done, so that no voxel sees a neighbour's new choice.
+  void improve(bool all) {
     std::vector<IdLeaf*> leaves;
     ids_.getNodes(leaves);
     std::vector<std::vector<std::pair<openvdb::Index, std::int32_t>>> changes(leaves.size());
@@ -154,6 +162,8 @@ class NearestTriangles {
       openvdb::tree::ValueAccessor<const IdTree> ids(ids_);
       for (std::int64_t i = first; i < last; ++i) {
         for (auto voxel = leaves[i]->cbeginValueOn(); voxel; ++voxel) {
+          if (!all && *voxel >= 0) continue;
+          if (!all && *voxel >= 0) continue;
           const std::int32_t best = bestOfNeighbours(ids, voxel.getCoord(), *voxel);
           if (best != *voxel) changes[i].emplace_back(voxel.pos(), best);
         }
@@ -193,6 +203,78 @@ class NearestTriangles {
   IdTree ids_;
 };
 
+/// Where the field is a smooth distance already, the difference to its triangles' distance (how far their chords sag
+/// below the true surface, in voxels), at the voxels around the surface; 0 at creases and where the field is no
+/// distance.
+void measureSag(const NearestTriangles& nearest, const openvdb::FloatTree& field, float voxel_mm,
+                openvdb::FloatTree& sag) {
+  constexpr float kSlopeError = 0.05F, kMostSag = 0.15F;
+  sag.topologyUnion(nearest.ids());
+  std::vector<Leaf*> leaves;
+  sag.getNodes(leaves);
+  const auto n = static_cast<std::int64_t>(leaves.size());
+  core::parallelChunks(n, kChunk, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+    openvdb::tree::ValueAccessor<const openvdb::FloatTree> phi(field);
+    for (std::int64_t i = first; i < last; ++i) {
+      const IdLeaf* ids = nearest.ids().probeConstLeaf(leaves[i]->origin());
+      for (auto voxel = leaves[i]->beginValueOn(); voxel; ++voxel) {
+        const Coord ijk = voxel.getCoord();
+        Eigen::Vector3f slope;
+        for (int axis = 0; axis < 3; ++axis) {
+          Coord before = ijk, after = ijk;
+          --before[axis];
+          ++after[axis];
+          slope[axis] = (phi.getValue(after) - phi.getValue(before)) / (2 * voxel_mm);
+        }
+        const float norm = slope.norm(), here = phi.getValue(ijk);
+        if (std::abs(norm - 1) > kSlopeError) continue;
+        const auto flat = static_cast<float>(std::sqrt(nearest.squaredDistance(ijk, ids->getValue(voxel.pos()))));
+        const float difference = here / (norm * voxel_mm) - (here < 0 ? -flat : flat);
+        if (std::abs(difference) < kMostSag) voxel.setValue(difference);
+      }
+    }
+  });
+}
+
+struct Band {
+  double voxel_mm, voxels;
+};
+
+double interpolate(const openvdb::tree::ValueAccessor<const openvdb::FloatTree>& values, const Eigen::Vector3d& at) {
+  const Eigen::Vector3d low = at.array().floor(), t = at - low;
+  const Coord base(static_cast<int>(low[0]), static_cast<int>(low[1]), static_cast<int>(low[2]));
+  double sum = 0;
+  for (int c = 0; c < 8; ++c) {
+    const double weight = (c & 1 ? t[0] : 1 - t[0]) * (c & 2 ? t[1] : 1 - t[1]) * (c & 4 ? t[2] : 1 - t[2]);
+    sum += weight * values.getValue(base.offsetBy(c & 1, c >> 1 & 1, c >> 2 & 1));
+  }
+  return sum;
+}
+
+/// Final signed distances of one leaf.
+void signLeaf(Leaf& leaf, const NearestTriangles& nearest, const openvdb::FloatTree& sag, const InsideTest& inside,
+              const Band& band) {
+  constexpr double kSmallest = 1e-6;  // keeps the sign of a voxel that lies on the surface
+  const IdLeaf* ids = nearest.ids().probeConstLeaf(leaf.origin());
+  const openvdb::tree::ValueAccessor<const openvdb::FloatTree> sags(sag);
+  const bool corrects = !sag.empty();
+  float sign = 1.0F;
+  for (auto voxel = leaf.beginValueOn(); voxel; ++voxel) {
+    const Coord ijk = voxel.getCoord();
+    const Eigen::Vector3d closest = nearest.closest(ijk, ids->getValue(voxel.pos()));
+    sign = inside(ijk) ? -1.0F : 1.0F;
+    double d = (closest - Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z())).norm();
+    if (corrects) d += sign * (sags.isValueOn(ijk) ? sags.getValue(ijk) : interpolate(sags, closest));
+    if (d < band.voxels) {
+      voxel.setValue(sign * static_cast<float>(std::max(d, kSmallest) * band.voxel_mm));
+    } else {
+      leaf.setValueOff(voxel.pos(), sign * static_cast<float>(band.voxels * band.voxel_mm));
+    }
+  }
+  // The flood fill that follows asks the first value of a leaf without active voxels.
+  if (leaf.isEmpty()) leaf.fill(sign * static_cast<float>(band.voxels * band.voxel_mm), false);
+}
+
 }  // namespace
 
 Eigen::Vector3d closestPoint(const Eigen::Vector3d& p, const Eigen::Vector3d& a, const Eigen::Vector3d& b,
@@ -224,38 +306,23 @@ openvdb::FloatGrid::Ptr emptyGrid(double voxel_mm, double band_voxels) {
 }
 
 openvdb::FloatGrid::Ptr distanceGrid(const mesh::TriangleMesh& mesh, double voxel_mm, double band_voxels,
-                                     const MakeInsideTest& make_inside) {
+                                     const MakeInsideTest& make_inside, const openvdb::FloatTree* field) {
   auto grid = emptyGrid(voxel_mm, band_voxels);
   if (mesh.triangles.empty()) return grid;
   NearestTriangles nearest(mesh, voxel_mm);
-  nearest.build(static_cast<int>(std::ceil(band_voxels)));
+  nearest.start();
+  openvdb::FloatTree sag(0.0F);
+  if (field != nullptr) measureSag(nearest, *field, static_cast<float>(voxel_mm), sag);
+  nearest.grow(static_cast<int>(std::ceil(band_voxels)));
   auto& tree = grid->tree();
   tree.topologyUnion(nearest.ids());
-  std::vector<openvdb::FloatTree::LeafNodeType*> leaves;
+  std::vector<Leaf*> leaves;
   tree.getNodes(leaves);
-  const auto band = static_cast<float>(band_voxels * voxel_mm);
-  const auto smallest = static_cast<float>(1e-6 * voxel_mm);  // keeps the sign of a voxel that lies on the surface
-  core::parallelChunks(
-      static_cast<std::int64_t>(leaves.size()), kChunk, [&](std::int64_t first, std::int64_t last, std::int64_t) {
-        const InsideTest inside = make_inside();
-        for (std::int64_t i = first; i < last; ++i) {
-          auto& leaf = *leaves[i];
-          float sign = 1.0F;
-          const auto* ids = nearest.ids().probeConstLeaf(leaf.origin());
-          for (auto voxel = leaf.beginValueOn(); voxel; ++voxel) {
-            const Coord ijk = voxel.getCoord();
-            const auto d =
-                static_cast<float>(std::sqrt(nearest.squaredDistance(ijk, ids->getValue(voxel.pos()))) * voxel_mm);
-            sign = inside(ijk) ? -1.0F : 1.0F;
-            if (d < band) {
-              voxel.setValue(sign * std::max(d, smallest));
-            } else {
-              leaf.setValueOff(voxel.pos(), sign * band);
-            }
-          }
-          if (leaf.isEmpty()) leaf.fill(sign * band, false);  // the flood fill asks the first value of such a leaf
-        }
-      });
+  const auto n = static_cast<std::int64_t>(leaves.size());
+  core::parallelChunks(n, kChunk, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+    const InsideTest inside = make_inside();
+    for (std::int64_t i = first; i < last; ++i) signLeaf(*leaves[i], nearest, sag, inside, {voxel_mm, band_voxels});
+  });
   openvdb::tools::signedFloodFill(tree);
   openvdb::tools::pruneLevelSet(tree);
   return grid;

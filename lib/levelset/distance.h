@@ -15,7 +15,7 @@ using MakeInsideTest = std::function<InsideTest()>;
 /// Exact at the voxels around the surface, from there outwards by handing on the nearest triangle, so that the error
 /// stays below a hundredth of a voxel. The same values for any thread count.
 openvdb::FloatGrid::Ptr distanceGrid(const mesh::TriangleMesh& mesh, double voxel_mm, double band_voxels,
-                                     const MakeInsideTest& inside);
+                                     const MakeInsideTest& inside, const openvdb::FloatTree* field = nullptr);
 
 /// An empty level set grid of the house: transform, class, background and `space`.
 openvdb::FloatGrid::Ptr emptyGrid(double voxel_mm, double band_voxels = kHalfWidth_voxels);

@@ -1,6 +1,7 @@
 #include "levelset/level_set.h"
 
 #include <openvdb/tools/Composite.h>
+#include <openvdb/tools/ValueTransformer.h>
 
 #include <Eigen/Dense>
 #include <algorithm>
@@ -18,12 +19,13 @@ namespace {
 using openvdb::Coord;
 using ConstAccessor = openvdb::tree::ValueAccessor<const openvdb::FloatTree>;
 
-/// Distances to the surface of `source` within a band, signed as in `source`, with its metadata.
-openvdb::FloatGrid::Ptr rebuilt(const LevelSet& source, double band_voxels) {
+/// Distances to the surface of `source`, signed as in `source`, with its metadata.
+openvdb::FloatGrid::Ptr rebuilt(const LevelSet& source) {
   const auto& tree = source.grid().vdb->tree();
-  auto grid = distanceGrid(toMesh(source), source.voxel_mm(), band_voxels, [&tree]() -> InsideTest {
+  const MakeInsideTest inside = [&tree]() -> InsideTest {
     return [values = std::make_shared<ConstAccessor>(tree)](const Coord& ijk) { return values->getValue(ijk) < 0; };
-  });
+  };
+  auto grid = distanceGrid(toMesh(source), source.voxel_mm(), kHalfWidth_voxels, inside, &tree);
   for (auto meta = source.grid().vdb->beginMeta(); meta != source.grid().vdb->endMeta(); ++meta) {
     grid->insertMeta(meta->first, *meta->second);
   }
@@ -118,14 +120,22 @@ image::CtVolume sampleOnto(const LevelSet& level_set, const image::Frame& frame)
   return out;
 }
 
-LevelSet redistance(const LevelSet& level_set) { return wrap(rebuilt(level_set, kHalfWidth_voxels)); }
+LevelSet redistance(const LevelSet& level_set) { return wrap(rebuilt(level_set)); }
 
 LevelSet offset(const LevelSet& level_set, double outward_mm) {
-  auto grid = rebuilt(level_set, std::abs(outward_mm) / level_set.voxel_mm() + kHalfWidth_voxels);
-  const auto shift = static_cast<float>(outward_mm);
-  openvdb::tools::foreach (grid->beginValueAll(),
-                           [shift](const openvdb::FloatGrid::ValueAllIter& value) { value.setValue(*value - shift); });
-  return redistance(wrap(grid));
+  // Short steps keep the moved surface within the band where distances are known.
+  constexpr double kStep_voxels = 1.5;
+  const int steps = static_cast<int>(std::ceil(std::abs(outward_mm) / (kStep_voxels * level_set.voxel_mm())));
+  LevelSet moved = level_set;
+  for (int step = 0; step < steps; ++step) {
+    auto grid = moved.grid().vdb->deepCopy();
+    const auto shift = static_cast<float>(outward_mm / steps);
+    openvdb::tools::foreach (grid->beginValueAll(), [shift](const openvdb::FloatGrid::ValueAllIter& value) {
+      value.setValue(*value - shift);
+    });
+    moved = redistance(wrap(grid));
+  }
+  return moved;
 }
 
 LevelSet unite(const LevelSet& a, const LevelSet& b) { return combine(a, b, Boolean::Union); }
