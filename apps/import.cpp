@@ -20,12 +20,22 @@ void writeIndex(cli::Context& context) {
   context.results()["series"] = std::count(table.begin(), table.end(), '\n') - 1;
 }
 
+/// Name of the plane across an index axis, after the patient's axis that it is nearest to.
+std::string planeName(const image::Frame& frame, int axis) {
+  static const char* const kNames[] = {"sagittal", "coronal", "axial"};
+  int nearest = 0;
+  frame.direction.col(axis).cwiseAbs().maxCoeff(&nearest);
+  return kNames[nearest];
+}
+
 void drawSlices(const image::CtVolume& ct, const std::string& path) {
   std::vector<picture::Canvas> views;
-  for (const int axis : {2, 1, 0})
+  std::vector<std::string> captions;
+  for (const int axis : {2, 1, 0}) {
     views.push_back(picture::renderSlice(ct, nullptr, axis, ct.frame.size[axis] / 2, kWindowLow, kWindowHigh));
-  picture::writePng(picture::tile(views, {"across the slices' normal", "across the rows", "across the columns"}, 3),
-                    path);
+    captions.push_back(planeName(ct.frame, axis));
+  }
+  picture::writePng(picture::tile(views, captions, 3), path);
 }
 
 void run(cli::Context& context) {

@@ -37,7 +37,4 @@ std::vector<DicomSeries> findSeries(const std::string& path, int& damaged);
 /// Any transfer syntax that GDCM knows. Throws DataError naming the file that is cut short or damaged.
 std::vector<float> readSeries(const DicomSeries& series);
 
-/// True when the file starts as a DICOM file does.
-bool isDicom(const std::string& path);
-
 }  // namespace osteo::image

@@ -13,6 +13,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "image/dicom.h"
+#include "image/dicom_guard.h"
 
 namespace osteo::image {
 namespace {
@@ -103,7 +104,7 @@ void readFile(const std::string& path, const std::vector<std::size_t>& slots, co
   reader.SetFileName(path.c_str());
   bool read = false;
   try {
-    read = reader.Read();
+    read = inspectDicom(path) == DicomState::Sound && reader.Read();
   } catch (const std::exception&) {  // GDCM throws on some malformed files: told below
   }
   if (!read)

@@ -11,7 +11,6 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -21,6 +20,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "image/dicom.h"
+#include "image/dicom_guard.h"
 
 namespace osteo::image {
 namespace {
@@ -136,7 +136,8 @@ void readFrames(const DataSet& data, const std::string& path, DicomSeries& serie
     slice.frame = frame;
     slice.slope = plane.slope.empty() || plane.slope[0] == 0 ? 1 : plane.slope[0];
     slice.intercept = plane.intercept.empty() ? 0 : plane.intercept[0];
-    slice.instance_uid = fmt::format("{}#{}", textOf(data, {0x0008, 0x0018}), frame);
+    const std::string instance = textOf(data, {0x0008, 0x0018});
+    slice.instance_uid = fmt::format("{}#{}", instance.empty() ? path : instance, frame);
     slice.acquisition = static_cast<int>(std::clamp(numberOf(data, {0x0020, 0x0012}, 0), -1e9, 1e9));
     series.slices.push_back(slice);
     series.stack.origins_mm.emplace_back(plane.position[0], plane.position[1], plane.position[2]);
@@ -145,21 +146,25 @@ void readFrames(const DataSet& data, const std::string& path, DicomSeries& serie
 
 FileHeader readFileHeader(const std::string& path) {
   FileHeader out;
+  const DicomState state = inspectDicom(path);
+  if (state != DicomState::Sound && state != DicomState::CutShort) {
+    out.damaged = state == DicomState::Damaged;
+    return out;
+  }
   try {
     gdcm::Reader reader;
     reader.SetFileName(path.c_str());
     if (!reader.ReadUpToTag(Tag(0x7fe0, 0x0010))) {
-      out.damaged = isDicom(path);
+      out.damaged = true;
       return out;
     }
     const DataSet& data = reader.GetFile().GetDataSet();
     DicomSeries& series = out.series;
     series.uid = textOf(data, {0x0020, 0x000e});
     series.stack.size = {shortOf(data, {0x0028, 0x0011}, 0), shortOf(data, {0x0028, 0x0010}, 0)};
-    out.image = !series.uid.empty() && series.stack.size.minCoeff() > 0;
-    // A file cut off within its header has an identity but no image.
-    out.damaged = !out.image && isDicom(path) && !textOf(data, {0x0008, 0x0018}).empty() &&
-                  !data.FindDataElement(Tag(0x0028, 0x0010));
+    // Anonymisers may have emptied the UIDs: then a folder counts as a series.
+    if (series.uid.empty()) series.uid = "folder " + std::filesystem::path(path).parent_path().string();
+    out.image = series.stack.size.minCoeff() > 0;
     if (!out.image) return out;
     series.frame_of_reference = textOf(data, {0x0020, 0x0052});
     series.study_uid = textOf(data, {0x0020, 0x000d});
@@ -244,13 +249,6 @@ std::vector<DicomSeries> splitPhases(const DicomSeries& series) {
 }
 
 }  // namespace
-
-bool isDicom(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  char start[132] = {};
-  stream.read(start, sizeof start);
-  return stream.gcount() == sizeof start && std::memcmp(start + 128, "DICM", 4) == 0;
-}
 
 std::vector<DicomSeries> findSeries(const std::string& path, int& damaged) {
   core::requireInput(path, true);

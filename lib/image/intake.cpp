@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "image/dicom_guard.h"
 
 namespace osteo::image {
 namespace {
@@ -174,7 +175,7 @@ Intake planIntake(const std::string& path, const std::string& series, Repair rep
   core::requireInput(path, true);
   Intake intake;
   intake.path = path;
-  if (std::filesystem::is_directory(path) || isDicom(path))
+  if (std::filesystem::is_directory(path) || inspectDicom(path) != DicomState::NotDicom)
     planDicom(intake, series);
   else
     planFile(intake, series);

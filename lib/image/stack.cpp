@@ -91,10 +91,11 @@ Frame gridOf(const SliceStack& stack) {
   Header header;
   header.size << stack.size, static_cast<int>(stack.origins_mm.size());
   header.origin_mm = stack.origins_mm.front();
-  // Positions are decimal numbers of few digits: the division's rounding is taken off again.
-  const double step = std::round(1e8 * positionsOf(stack).back() / static_cast<double>(stack.origins_mm.size() - 1)) * 1e-8;
+  const double step = positionsOf(stack).back() / static_cast<double>(stack.origins_mm.size() - 1);
   header.axes << stack.steps, normalOf(stack) * step;
   Frame frame = orthonormalFrame(header);
+  // Decimal numbers of few digits went in: the rounding of the arithmetic is taken off again.
+  frame.spacing_mm = ((frame.spacing_mm * 1e8).array().round() / 1e8).matrix();
   frame.frame_id = stack.frame_id;
   frame.slice_gap_mm = measureStack(stack).gap_max_mm;
   return frame;
@@ -124,6 +125,7 @@ Frame enclosingFrame(const SliceStack& stack) {
   const double along = std::abs(frame.direction.col(2).dot(normalOf(stack)));  // gaps are measured along the normal
   const Eigen::Vector2d pixel(stack.steps.col(0).norm(), stack.steps.col(1).norm());
   frame.spacing_mm << pixel, std::max(gaps[gaps.size() / 4] / along, pixel.maxCoeff());
+  frame.spacing_mm = ((frame.spacing_mm * 1e8).array().round() / 1e8).matrix();
   Eigen::Vector3d low = Eigen::Vector3d::Constant(1e300), high = -low;
   for (const auto& origin : stack.origins_mm)
     for (int corner = 0; corner < 4; ++corner) {
