@@ -1,0 +1,77 @@
+#include "segment/segment.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/app.h"
+#include "cli/context.h"
+#include "image/io.h"
+#include "picture/render.h"
+
+namespace osteo {
+namespace {
+
+void draw(const image::CtVolume& ct, const segment::Result& result, const std::string& path) {
+  const Eigen::Vector3d centre = result.parts.front().centre_mm;
+  const Eigen::Vector3i at = ct.frame.toIndex(centre).array().round().cast<int>();
+  std::vector<picture::Canvas> views;
+  for (int axis = 0; axis < 3; ++axis) {
+    const int slice = std::clamp(at[axis], 0, ct.frame.size[axis] - 1);
+    views.push_back(picture::renderSlice(ct, nullptr, axis, slice, -300, 1700));
+    views.push_back(picture::renderSlice(ct, &result.labels, axis, slice, -300, 1700));
+  }
+  picture::writePng(picture::tile(views, {"sagittal", "labels", "coronal", "labels", "axial", "labels"}, 2), path);
+}
+
+void run(cli::Context& ctx) {
+  const std::string in = ctx.input("ct");
+  const double voxels = static_cast<double>(image::readInfo(in).frame.voxelCount());
+  segment::Options options;
+  options.shift_hu = ctx.number("shift-hu");
+  if (ctx.given("bone-hu")) options.bone_hu = ctx.number("bone-hu");
+  options.closing_mm = ctx.number("closing-mm");
+  options.fill_mm = ctx.number("fill-mm");
+  options.min_part_mm3 = ctx.number("min-part-mm3");
+  options.metal_hu = ctx.number("metal-hu");
+  if (ctx.dryRun(3e7 + 30 * voxels)) return;
+  image::CtVolume ct = image::readVolume(in);
+  const std::string labels = ctx.output("output"), picture = ctx.output("picture");
+  const segment::Result result = segment::segment(ct, options);
+  image::writeSegmentation({result.labels, {}}, labels);
+  if (!picture.empty()) draw(ct, result, picture);
+  auto& r = ctx.results();
+  r["soft_tissue_hu"] = result.calibration.soft_hu;
+  r["noise_hu"] = result.calibration.noise_hu;
+  r["bone_threshold_hu"] = result.bone_hu;
+  r["cortical_threshold_hu"] = result.split_hu;
+  r["cortical_mm3"] = result.cortical_mm3;
+  r["cancellous_mm3"] = result.cancellous_mm3;
+  r["metal_mm3"] = result.metal_mm3;
+  r["removed_table_mm3"] = result.removed_table_mm3;
+  r["parts"] = nlohmann::json::array();
+  for (const segment::Part& part : result.parts) {
+    r["parts"].push_back(
+        {{"volume_mm3", part.volume_mm3}, {"centre_mm", {part.centre_mm[0], part.centre_mm[1], part.centre_mm[2]}}});
+  }
+}
+
+}  // namespace
+
+cli::App cli::describe() {
+  return {"segment",
+          "labels cortical bone, cancellous bone with marrow, and metal in a CT",
+          {{"",
+            "labels cortical bone, cancellous bone with marrow, and metal in a CT",
+            {"segment ct.nrrd -o labels.seg.nrrd", "segment ct.nrrd -o labels.seg.nrrd --picture labels.png"},
+            {input("ct", {".nrrd", ".nii", ".nii.gz"}, "CT volume in HU"),
+             output({".seg.nrrd"}, "labels: 1 cortical, 2 cancellous, 3 metal"),
+             number("shift-hu", "HU", 0, {-4096, 4096}, "added to all values first, such as -1024 for raw values"),
+             optionalNumber("bone-hu", "HU", {0, 2000}, "bone begins here; from the soft tissue's level unless given"),
+             number("closing-mm", "mm", 3, {0, 15}, "gaps of the cortex up to twice this width are bridged"),
+             number("fill-mm", "mm", 12, {0, 60}, "marrow spaces up to this radius are filled"),
+             number("min-part-mm3", "mm3", 300, {0, 1e6}, "smaller separate parts are dropped"),
+             number("metal-hu", "HU", 2500, {1000, 30000}, "metal begins here").advanced(),
+             picture("slices through the largest part, with and without labels")},
+            run}}};
+}
+
+}  // namespace osteo

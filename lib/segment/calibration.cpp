@@ -1,0 +1,101 @@
+#include "segment/calibration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace osteo::segment {
+
+namespace {
+
+constexpr double kLow = -1200, kHigh = 3200, kBin = 5;
+
+/// A smoothed histogram; padding far below air is left out.
+class Histogram {
+ public:
+  explicit Histogram(const image::CtVolume& ct) : counts_(static_cast<std::size_t>((kHigh - kLow) / kBin), 0.0) {
+    const auto [low, high] = std::minmax_element(ct.voxels.begin(), ct.voxels.end());
+    min_ = *low;
+    max_ = *high;
+    for (const float hu : ct.voxels) {
+      if (hu < kLow || hu >= kHigh) continue;
+      counts_[bin(hu)] += 1;
+      total_ += 1;
+    }
+    std::vector<double> smooth(counts_.size());
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      double sum = 0;
+      for (std::size_t j = i < 2 ? 0 : i - 2; j <= std::min(i + 2, counts_.size() - 1); ++j) sum += counts_[j];
+      smooth[i] = sum / 5;
+    }
+    counts_ = smooth;
+  }
+  static std::size_t bin(double hu) { return static_cast<std::size_t>((hu - kLow) / kBin); }
+  static double centre(std::size_t b) { return kLow + (static_cast<double>(b) + 0.5) * kBin; }
+  double at(double hu) const { return counts_[bin(std::clamp(hu, kLow, kHigh - kBin))]; }
+  double share(double from, double to) const {
+    double sum = 0;
+    for (std::size_t b = bin(from); b < bin(to); ++b) sum += counts_[b];
+    return total_ > 0 ? sum / total_ : 0;
+  }
+  double peak(double from, double to) const {
+    std::size_t best = bin(from);
+    for (std::size_t b = best; b < bin(to); ++b) {
+      if (counts_[b] > counts_[best]) best = b;
+    }
+    return centre(best);
+  }
+  double min() const { return min_; }
+  double max() const { return max_; }
+
+ private:
+  std::vector<double> counts_;
+  double total_ = 0, min_ = 0, max_ = 0;
+};
+
+}  // namespace
+
+Calibration calibrate(const image::CtVolume& ct) {
+  const Histogram histogram(ct);
+  const auto unfit = [&](std::string what, std::string hint) {
+    return core::Error(core::Exit::DataError,
+                       {.what = std::move(what),
+                        .expected = "Hounsfield units: air near -1000, soft tissue between -100 and 100",
+                        .got = fmt::format("values from {:.0f} to {:.0f}", histogram.min(), histogram.max()),
+                        .hint = std::move(hint)});
+  };
+  if (histogram.max() - histogram.min() < 350) {
+    if (histogram.max() < -300)
+      throw unfit("the volume holds nothing but air", "check that the right series was imported");
+    throw unfit("the grey values span too little for HU",
+                "rescale the volume to HU first; 8-bit greys can't tell bone from metal");
+  }
+  // Raw scanner values start at 0 for air: soft tissue then lies near 1024, and nothing lies below -300.
+  if (histogram.share(kLow, -300) < 0.002 && histogram.share(850, 1250) > 4 * histogram.share(-200, 250) &&
+      histogram.share(850, 1250) > 0.1) {
+    throw unfit("the grey values look like HU + 1024", "call again with --shift-hu -1024");
+  }
+  if (histogram.share(kLow, -300) < 0.002 && histogram.share(850, 1250) > 0.1 && histogram.share(-150, 250) > 0.2 &&
+      histogram.min() > -200 && histogram.peak(-150, 600) < 300 &&
+      histogram.share(300, 850) < 0.5 * histogram.share(850, 1250)) {
+    throw unfit("the grey values look like HU + 1024", "call again with --shift-hu -1024");
+  }
+  if (histogram.share(-200, 300) < 0.002) {
+    throw unfit("the volume holds no soft tissue", "check the series and its rescale slope and intercept");
+  }
+  Calibration out;
+  out.has_air = histogram.share(-1100, -850) > 0.01;
+  if (out.has_air) out.air_hu = histogram.peak(-1100, -850);
+  out.soft_hu = histogram.peak(-20, 110);
+  const double height = histogram.at(out.soft_hu);
+  double low = out.soft_hu, high = out.soft_hu;
+  while (low > out.soft_hu - 200 && histogram.at(low) > 0.6 * height) low -= kBin;
+  while (high < out.soft_hu + 200 && histogram.at(high) > 0.6 * height) high += kBin;
+  out.noise_hu = std::max(kBin / 2, high - out.soft_hu);
+  return out;
+}
+
+}  // namespace osteo::segment

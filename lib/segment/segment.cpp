@@ -1,0 +1,134 @@
+#include "segment/segment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "image/morphology.h"
+#include "image/resample.h"
+#include "segment/holes.h"
+#include "segment/steps.h"
+
+namespace osteo::segment {
+
+using image::CtVolume;
+using image::LabelVolume;
+
+namespace {
+
+/// Threshold that parts the bone's grey values in two with the least variance within (Otsu 1979).
+double otsu(const CtVolume& ct, const LabelVolume& bone, double low, double high) {
+  constexpr std::size_t kBins = 200;
+  std::vector<double> counts(kBins, 0);
+  const double width = (high - low) / kBins;
+  for (std::size_t v = 0; v < ct.voxels.size(); ++v) {
+    if (!bone.voxels[v] || ct.voxels[v] < low) continue;
+    counts[std::min(kBins - 1, static_cast<std::size_t>((ct.voxels[v] - low) / width))] += 1;
+  }
+  double total = 0, moment = 0;
+  for (std::size_t b = 0; b < kBins; ++b) total += counts[b], moment += counts[b] * static_cast<double>(b);
+  double below = 0, below_moment = 0, best = -1, at = 0;
+  for (std::size_t b = 0; b + 1 < kBins; ++b) {
+    below += counts[b];
+    below_moment += counts[b] * static_cast<double>(b);
+    if (below == 0 || below == total) continue;
+    const double gap = below_moment / below - (moment - below_moment) / (total - below);
+    const double between = below * (total - below) * gap * gap;
+    if (between > best) best = between, at = static_cast<double>(b + 1);
+  }
+  return low + at * width;
+}
+
+double volume_mm3(const LabelVolume& labels, int value) {
+  return static_cast<double>(std::count(labels.voxels.begin(), labels.voxels.end(), value)) *
+         labels.frame.voxelVolume_mm3();
+}
+
+std::vector<Part> listParts(const LabelVolume& bone) {
+  const image::Components parts = image::components(bone, image::Connectivity::Corners);
+  std::vector<Part> out(parts.voxels.size());
+  std::size_t voxel = 0;
+  for (int k = 0; k < bone.frame.size[2]; ++k) {
+    for (int j = 0; j < bone.frame.size[1]; ++j) {
+      for (int i = 0; i < bone.frame.size[0]; ++i, ++voxel) {
+        const std::int32_t id = parts.ids.voxels[voxel];
+        if (id > 0) out[static_cast<std::size_t>(id - 1)].centre_mm += Eigen::Vector3d(i, j, k);
+      }
+    }
+  }
+  for (std::size_t p = 0; p < out.size(); ++p) {
+    const auto n = static_cast<double>(parts.voxels[p]);
+    out[p] = {n * bone.frame.voxelVolume_mm3(), bone.frame.toWorld(out[p].centre_mm / n)};
+  }
+  return out;
+}
+
+std::int64_t voxelsOf(double mm3, const image::Frame& frame) {
+  return std::max<std::int64_t>(1, std::llround(mm3 / frame.voxelVolume_mm3()));
+}
+
+/// The dense bone that stands out by itself: threshold inside the body, peeled, without small parts and shells.
+LabelVolume denseBone(const CtVolume& ct, const LabelVolume& body, const Options& options, Result& result) {
+  LabelVolume bone = image::threshold(ct, static_cast<float>(result.bone_hu), 1e9f);
+  for (std::size_t v = 0; v < bone.voxels.size(); ++v) bone.voxels[v] = bone.voxels[v] && body.voxels[v] ? 1 : 0;
+  peelToHalfway(bone, ct, result.calibration.soft_hu);
+  bone = image::dropSmall(bone, voxelsOf(options.min_part_mm3, ct.frame), image::Connectivity::Corners);
+  dropShells(bone, ct, result.removed_table_mm3);
+  return bone;
+}
+
+/// Bone with its marrow: gaps bridged, marrow spaces filled.
+LabelVolume wholeBone(const LabelVolume& dense, const CtVolume& ct, const Options& options) {
+  LabelVolume whole = options.closing_mm > 0 ? image::close(dense, options.closing_mm) : dense;
+  for (std::size_t v = 0; v < whole.voxels.size(); ++v) {
+    if (!dense.voxels[v] && ct.voxels[v] < -250) whole.voxels[v] = 0;  // air cells
+  }
+  fillSliceHoles(whole, ct, options.fill_mm, -200);
+  return whole;
+}
+
+}  // namespace
+
+Result segment(CtVolume& ct, const Options& options) {
+  core::Progress progress("segment", 6);
+  if (options.shift_hu != 0) {
+    for (float& hu : ct.voxels) hu += static_cast<float>(options.shift_hu);
+  }
+  Result result;
+  result.calibration = calibrate(ct);
+  result.bone_hu = options.bone_hu > 0 ? options.bone_hu
+                                       : result.calibration.soft_hu + std::max(80.0, 2.5 * result.calibration.noise_hu);
+  progress.advance();
+  const LabelVolume body = bodyMask(ct, result.removed_table_mm3);
+  progress.advance();
+  LabelVolume dense = denseBone(ct, body, options, result);
+  progress.advance();
+  const LabelVolume metal = metalMask(ct, options);
+  LabelVolume whole = wholeBone(dense, ct, options);
+  progress.advance();
+  result.split_hu = otsu(ct, whole, result.calibration.soft_hu, 2000);
+  const LabelVolume cortical = corticalMask(whole, ct, result.split_hu);
+  progress.advance();
+  result.labels = LabelVolume(ct.frame);
+  for (std::size_t v = 0; v < whole.voxels.size(); ++v) {
+    if (whole.voxels[v]) result.labels.voxels[v] = cortical.voxels[v] ? image::Cortical : image::Cancellous;
+    if (metal.voxels[v]) result.labels.voxels[v] = image::Metal;
+  }
+  result.cortical_mm3 = volume_mm3(result.labels, image::Cortical);
+  result.cancellous_mm3 = volume_mm3(result.labels, image::Cancellous);
+  result.metal_mm3 = volume_mm3(result.labels, image::Metal);
+  if (result.cortical_mm3 + result.cancellous_mm3 == 0) {
+    throw core::Error(core::Exit::DataError, {.what = "no bone found",
+                                              .expected = fmt::format("parts above {:.0f} HU of at least {:.0f} mm³",
+                                                                      result.bone_hu, options.min_part_mm3)});
+  }
+  result.parts = listParts(whole);
+  progress.advance();
+  return result;
+}
+
+}  // namespace osteo::segment

@@ -1,0 +1,39 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "image/volume.h"
+#include "segment/calibration.h"
+
+namespace osteo::segment {
+
+struct Options {
+  double shift_hu = 0;        ///< added to all values first
+  double bone_hu = 0;         ///< seed threshold; 0: from the soft-tissue peak
+  double closing_mm = 3;      ///< gaps of the cortex (foramina, unresolved cortex) bridged for the periosteal mask
+  double fill_mm = 12;        ///< widest marrow space that is filled
+  double min_part_mm3 = 300;  ///< smaller separate parts are dropped
+  double metal_hu = 2500;     ///< metal begins here
+  double min_metal_mm3 = 60;  ///< smaller bright spots are enamel or calcification
+  bool keep_vessels = false;  ///< leaves contrast-filled vessels in
+};
+
+struct Part {
+  double volume_mm3 = 0;
+  Eigen::Vector3d centre_mm = Eigen::Vector3d::Zero();
+};
+
+struct Result {
+  image::LabelVolume labels;  ///< Cortical, Cancellous, Metal
+  Calibration calibration;
+  double bone_hu = 0, cortical_hu = 0, split_hu = 0;
+  double removed_table_mm3 = 0, removed_vessel_mm3 = 0;
+  std::vector<Part> parts;  ///< separate bones or groups of bones, largest first
+  double cortical_mm3 = 0, cancellous_mm3 = 0, metal_mm3 = 0;
+};
+
+/// Bone with its marrow space, split into cortical and cancellous, and metal. `ct` in HU; it is shifted in place by
+/// options.shift_hu. Throws DataError for volumes that are not HU and for volumes without bone.
+Result segment(image::CtVolume& ct, const Options& options);
+
+}  // namespace osteo::segment

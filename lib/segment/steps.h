@@ -1,0 +1,25 @@
+#pragma once
+#include "segment/segment.h"
+
+/// The steps of segment(), in their order; masks are 0 and 1 on the frame of the CT.
+namespace osteo::segment {
+
+/// Patient without table and headrest: what is denser than -300 HU, opened by 3 mm, parts of at least 5 % of the
+/// largest, on a grid of about 2 mm; 1 within 6 mm of it. removed_mm3 is what else lies above -300 HU.
+image::LabelVolume bodyMask(const image::CtVolume& ct, double& removed_mm3);
+
+/// Metal: above options.metal_hu, in parts of at least min_metal_mm3 that hold a ball of 1.2 mm (enamel is thinner),
+/// grown to half way between the densest bone and the metal.
+image::LabelVolume metalMask(const image::CtVolume& ct, const Options& options);
+
+/// Peels voxels off the mask's surface that are below half way between soft tissue and the brightest voxel next to
+/// them: where the cortex is bright, partial volume makes it look thicker by a fixed threshold.
+void peelToHalfway(image::LabelVolume& mask, const image::CtVolume& ct, double soft_hu);
+
+/// Drops parts that look like a table's shell: more than half of their surface lies within 3 mm of air.
+void dropShells(image::LabelVolume& mask, const image::CtVolume& ct, double& removed_mm3);
+
+/// Cortical bone inside the whole-bone mask (Buie et al., Bone 41, 505, 2007): dense voxels connected with the surface.
+image::LabelVolume corticalMask(const image::LabelVolume& whole, const image::CtVolume& ct, double split_hu);
+
+}  // namespace osteo::segment
