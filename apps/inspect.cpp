@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/app.h"
+#include "cli/context.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "image/io.h"
+#include "image/resample.h"
+#include "inspect/describe.h"
+#include "inspect/kind.h"
+#include "levelset/level_set.h"
+#include "mesh/io.h"
+#include "picture/render.h"
+
+namespace osteo::cli {
+
+namespace {
+
+using inspect::Kind;
+
+/// Two opposite views of a surface.
+picture::Canvas drawSurface(const mesh::TriangleMesh& mesh, const std::string& name) {
+  picture::View view;
+  const auto front = picture::render({{.mesh = &mesh}}, view);
+  view.from = -view.from;
+  view.from.z() *= -1;
+  return picture::tile({front, picture::render({{.mesh = &mesh}}, view)}, {name, "from behind"}, 2);
+}
+
+/// The three slices through the middle of what the file shows.
+picture::Canvas drawSlices(const image::CtVolume& ct, const image::LabelVolume* labels, const std::string& name) {
+  Eigen::Vector3i middle = ct.frame.size / 2;
+  const image::Box box = labels ? image::boundingBox(*labels) : image::Box{};
+  if (!box.empty()) middle = box.low + box.size / 2;
+  auto sorted = ct.voxels;
+  const auto at = [&](double share) {
+    const auto nth = sorted.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(sorted.size() - 1));
+    std::nth_element(sorted.begin(), nth, sorted.end());
+    return double{*nth};
+  };
+  const double low = std::max(at(0.01), -300.0), high = std::max(at(0.995), low + 1);
+  std::vector<picture::Canvas> slices;
+  for (const int axis : {2, 1, 0}) slices.push_back(picture::renderSlice(ct, labels, axis, middle[axis], low, high));
+  return picture::tile(slices, {name + " axial", "coronal", "sagittal"}, 3);
+}
+
+picture::Canvas draw(const std::string& path, Kind kind) {
+  const std::string name = core::baseName(path);
+  if (kind == Kind::Mesh) return drawSurface(mesh::readMesh(path), name);
+  if (kind == Kind::LevelSet) return drawSurface(levelset::toMesh(levelset::readVdb(path)), name);
+  if (kind == Kind::Volume) return drawSlices(image::readVolume(path), nullptr, name);
+  if (kind == Kind::Labels) {
+    const auto segmentation = image::readSegmentation(path);
+    return drawSlices(image::CtVolume(segmentation.labels.frame, 0), &segmentation.labels, name);
+  }
+  throw core::Error(core::Exit::Usage, {.what = "--picture: there is nothing to draw in a " + std::string(nameOf(kind)),
+                                        .file = path,
+                                        .expected = "a volume, labels, a level set or a mesh",
+                                        .got = {},
+                                        .hint = {}});
+}
+
+void run(Context& ctx) {
+  const std::string path = ctx.input("file");
+  if (ctx.dryRun(4.0 * 1024 * 1024)) return;
+  const auto description = inspect::describe(path);
+  if (const auto picture = ctx.output("picture"); !picture.empty()) {
+    writePng(draw(path, inspect::kindOf(path)), picture);
+    ctx.results() = nlohmann::json::parse(description.value("statistics", nlohmann::ordered_json::object()).dump());
+  }
+  using Json = nlohmann::ordered_json;
+  ctx.print(ctx.flag("json") ? description.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
+                             : inspect::asText(description));
+}
+
+}  // namespace
+
+App describe() {
+  Job job;
+  job.summary = "Print what a file of ours holds: frame, statistics and where it comes from";
+  job.examples = {
+      "phantom skull-cap -o ct.nrrd --labels labels.seg.nrrd --spacing-mm 2",
+      "inspect ct.nrrd",
+      "inspect labels.seg.nrrd --picture labels.png",
+      "inspect ct.nrrd --json",
+  };
+  job.parameters = {
+      inputFolder("file",
+                  "Volume, labels, level set, mesh, point cloud, JSON, print job, SVG or PNG, or a folder of layers"),
+      flag("json", "Print JSON instead of lines"),
+      picture("Slices of a volume, or two views of a surface"),
+  };
+  job.run = run;
+  return {.name = "inspect", .summary = job.summary, .jobs = {job}};
+}
+
+}  // namespace osteo::cli
