@@ -3,10 +3,15 @@
 
 namespace osteo::segment {
 
-/// Fills holes of the mask that are closed within a slice, in slices along all three axes, when the hole is at most
-/// `radius_mm` wide in the mean (2 area / perimeter; the radius for a disk) and its mean HU is above `min_hu` (so that
-/// air cells stay open). A marrow cavity that leaves the image or opens through a foramen is closed in most of its
-/// slices.
-void fillSliceHoles(image::LabelVolume& mask, const image::CtVolume& ct, double radius_mm, double min_hu);
+struct HoleLimits {
+  double radius_mm = 12;  ///< widest hole: 2 area / outline, the radius for a disk
+  double soft_hu = 40;    ///< level of soft tissue
+};
+
+/// Fills marrow spaces of the mask. Holes are sought in slices along all three axes, because a marrow cavity that
+/// leaves the image or opens through a foramen is still closed in most of its slices. What is closed along two axes is
+/// filled; along one axis only what can't be soft tissue: denser than it (cancellous bone), or even fat within a bright
+/// ring (a shaft). The spinal canal and the orbit, closed along one axis and neither, stay open; so does air.
+void fillMarrow(image::LabelVolume& mask, const image::CtVolume& ct, const HoleLimits& limits);
 
 }  // namespace osteo::segment

@@ -61,23 +61,81 @@ LabelVolume metalMask(const CtVolume& ct, const Options& options) {
   return seeds;
 }
 
-void peelToHalfway(LabelVolume& mask, const CtVolume& ct, double soft_hu) {
-  for (int round = 0; round < 2; ++round) {
-    const LabelVolume before = mask;
-    forVoxels(ct.frame, [&](int i, int j, int k, std::size_t voxel) {
-      if (!before.voxels[voxel] || !onSurface(before, i, j, k)) return;
-      float brightest = ct.voxels[voxel];
-      for (int c = std::max(k - 1, 0); c <= std::min(k + 1, ct.frame.size[2] - 1); ++c) {
-        for (int b = std::max(j - 1, 0); b <= std::min(j + 1, ct.frame.size[1] - 1); ++b) {
-          for (int a = std::max(i - 1, 0); a <= std::min(i + 1, ct.frame.size[0] - 1); ++a) {
-            brightest = std::max(brightest, ct.at(a, b, c));
-          }
-        }
-      }
-      // Brighter than 1800 HU is metal or enamel, not the cortex that the voxel borders on.
-      if (ct.voxels[voxel] < (soft_hu + std::min(brightest, 1800.0f)) / 2) mask.voxels[voxel] = 0;
-    });
+namespace {
+
+/// Largest value within `radius` voxels along one axis.
+void maximumAlong(CtVolume& volume, int axis, int radius) {
+  const Vector3i size = volume.frame.size;
+  const std::int64_t stride = axis == 0 ? 1 : axis == 1 ? size[0] : std::int64_t{size[0]} * size[1];
+  const int length = size[axis];
+  core::parallelChunks(volume.frame.voxelCount() / length, 256,
+                       [&](std::int64_t first, std::int64_t last, std::int64_t) {
+                         std::vector<float> line(static_cast<std::size_t>(length));
+                         for (std::int64_t l = first; l < last; ++l) {
+                           float* start = volume.voxels.data() + l % stride + l / stride * stride * length;
+                           for (int i = 0; i < length; ++i) line[static_cast<std::size_t>(i)] = start[i * stride];
+                           for (int i = 0; i < length; ++i) {
+                             start[i * stride] = *std::max_element(line.begin() + std::max(i - radius, 0),
+                                                                   line.begin() + std::min(i + radius + 1, length));
+                           }
+                         }
+                       });
+}
+
+}  // namespace
+
+LabelVolume localThreshold(const CtVolume& ct, const LabelVolume& body, double soft_hu, double bone_hu) {
+  constexpr double kReach_mm = 4, kShare = 0.28, kCeiling_hu = 1500;
+  CtVolume brightest = ct;
+  for (int axis = 0; axis < 3; ++axis) {
+    maximumAlong(brightest, axis, std::max(1, static_cast<int>(std::lround(kReach_mm / ct.frame.spacing_mm[axis]))));
   }
+  LabelVolume out(ct.frame);
+  forVoxels(ct.frame, [&](int, int, int, std::size_t v) {
+    const double level = soft_hu + kShare * (std::min<double>(brightest.voxels[v], kCeiling_hu) - soft_hu);
+    out.voxels[v] = body.voxels[v] && ct.voxels[v] > std::max(level, bone_hu) ? 1 : 0;
+  });
+  return out;
+}
+
+void keepSeeded(LabelVolume& mask, const CtVolume& ct, double seed_hu, std::int64_t min_voxels) {
+  const image::Components parts = image::components(mask, image::Connectivity::Corners);
+  std::vector<std::int64_t> seeds(parts.voxels.size(), 0);
+  for (std::size_t v = 0; v < mask.voxels.size(); ++v) {
+    const std::int32_t id = parts.ids.voxels[v];
+    if (id > 0 && ct.voxels[v] > seed_hu) ++seeds[static_cast<std::size_t>(id - 1)];
+  }
+  const double enough_mm3 = 20, voxel_mm3 = ct.frame.voxelVolume_mm3();
+  forVoxels(mask.frame, [&](int, int, int, std::size_t v) {
+    const std::int32_t id = parts.ids.voxels[v];
+    if (id == 0) return;
+    const auto part = static_cast<std::size_t>(id - 1);
+    const double wanted = std::min(0.02 * static_cast<double>(parts.voxels[part]), enough_mm3 / voxel_mm3);
+    if (parts.voxels[part] < min_voxels || static_cast<double>(seeds[part]) < wanted || seeds[part] == 0)
+      mask.voxels[v] = 0;
+  });
+}
+
+void peelToHalfway(LabelVolume& mask, const CtVolume& ct, double soft_hu) {
+  const LabelVolume before = mask;
+  forVoxels(ct.frame, [&](int i, int j, int k, std::size_t voxel) {
+    if (!before.voxels[voxel] || !onSurface(before, i, j, k)) return;
+    float brightest = ct.voxels[voxel];
+    Vector3i towards = Vector3i::Zero();
+    for (int n = 0; n < 27; ++n) {
+      const Vector3i d(n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1);
+      if (!ct.contains(i + d[0], j + d[1], k + d[2])) continue;
+      const float hu = ct.at(i + d[0], j + d[1], k + d[2]);
+      if (hu > brightest) brightest = hu, towards = d;
+    }
+    const Vector3i away = Vector3i(i, j, k) - towards;
+    if (towards.isZero() || !ct.contains(away[0], away[1], away[2])) return;
+    // Brighter than 1800 HU is metal or enamel, not the cortex that the voxel borders on.
+    const double rise = std::min(brightest, 1800.0f) - soft_hu;
+    if (ct.voxels[voxel] < soft_hu + rise / 2 && ct.at(away[0], away[1], away[2]) < soft_hu + 0.15 * rise) {
+      mask.voxels[voxel] = 0;
+    }
+  });
 }
 
 LabelVolume corticalMask(const LabelVolume& whole, const CtVolume& ct, double split_hu) {

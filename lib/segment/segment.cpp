@@ -73,22 +73,21 @@ std::int64_t voxelsOf(double mm3, const image::Frame& frame) {
 
 /// The dense bone that stands out by itself: threshold inside the body, peeled, without small parts and shells.
 LabelVolume denseBone(const CtVolume& ct, const LabelVolume& body, const Options& options, Result& result) {
-  LabelVolume bone = image::threshold(ct, static_cast<float>(result.bone_hu), 1e9f);
-  for (std::size_t v = 0; v < bone.voxels.size(); ++v) bone.voxels[v] = bone.voxels[v] && body.voxels[v] ? 1 : 0;
+  LabelVolume bone = localThreshold(ct, body, result.calibration.soft_hu, result.bone_hu);
   peelToHalfway(bone, ct, result.calibration.soft_hu);
-  bone = image::dropSmall(bone, voxelsOf(options.min_part_mm3, ct.frame), image::Connectivity::Corners);
+  keepSeeded(bone, ct, result.calibration.soft_hu + 200, voxelsOf(options.min_part_mm3, ct.frame));
   dropShells(bone, ct, result.removed_table_mm3);
   return bone;
 }
 
 /// Bone with its marrow: gaps bridged, marrow spaces filled.
-LabelVolume wholeBone(const LabelVolume& dense, const CtVolume& ct, const Options& options) {
+LabelVolume wholeBone(const LabelVolume& dense, const CtVolume& ct, double soft_hu, const Options& options) {
   LabelVolume whole = options.closing_mm > 0 ? image::close(dense, options.closing_mm) : dense;
   for (std::size_t v = 0; v < whole.voxels.size(); ++v) {
     if (!dense.voxels[v] && ct.voxels[v] < -250) whole.voxels[v] = 0;  // air cells
   }
-  fillSliceHoles(whole, ct, options.fill_mm, -200);
-  return whole;
+  fillMarrow(whole, ct, {options.fill_mm, soft_hu});
+  return image::dropSmall(whole, voxelsOf(options.min_part_mm3, ct.frame), image::Connectivity::Corners);
 }
 
 }  // namespace
@@ -108,7 +107,7 @@ Result segment(CtVolume& ct, const Options& options) {
   LabelVolume dense = denseBone(ct, body, options, result);
   progress.advance();
   const LabelVolume metal = metalMask(ct, options);
-  LabelVolume whole = wholeBone(dense, ct, options);
+  LabelVolume whole = wholeBone(dense, ct, result.calibration.soft_hu, options);
   progress.advance();
   result.split_hu = otsu(ct, whole, result.calibration.soft_hu, 2000);
   const LabelVolume cortical = corticalMask(whole, ct, result.split_hu);

@@ -12,8 +12,17 @@ image::LabelVolume bodyMask(const image::CtVolume& ct, double& removed_mm3);
 /// grown to half way between the densest bone and the metal.
 image::LabelVolume metalMask(const image::CtVolume& ct, const Options& options);
 
+/// Bone by a threshold that follows the neighbourhood: a voxel is bone when it lies above soft + share (C - soft), C
+/// the brightest voxel within 4 mm up to 1500 HU, and not below bone_hu; near dense cortex cartilage and enhanced
+/// tissue stay out, while thin bone far from it stays in.
+image::LabelVolume localThreshold(const image::CtVolume& ct, const image::LabelVolume& body, double soft_hu,
+                                  double bone_hu);
+
+/// Keeps parts that hold real bone: at least min_voxels, of which 2 % or 20 mm³ lie above seed_hu.
+void keepSeeded(image::LabelVolume& mask, const image::CtVolume& ct, double seed_hu, std::int64_t min_voxels);
+
 /// Peels voxels off the mask's surface that are below half way between soft tissue and the brightest voxel next to
-/// them: where the cortex is bright, partial volume makes it look thicker by a fixed threshold.
+/// them, where the voxel opposite to that one is soft: dense cortex looks thicker than it is by a low threshold.
 void peelToHalfway(image::LabelVolume& mask, const image::CtVolume& ct, double soft_hu);
 
 /// Drops parts that look like a table's shell: more than half of their surface lies within 3 mm of air.
