@@ -103,32 +103,42 @@ class Walker {
   }
 
   bool skipValue(const Element& element, int depth) {
-    if (element.length != kUndefined) return skip(element.length);
-    if (element.tag == kPixelData) return skipFragments();
-    if (depth > kDeepest || (!implicit_ && element.vr != "SQ" && element.vr != "UN")) return false;
+    const bool sequence = element.vr == "SQ";
+    if (element.length != kUndefined && !sequence) return skip(element.length);
+    if (element.tag == kPixelData) return element.length == kUndefined && skipFragments();
+    if (depth > kDeepest || (!implicit_ && !sequence && element.vr != "UN")) return false;
     const bool was_implicit = implicit_;
     if (element.vr == "UN") implicit_ = true;  // PS3.5 6.2.2: what is unknown is encoded implicitly
-    const bool good = skipItems(depth);
+    const bool good = skipItems(endOf(element), depth);
     implicit_ = was_implicit;
     return good;
   }
 
-  bool skipItems(int depth) {
-    for (;;) {
+  /// Where a value of known length ends, else -1; a length beyond the file ends nowhere.
+  std::int64_t endOf(const Element& element) {
+    return element.length == kUndefined ? -1 : static_cast<std::int64_t>(stream_.tellg()) + element.length;
+  }
+
+  bool atEnd(std::int64_t end) { return end >= 0 && static_cast<std::int64_t>(stream_.tellg()) >= end; }
+
+  bool skipItems(std::int64_t end, int depth) {
+    while (!atEnd(end)) {
       Element item;
       if (!readHead(item)) return false;
-      if (item.tag == kSequenceEnd) return true;
-      if (item.tag != kItem) return false;
-      if (item.length != kUndefined) {
-        if (!skip(item.length)) return false;
-        continue;
-      }
-      for (Element inner;;) {
-        if (!readHead(inner)) return false;
-        if (inner.tag == kItemEnd) break;
-        if (!skipValue(inner, depth + 1)) return false;
-      }
+      if (item.tag == kSequenceEnd) return end < 0;
+      if (item.tag != kItem || !skipItem(endOf(item), depth)) return false;
     }
+    return static_cast<std::int64_t>(stream_.tellg()) == end;
+  }
+
+  bool skipItem(std::int64_t end, int depth) {
+    while (!atEnd(end)) {
+      Element inner;
+      if (!readHead(inner)) return false;
+      if (inner.tag == kItemEnd) return end < 0;
+      if (!plausible(inner) || !skipValue(inner, depth + 1)) return false;
+    }
+    return static_cast<std::int64_t>(stream_.tellg()) == end;
   }
 
   bool skipFragments() {

@@ -154,7 +154,7 @@ FileHeader readFileHeader(const std::string& path) {
   try {
     gdcm::Reader reader;
     reader.SetFileName(path.c_str());
-    if (!reader.ReadUpToTag(Tag(0x7fe0, 0x0010))) {
+    if (!reader.ReadUpToTag(Tag(0x7fdf, 0xffff))) {  // the pixels follow in group 7fe0
       out.damaged = true;
       return out;
     }

@@ -294,7 +294,14 @@ TEST_CASE("mutated files end in our error or in a volume, never in anything else
                                                             {"m.nrrd", bytesOfFile(folder.file("gzip.nrrd"))},
                                                             {"m.nii", nifti},
                                                             {"m.nii.gz", gzipped(nifti, folder.file("seed.gz"))},
-                                                            {"m.dcm", dicomBytes({})}};
+                                                            {"study/m.dcm", dicomBytes({})}};
+  std::filesystem::create_directory(folder.file("study"));
+  SliceSpec neighbour;  // so that the mutated slice is decoded as one of three
+  for (const int k : {-1, 1}) {
+    neighbour.position = {0, 0, 1.0 * k};
+    neighbour.instance_uid = "1.2.3.4" + std::to_string(k + 1);
+    writeSlice(neighbour, folder.file("study/" + std::to_string(k) + ".dcm"));
+  }
   int refused = 0, taken = 0;
   for (std::size_t seed = 0; seed < seeds.size(); ++seed) {
     const auto& [name, good] = seeds[seed];
@@ -313,7 +320,7 @@ TEST_CASE("mutated files end in our error or in a volume, never in anything else
       const std::string path = folder.file(name);
       writeBytes(path, bytes);
       try {
-        Intake intake = planIntake(path, "", Repair::Resample);
+        Intake intake = planIntake(name == "study/m.dcm" ? folder.file("study") : path, "", Repair::Resample);
         if (intake.peakBytes() < 2e8) runIntake(intake);
         ++taken;
       } catch (const core::Error& e) {
