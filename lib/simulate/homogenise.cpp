@@ -1,0 +1,62 @@
+#include <algorithm>
+#include <cmath>
+
+#include "image/morphology.h"
+#include "simulate/fillings.h"
+
+namespace osteo::simulate {
+namespace {
+
+/// Sums over the box of ±radius voxels, one axis after the other, by running sums; outside counts as 0.
+void boxSum(std::vector<double>& values, const Eigen::Vector3i& size, int radius) {
+  std::int64_t stride = 1;
+  std::vector<double> line, sums;
+  for (int axis = 0; axis < 3; ++axis) {
+    const int n = size[axis];
+    const std::int64_t lines = static_cast<std::int64_t>(values.size()) / n;
+    line.resize(n), sums.resize(n + 1);
+    for (std::int64_t l = 0; l < lines; ++l) {
+      const std::int64_t first = l % stride + l / stride * stride * n;
+      sums[0] = 0;
+      for (int i = 0; i < n; ++i) sums[i + 1] = sums[i] + values[first + i * stride];
+      for (int i = 0; i < n; ++i)
+        values[first + i * stride] = sums[std::min(n, i + radius + 1)] - sums[std::max(0, i - radius)];
+    }
+    stride *= n;
+  }
+}
+
+}  // namespace
+
+void homogenise(Filling& filling, double cell_mm, double wall_mm, std::uint16_t solid, std::uint16_t lattice) {
+  const double h = filling.frame.spacing_mm[0];
+  image::LabelVolume filled(filling.frame);
+  for (std::size_t v = 0; v < filled.voxels.size(); ++v) filled.voxels[v] = filling.value[v] >= 0.5F;
+  // Pores are narrower than a cell (the largest sphere of a gyroid has a diameter of 0.92 cells), so closing by half a
+  // cell finds the envelope; what a ball of 1.5 walls fits into is no lattice. Both need elements well below their radius.
+  image::LabelVolume envelope = image::close(filled, 0.5 * cell_mm);
+  const double thick = 0.75 * wall_mm;
+  image::LabelVolume massive = thick >= h ? image::open(filled, thick) : image::LabelVolume(filling.frame);
+  std::vector<double> share(filling.value.size(), 0.0), weight(filling.value.size(), 0.0);
+  for (std::size_t v = 0; v < share.size(); ++v) {
+    if (filling.value[v] >= kMinFraction) envelope.voxels[v] = 1;
+    if (!envelope.voxels[v] || massive.voxels[v]) continue;
+    share[v] = filling.value[v];
+    weight[v] = 1;
+  }
+  const int radius = std::max(1, static_cast<int>(std::lround(0.5 * (cell_mm / h - 1))));
+  boxSum(share, filling.frame.size, radius);
+  boxSum(weight, filling.frame.size, radius);
+  for (std::size_t v = 0; v < share.size(); ++v) {
+    if (!envelope.voxels[v] || (massive.voxels[v] && filling.value[v] < kMinFraction)) {
+      filling.material[v] = 0;
+    } else if (massive.voxels[v]) {
+      filling.material[v] = solid;
+    } else {
+      filling.value[v] = static_cast<float>(std::min(1.0, share[v] / weight[v]));
+      filling.material[v] = filling.value[v] >= 0.01F ? lattice : 0;
+    }
+  }
+}
+
+}  // namespace osteo::simulate

@@ -1,0 +1,80 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "simulate/elastic.h"
+
+namespace osteo::simulate {
+
+/// The failure criterion belongs to the material.
+enum class Criterion { None, VonMises, TensilePrincipal, AsymmetricStrain };
+
+struct Material {
+  std::string name, reference, failure_reference;
+  double modulus_mpa = 0, poisson = 0.3;
+  std::string density_law;  ///< name; then the modulus comes from the image
+  Criterion criterion = Criterion::None;
+  double strength_mpa = 0;                             ///< yield (von Mises) or tensile strength (tensile principal)
+  double compression_strain = 0, tension_strain = 0;   ///< limits of the asymmetric strain, both positive
+};
+
+/// E = a ρ^b in MPa, ρ in g/cm³ of the named density, capped.
+struct DensityLaw {
+  std::string name, density, reference;
+  double a = 0, b = 1, min_g_cm3 = 0, max_g_cm3 = 0, cap_mpa = 0;
+};
+
+/// HU → ρ_QCT → ρ_ash → ρ_apparent, each step linear, in g/cm³.
+struct Calibration {
+  bool calibrated = false;
+  double slope_g_cm3_per_hu = 0, intercept_g_cm3 = 0;  ///< ρ_QCT
+  double ash_slope = 1, ash_intercept_g_cm3 = 0;       ///< ρ_ash of ρ_QCT
+  double ash_per_apparent = 0.6;
+  std::string reference;
+};
+
+/// Homogenised cubic stiffness of a lattice: C_ij = C_ij(solid) · ρ^n_ij with ρ the local volume fraction.
+struct LatticeLaw {
+  std::string name, reference;
+  double c11 = 1, c12 = 1, c44 = 1;  ///< exponents
+  double min_fraction = 0, max_fraction = 1;
+  Elastic stiffness(const Elastic& solid, double fraction) const;
+};
+
+/// Which material fills what.
+struct Assignment {
+  std::map<std::string, std::string> labels;  ///< by name or value, "10+" for 10 and above, "*" for the rest; "empty"
+  std::string level_set, hu;
+  double empty_below_hu = 0;
+};
+
+struct Materials {
+  std::map<std::string, Material> materials;
+  std::map<std::string, DensityLaw> density_laws;
+  std::map<std::string, LatticeLaw> lattice_laws;
+  Calibration calibration;
+  Assignment assign;
+
+  /// Throws Config, naming the file, when there is none of that name.
+  const Material& at(const std::string& name) const;
+  std::string path;
+};
+
+/// Reads and validates a materials file (configs/schema/materials.json). Throws NoInput, Config.
+Materials readMaterials(const std::string& path);
+
+/// How an element's stored value becomes stiffness and what its stress means.
+struct Filler {
+  enum class Law { SolidFraction, Lattice, Modulus };
+  Material material;
+  Law law = Law::SolidFraction;
+  LatticeLaw lattice = {};
+
+  std::string name() const;
+  Elastic stiffness(float value) const;
+  /// Share of the element that carries stress; the stress in the material is the element's divided by it.
+  double solidFraction(float value) const { return law == Law::Modulus ? 1.0 : value; }
+};
+
+}  // namespace osteo::simulate

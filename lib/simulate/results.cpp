@@ -1,0 +1,230 @@
+#include "simulate/results.h"
+
+#include <Eigen/Eigenvalues>
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "simulate/brick.h"
+
+namespace osteo::simulate {
+namespace {
+
+using Eigen::Matrix3d;
+using Eigen::Vector3d;
+using nlohmann::json;
+constexpr std::int64_t kRunChunk = 256;
+constexpr double kCountsAbove = 0.5;  // solid fraction from which a boundary element enters the percentiles
+
+Matrix3d tensor(const Vector6d& v, double shear) {
+  Matrix3d t;
+  t << v[0], shear * v[5], shear * v[4], shear * v[5], v[1], shear * v[3], shear * v[4], shear * v[3], v[2];
+  return t;
+}
+
+Vector3d principal(const Matrix3d& t) {
+  return Eigen::SelfAdjointEigenSolver<Matrix3d>(t, Eigen::EigenvaluesOnly).eigenvalues().reverse();
+}
+
+double vonMises(const Vector6d& s) {
+  return std::sqrt(0.5 * (std::pow(s[0] - s[1], 2) + std::pow(s[1] - s[2], 2) + std::pow(s[2] - s[0], 2)) +
+                   3 * s.tail<3>().squaredNorm());
+}
+
+double demandOf(const Material& m, const Vector6d& stress, const Vector3d& strains) {
+  switch (m.criterion) {
+    case Criterion::VonMises: return vonMises(stress) / m.strength_mpa;
+    case Criterion::TensilePrincipal: return std::max(0.0, principal(tensor(stress, 1))[0]) / m.strength_mpa;
+    case Criterion::AsymmetricStrain:
+      return std::max({0.0, strains[0] / m.tension_strain, -strains[2] / m.compression_strain});
+    default: return 0;
+  }
+}
+
+const char* criterionName(Criterion c) {
+  switch (c) {
+    case Criterion::VonMises: return "von Mises against yield";
+    case Criterion::TensilePrincipal: return "largest tensile principal stress against tensile strength";
+    case Criterion::AsymmetricStrain: return "principal strains against yield strains in tension and compression";
+    default: return "none";
+  }
+}
+
+std::array<double, 3> list(const Vector3d& v) { return {v[0], v[1], v[2]}; }
+
+bool counts(const VoxelModel& model, const std::vector<Filler>& fillers, std::int64_t e) {
+  const Filler& filler = fillers[model.material[e]];
+  return filler.law != Filler::Law::SolidFraction || model.value[e] >= kCountsAbove;
+}
+
+json partsOf(const Operator& K, const Conditions& conditions, const Field& u, const Field& reaction) {
+  json out;
+  for (const auto& part : conditions.constraints) {
+    const Vector3d force = sumInLps(K, reaction, part.fixed);
+    auto& p = out["constraints"][part.name];
+    p = {{"nodes", part.nodes}, {"reaction_force_n", list(force)}};
+    for (int c = 0; c < 3; ++c)
+      if (part.displacement_mm[c].value_or(0) != 0)
+        p["stiffness_n_per_mm"]["xyz"[c] + std::string()] = force[c] / *part.displacement_mm[c];
+  }
+  for (const auto& part : conditions.loads) {
+    Vector3d force = Vector3d::Zero();
+    double work = 0;
+    for (const auto& f : part.forces) {
+      force[f.dof / K.stride()] += f.value_mm;
+      work += f.value_mm * u[f.dof];
+    }
+    out["loads"][part.name] = {{"nodes", part.nodes},
+                               {"area_mm2", part.area_mm2},
+                               {"force_n", list(K.model().frame.direction * force)},
+                               {"work_n_mm", work}};
+    // Force over the mean displacement along it, weighted as the force is.
+    if (work > 0 && force.squaredNorm() > 0)
+      out["loads"][part.name]["stiffness_n_per_mm"] = force.squaredNorm() / work;
+  }
+  return out;
+}
+
+json peaks(const VoxelModel& model, const ElementResults& r, const std::vector<Filler>& fillers) {
+  std::vector<float> stress, tension, compression;
+  for (std::int64_t e = 0; e < model.elements; ++e) {
+    if (!counts(model, fillers, e)) continue;
+    stress.push_back(r.von_mises[e]);
+    tension.push_back(r.principal_strain[3 * e]);
+    compression.push_back(r.principal_strain[3 * e + 2]);
+  }
+  return {{"p50_von_mises_mpa", percentile(stress, 0.5)},
+          {"p95_von_mises_mpa", percentile(stress, 0.95)},
+          {"p98_von_mises_mpa", percentile(stress, 0.98)},
+          {"max_von_mises_mpa", percentile(stress, 1)},
+          {"p98_largest_principal_strain", percentile(tension, 0.98)},
+          {"p02_smallest_principal_strain", percentile(compression, 0.02)}};
+}
+
+json safety(const VoxelModel& model, const ElementResults& r, const std::vector<Filler>& fillers) {
+  json out;
+  for (std::size_t f = 0; f < fillers.size(); ++f) {
+    std::vector<float> demand;
+    std::int64_t elements = 0;
+    for (std::int64_t e = 0; e < model.elements; ++e) {
+      if (model.material[e] != f) continue;
+      ++elements;
+      if (counts(model, fillers, e)) demand.push_back(r.demand[e]);
+    }
+    if (elements == 0) continue;
+    auto& m = out[fillers[f].name()];
+    m = {{"elements", elements}, {"criterion", criterionName(fillers[f].material.criterion)}};
+    if (fillers[f].material.criterion == Criterion::None) continue;
+    m["reference"] = fillers[f].material.failure_reference;
+    const double worst = percentile(demand, 1), p98 = percentile(demand, 0.98);
+    if (worst > 0) m["safety_factor_min"] = 1 / worst;
+    if (p98 > 0) m["safety_factor_p02"] = 1 / p98;
+    if (fillers[f].law == Filler::Law::Lattice)
+      m["note"] = "mean stress of the lattice's walls; peaks at their junctions are higher";
+  }
+  return out;
+}
+
+}  // namespace
+
+ElementResults evaluate(const Operator& K, const Field& u, const std::vector<Filler>& fillers) {
+  const VoxelModel& model = K.model();
+  const auto n = static_cast<std::size_t>(model.elements);
+  ElementResults r;
+  r.stress.resize(6 * n), r.von_mises.resize(n), r.principal_strain.resize(3 * n);
+  r.energy.resize(n), r.displacement.resize(3 * n), r.demand.resize(n);
+  const Matrix3d& D = model.frame.direction;
+  core::parallelChunks(static_cast<std::int64_t>(model.runs.size()), kRunChunk, [&](auto first, auto last, auto) {
+    forEachElement(model, first, last, [&](std::int64_t e, int, int, int, const auto& nodes) {
+      const Filler& filler = fillers[model.material[e]];
+      const Vector6d strain = centreStrain(u.data(), K.stride(), nodes, model.frame.spacing_mm);
+      const Vector6d smeared = stressOf(model.elastic(e), strain);
+      const Vector6d stress = smeared / filler.solidFraction(model.value[e]);
+      const Vector3d strains = principal(tensor(strain, 0.5));
+      const Matrix3d s = D * tensor(stress, 1) * D.transpose();
+      const std::array<double, 6> voigt = {s(0, 0), s(1, 1), s(2, 2), s(1, 2), s(0, 2), s(0, 1)};
+      for (int c = 0; c < 6; ++c) r.stress[6 * e + c] = static_cast<float>(voigt[c]);
+      r.von_mises[e] = static_cast<float>(vonMises(stress));
+      r.energy[e] = static_cast<float>(0.5 * smeared.dot(strain));
+      r.demand[e] = static_cast<float>(demandOf(filler.material, stress, strains));
+      Vector3d mean = Vector3d::Zero();
+      for (auto node : nodes)
+        for (int c = 0; c < 3; ++c) mean[c] += u[c * K.stride() + node] / 8;
+      mean = D * mean;
+      for (int c = 0; c < 3; ++c) {
+        r.principal_strain[3 * e + c] = static_cast<float>(strains[c]);
+        r.displacement[3 * e + c] = static_cast<float>(mean[c]);
+      }
+    });
+  });
+  return r;
+}
+
+json summarise(const Operator& K, const Conditions& conditions, const Field& u, const ElementResults& results,
+               const std::vector<Filler>& fillers) {
+  Field reaction = K.zeros();
+  K.apply(u, reaction);
+  const double twice_energy = dot(K, u, reaction);
+  for (std::size_t n = 0; n < reaction.size(); ++n) reaction[n] -= conditions.force[n];
+  double work = dot(K, conditions.force, u);
+  Vector3d force = Vector3d::Zero(), applied = Vector3d::Zero();
+  for (const auto& f : conditions.fixed) {
+    work += reaction[f.dof] * u[f.dof];
+    force[f.dof / K.stride()] += reaction[f.dof];
+  }
+  double scale = 0, furthest = 0;
+  for (const auto& part : conditions.constraints) scale += sumInLps(K, reaction, part.fixed).norm();
+  for (std::int64_t n = 0; n < K.nodes(); ++n) {
+    Vector3d at;
+    for (int c = 0; c < 3; ++c) {
+      at[c] = u[c * K.stride() + n];
+      applied[c] += conditions.force[c * K.stride() + n];
+    }
+    furthest = std::max(furthest, at.norm());
+  }
+  json out = peaks(K.model(), results, fillers);
+  out.update(partsOf(K, conditions, u, reaction));
+  out["max_displacement_mm"] = furthest;
+  out["external_work_n_mm"] = work;
+  out["strain_energy_n_mm"] = 0.5 * twice_energy;
+  out["energy_balance"] = std::abs(work - twice_energy) / std::abs(twice_energy);
+  out["force_balance"] = (force + applied).norm() / std::max(scale, 1e-300);
+  out["materials"] = safety(K.model(), results, fillers);
+  if (!conditions.pinned.empty()) out["pinned_rigid_motions"] = conditions.pinned;
+  return out;
+}
+
+const std::vector<std::string>& fieldNames() {
+  static const std::vector<std::string> names = {"displacement", "energy", "principal_strain", "stress", "von_mises"};
+  return names;
+}
+
+std::vector<float> fieldOnGrid(const VoxelModel& model, const ElementResults& results, const std::string& name,
+                               int& channels) {
+  const std::vector<float>& values = name == "von_mises"          ? results.von_mises
+                                     : name == "stress"           ? results.stress
+                                     : name == "displacement"     ? results.displacement
+                                     : name == "energy"           ? results.energy
+                                     : name == "principal_strain" ? results.principal_strain
+                                                                  : throw core::Error(core::Exit::Software, {.what = name});
+  channels = static_cast<int>(values.size() / static_cast<std::size_t>(model.elements));
+  const auto& size = model.frame.size;
+  std::vector<float> grid(static_cast<std::size_t>(model.frame.voxelCount()) * channels, 0.0F);
+  forEachElement(model, [&](std::int64_t e, int i, int j, int k, const auto&) {
+    const std::int64_t voxel = i + size[0] * (j + std::int64_t{size[1]} * k);
+    std::copy_n(values.begin() + e * channels, channels, grid.begin() + voxel * channels);
+  });
+  return grid;
+}
+
+double percentile(std::vector<float> values, double p) {
+  if (values.empty()) return 0;
+  const auto rank = static_cast<std::int64_t>(std::ceil(p * double(values.size()))) - 1;
+  const auto at = values.begin() + std::clamp<std::int64_t>(rank, 0, static_cast<std::int64_t>(values.size()) - 1);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+}  // namespace osteo::simulate

@@ -1,0 +1,141 @@
+#include "simulate/study.h"
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/execution.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "image/io.h"
+
+namespace osteo::simulate {
+namespace {
+
+using nlohmann::json;
+
+ModelType typeOf(const StudyFiles& files) {
+  if (files.type != ModelType::Auto) return files.type;
+  const std::string ending = core::extension(files.model);
+  if (ending == ".vdb") return ModelType::LevelSet;
+  if (ending == ".seg.nrrd") return ModelType::Labels;
+  const std::string component = image::readInfo(files.model).component;
+  if (component.starts_with("uint")) return ModelType::Labels;
+  if (component == "int16") return ModelType::Hu;
+  throw core::Error(core::Exit::DataError, {.what = "what the voxels mean can't be told",
+                                            .file = files.model,
+                                            .expected = "unsigned integers (labels), int16 (HU) or a .vdb (level set)",
+                                            .got = component,
+                                            .hint = "say --model-type labels or hu"});
+}
+
+Body bodyOf(const StudyFiles& files, ModelType type, const Materials& materials, json& report) {
+  if (files.element_mm > 0 && type != ModelType::LevelSet)
+    throw core::Error(core::Exit::Usage, {.what = "--element-mm is for level sets; a volume's voxels are the elements"});
+  switch (type) {
+    case ModelType::Labels: report["model_type"] = "labels"; return fromLabels(files.model, materials, report);
+    case ModelType::Hu: report["model_type"] = "hu"; return fromHu(files.model, materials, report);
+    default: report["model_type"] = "levelset"; return fromLevelSet(files.model, materials, files.element_mm, report);
+  }
+}
+
+/// Reads "host" from --host and other names from beside the loads file, in the model's frame.
+levelset::LevelSet otherLevelSet(const StudyFiles& files, const std::string& frame_id, const std::string& name) {
+  if (name == "host" && files.host.empty())
+    throw core::Error(core::Exit::Usage, {.what = "the loads refer to the host", .expected = "--host bone.vdb"});
+  const std::string path =
+      name == "host" ? files.host : (std::filesystem::path(files.loads).parent_path() / name).string();
+  core::requireInput(path);
+  const auto other = levelset::readVdb(path);
+  image::requireSameFrame(frame_id, files.model, other.frameId(), path);
+  return other;
+}
+
+void reportDropped(const VoxelModel& model) {
+  if (model.dropped_pieces == 0) return;
+  const double share = double(model.dropped_elements) / double(model.elements + model.dropped_elements);
+  core::warn(fmt::format("only the largest face-connected piece is computed: {} other pieces with {:.2g} % of the elements "
+                         "are left out",
+                         model.dropped_pieces, 100 * share));
+}
+
+}  // namespace
+
+Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
+  const Materials materials = readMaterials(files.materials);
+  cases_ = readLoads(files.loads);
+  body_ = bodyOf(files, typeOf(files), materials, *report_);
+  model_ = buildModel(body_.filling,
+                      [&](std::uint16_t material, float value) { return body_.fillers[material].stiffness(value); });
+  reportDropped(model_);
+  const std::string frame_id = body_.filling.frame.frame_id;
+  body_.filling = {};
+  operator_ = std::make_unique<Operator>(model_);
+  scene_ = std::make_unique<Scene>(Scene{model_, exposedFaces(model_), body_.label_names,
+                                         [=](const std::string& name) { return otherLevelSet(files, frame_id, name); }});
+  for (const auto& c : cases_) place(*scene_, *operator_, c);  // every case is checked before the first is solved
+}
+
+double Study::estimatedBytes() const {
+  const double vector = 3.0 * double(operator_->stride()) * sizeof(double);
+  const double results = 15.0 * double(model_.elements) * sizeof(float);
+  return model_.bytes() + double(scene_->faces.size() * sizeof(Face)) + 10 * vector + results +
+         7.0 * double(model_.frame.voxelCount()) * sizeof(float);
+}
+
+json Study::describe() const {
+  json out = *report_;
+  const auto spacing = model_.frame.spacing_mm;
+  out["element_size_mm"] = {spacing[0], spacing[1], spacing[2]};
+  out["elements"] = model_.elements;
+  out["degrees_of_freedom"] = 3 * model_.nodes;
+  out["dropped_pieces"] = model_.dropped_pieces;
+  out["dropped_elements"] = model_.dropped_elements;
+  for (std::size_t f = 0; f < body_.fillers.size(); ++f) {
+    const auto& filler = body_.fillers[f];
+    std::int64_t elements = 0;
+    double solid = 0, low = 1e300, high = 0;
+    for (std::int64_t e = 0; e < model_.elements; ++e) {
+      if (model_.material[e] != f) continue;
+      ++elements;
+      solid += model_.value[e];
+      low = std::min<double>(low, model_.value[e]);
+      high = std::max<double>(high, model_.value[e]);
+    }
+    if (elements == 0) continue;
+    auto& m = out["materials"][filler.name()];
+    m = {{"elements", elements}, {"poisson", filler.material.poisson}, {"reference", filler.material.reference}};
+    if (filler.law == Filler::Law::Modulus)
+      m["modulus_range_mpa"] = {low, high}, m["mean_modulus_mpa"] = solid / double(elements);
+    else
+      m["modulus_mpa"] = filler.material.modulus_mpa, m["solid_volume_mm3"] = solid * spacing.prod();
+    if (filler.law == Filler::Law::Lattice) m["volume_fraction_range"] = {low, high};
+    if (filler.law == Filler::Law::Lattice && (low < filler.lattice.min_fraction || high > filler.lattice.max_fraction))
+      core::warn(fmt::format("local volume fractions {:.2f} to {:.2f} leave the range {:.2f} to {:.2f} of the law of {}", low,
+                             high, filler.lattice.min_fraction, filler.lattice.max_fraction, filler.lattice.name));
+  }
+  return out;
+}
+
+Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& options, json& record) const {
+  const Operator& K = *operator_;
+  const Conditions conditions = place(*scene_, K, load_case);
+  Solved solved;
+  const auto start = std::chrono::steady_clock::now();
+  const SolveReport report = solve(K, conditions.force, conditions.fixed, options, solved.displacement_mm);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  core::info(fmt::format("case {}: {} iterations, {:.1f} M element products per second", load_case.name, report.iterations,
+                         1e-6 * double(model_.elements) * report.iterations / std::max(seconds, 1e-9)));
+  solved.elements = evaluate(K, solved.displacement_mm, body_.fillers);
+  record = summarise(K, conditions, solved.displacement_mm, solved.elements, body_.fillers);
+  if (!load_case.reference.empty()) record["reference"] = load_case.reference;
+  record["iterations"] = report.iterations;
+  record["relative_residual"] = report.residual;
+  record["bytes_per_dof"] = std::round((report.bytes + model_.bytes()) / (3.0 * double(model_.nodes)));
+  return solved;
+}
+
+}  // namespace osteo::simulate

@@ -1,0 +1,53 @@
+#pragma once
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "mesh/triangle_mesh.h"
+#include "simulate/fillings.h"
+#include "simulate/results.h"
+
+namespace osteo::simulate {
+
+enum class ModelType { Auto, Labels, Hu, LevelSet };
+
+struct StudyFiles {
+  std::string model, loads, materials, host;  ///< host may be empty
+  ModelType type = ModelType::Auto;
+  double element_mm = 0;  ///< level sets only; 0: chosen
+};
+
+/// A model with its load cases, ready to be solved. Not copied: parts refer to each other.
+class Study {
+ public:
+  /// Reads everything and builds the mesh. Throws NoInput, DataError, Config.
+  explicit Study(const StudyFiles& files);
+  Study(const Study&) = delete;
+  Study& operator=(const Study&) = delete;
+
+  const VoxelModel& model() const { return model_; }
+  const std::vector<LoadCase>& cases() const { return cases_; }
+  double estimatedBytes() const;
+  /// What the record says of the model: elements, degrees of freedom, materials, walls, density chain, dropped pieces.
+  nlohmann::json describe() const;
+
+  struct Solved {
+    Field displacement_mm;
+    ElementResults elements;
+  };
+  /// Solves a case; `record` takes its numbers.
+  Solved solveCase(const LoadCase& load_case, const SolveOptions& options, nlohmann::json& record) const;
+
+  /// The model's surface with a value of the elements at each vertex: triangles of the level set, else faces of voxels.
+  mesh::TriangleMesh surface(const std::vector<float>& per_element, std::vector<float>& at_vertices) const;
+
+ private:
+  Body body_;
+  VoxelModel model_;
+  std::unique_ptr<Operator> operator_;
+  std::unique_ptr<Scene> scene_;
+  std::vector<LoadCase> cases_;
+  std::unique_ptr<nlohmann::json> report_;
+};
+
+}  // namespace osteo::simulate

@@ -1,0 +1,75 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "simulate/study.h"
+
+namespace osteo::simulate {
+namespace {
+
+using Eigen::Vector3d;
+using Eigen::Vector3i;
+
+/// Values on the grid's voxels, −1 where there is no element.
+image::CtVolume onGrid(const VoxelModel& model, const std::vector<float>& values) {
+  image::CtVolume grid(model.frame, -1.0F);
+  forEachElement(model, [&](std::int64_t e, int i, int j, int k, const auto&) { grid.at(i, j, k) = values[e]; });
+  return grid;
+}
+
+/// Mean of the elements around a point, weighted by nearness; the search widens until it meets one.
+float around(const image::CtVolume& grid, const Vector3d& point_mm) {
+  const Vector3d index = grid.frame.toIndex(point_mm);
+  for (int reach = 1; reach <= 4; ++reach) {
+    double sum = 0, weight = 0;
+    Vector3i low, high;
+    for (int c = 0; c < 3; ++c) {
+      low[c] = std::max(0, static_cast<int>(std::ceil(index[c] - reach)));
+      high[c] = std::min(grid.frame.size[c] - 1, static_cast<int>(std::floor(index[c] + reach)));
+    }
+    for (int k = low[2]; k <= high[2]; ++k)
+      for (int j = low[1]; j <= high[1]; ++j)
+        for (int i = low[0]; i <= high[0]; ++i) {
+          const float value = grid.at(i, j, k);
+          if (value < 0) continue;
+          const Vector3d d = (Vector3d(i, j, k) - index).cwiseAbs() / reach;
+          const double w = (1 - d[0]) * (1 - d[1]) * (1 - d[2]) + 1e-6;
+          sum += w * value;
+          weight += w;
+        }
+    if (weight > 0) return static_cast<float>(sum / weight);
+  }
+  return 0;
+}
+
+}  // namespace
+
+mesh::TriangleMesh Study::surface(const std::vector<float>& per_element, std::vector<float>& at_vertices) const {
+  mesh::TriangleMesh mesh;
+  at_vertices.clear();
+  if (body_.level_set) {
+    const auto grid = onGrid(model_, per_element);
+    mesh = levelset::toMesh(*body_.level_set);
+    for (const auto& v : mesh.vertices) at_vertices.push_back(around(grid, v));
+    return mesh;
+  }
+  // Each face has its own corners, so that the picture shows the elements as they are.
+  std::vector<Vector3d> points(static_cast<std::size_t>(model_.nodes));
+  for (const auto& run : model_.node_runs)
+    for (int x = 0; x < run.count; ++x) points[run.node + x] = model_.nodePoint(run.i + x, run.j, run.k);
+  const bool is_mirrored = model_.frame.direction.determinant() < 0;
+  for (const auto& face : scene_->faces) {
+    const auto first = static_cast<std::uint32_t>(mesh.vertices.size());
+    for (auto n : face.nodes) {
+      mesh.vertices.push_back(points[n]);
+      at_vertices.push_back(per_element[face.element]);
+    }
+    mesh::Triangle a = {first, first + 1, first + 2}, b = {first, first + 2, first + 3};
+    if (is_mirrored) std::swap(a[1], a[2]), std::swap(b[1], b[2]);
+    mesh.triangles.push_back(a);
+    mesh.triangles.push_back(b);
+  }
+  return mesh;
+}
+
+}  // namespace osteo::simulate
