@@ -1,5 +1,6 @@
 #include "cli/record.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/common.h"
@@ -20,8 +21,14 @@ bool isExecution(const std::string& name) {
   return false;
 }
 
+/// What a record may say of a path: a folder's own name can hold a patient's.
+std::string publicName(const std::string& path) {
+  std::error_code unknown;
+  return std::filesystem::is_directory(path, unknown) ? "folder" : core::baseName(path);
+}
+
 json baseNames(const json& value) {
-  if (value.is_string()) return core::baseName(value.get<std::string>());
+  if (value.is_string()) return publicName(value.get<std::string>());
   json names = json::array();
   for (const json& v : value) names.push_back(baseNames(v));
   return names;
@@ -33,7 +40,7 @@ void addInputs(const json& value, const std::string& role, json& object) {
     return;
   }
   const std::string path = value.get<std::string>();
-  object.push_back({{"role", role}, {"name", core::baseName(path)}, {"sha256", core::sha256File(path)}});
+  object.push_back({{"role", role}, {"name", publicName(path)}, {"sha256", core::sha256File(path)}});
 }
 
 }  // namespace
