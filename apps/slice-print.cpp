@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/app.h"
@@ -106,8 +107,9 @@ void run(Context& ctx) {
                                           .expected = fmt::format("1 to {}", stack.layers),
                                           .got = std::to_string(shown + 1)});
   }
-  constexpr double kTimesInput = 12, kFixed = 1.5e8;
-  if (ctx.dryRun(kFixed + kTimesInput * static_cast<double>(core::readFile(ctx.input("part")).size()))) return;
+  const double bytes = static_cast<double>(std::filesystem::file_size(ctx.input("part")));
+  constexpr double kFixed = 1.5e8, kTimesGrid = 12, kTimesMesh = 3;  // grids are stored compressed
+  if (ctx.dryRun(kFixed + (core::extension(ctx.input("part")) == ".vdb" ? kTimesGrid : kTimesMesh) * bytes)) return;
   const sp::JobHead head{&part, stack,
                          ctx.text("encoding") == "ascii" ? sp::CliEncoding::Ascii : sp::CliEncoding::Binary,
                          ctx.number("pixel-mm"), shown};

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "core/error.h"
 #include "levelset/grid.h"
 #include "slice_print/chain.h"
 
@@ -157,6 +158,7 @@ class PlaneSlicer {
     march();
     std::int64_t open = 0;
     Rings rings = chainRings(cuts_, open);
+    if (open > 0) throw core::Error(core::Exit::Software, {.what = "a slice of a level set stayed open"});
     const Point corner = Point(plates_.i0, plates_.j0) * plates_.voxel_mm - origin_mm_.head<2>();
     for (Ring& ring : rings) {
       for (Point& p : ring) p = corner + plates_.voxel_mm * p;

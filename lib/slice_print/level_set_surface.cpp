@@ -17,6 +17,8 @@ std::vector<const Leaf*> leavesOf(const openvdb::FloatGrid& grid) {
   return leaves;
 }
 
+constexpr double kOnPlate_voxels = 0.02;
+
 // Position of the zero crossing between an inside voxel and its neighbour one step along the axis, in voxels.
 double crossing(openvdb::FloatGrid::ConstAccessor& values, const openvdb::Coord& at, int axis, int step) {
   openvdb::Coord next = at;
@@ -63,7 +65,7 @@ LevelSetSurface surfaceOf(const levelset::LevelSet& level_set) {
   return surface;
 }
 
-double overhangArea_mm2(const levelset::LevelSet& level_set, double limit_deg) {
+double overhangArea_mm2(const levelset::LevelSet& level_set, double limit_deg, double plate_mm) {
   const openvdb::FloatGrid& grid = *level_set.grid().vdb;
   const double voxel = level_set.voxel_mm(), width = 1.5 * voxel, limit = std::cos(limit_deg * M_PI / 180);
   const std::vector<const Leaf*> leaves = leavesOf(grid);
@@ -82,6 +84,8 @@ double overhangArea_mm2(const levelset::LevelSet& level_set, double limit_deg) {
         }
         const double length = gradient.norm();
         if (-gradient.z() <= limit * length) continue;
+        const double surface_mm = at.z() * voxel - *value * gradient.z() / (length * length);
+        if (surface_mm < plate_mm + kOnPlate_voxels * voxel) continue;
         area += length * (1 + std::cos(M_PI * *value / width)) / (2 * width) * voxel * voxel * voxel;
       }
     }

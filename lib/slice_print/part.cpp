@@ -79,8 +79,8 @@ Part Part::ofLevelSet(const levelset::LevelSet& level_set, const Eigen::Vector3d
 double Part::volume_mm3() const { return isMesh() ? mesh::volume_mm3(*mesh_) : levelset::volume_mm3(*level_set_); }
 
 double Part::overhangArea_mm2(double limit_deg) const {
-  if (!isMesh()) return slice_print::overhangArea_mm2(*level_set_, limit_deg);
-  constexpr double kOnPlate_mm = 1e-6;
+  if (!isMesh()) return slice_print::overhangArea_mm2(*level_set_, limit_deg, -machine_from_lps_(2, 3));
+  constexpr double kOnPlate_mm = 1e-3;
   const double limit = std::cos(limit_deg * M_PI / 180);
   double area = 0;
   for (const mesh::Triangle& t : mesh_->triangles) {

@@ -72,15 +72,21 @@ Window closeUp(const Layer& layer, const Settings& settings, const Window& whole
   return {centre, extent};
 }
 
-picture::Canvas drawPart(const Layer& layer, const mesh::TriangleMesh& mesh, const Part& part,
-                         const Settings& settings) {
+// Drawn in LPS, where the picture's axes are true, with the build direction upwards.
+picture::Canvas drawPart(const Layer& layer, mesh::TriangleMesh mesh, const Part& part, const Settings& settings) {
   const Eigen::Vector3d size = part.size_mm();
   const double z = layer.top_mm - settings.layer_mm / 2, margin = 0.06 * size.head<2>().maxCoeff();
   const double x0 = -margin, x1 = size.x() + margin, y0 = -margin, y1 = size.y() + margin;
-  const mesh::TriangleMesh plane{{{x0, y0, z}, {x1, y0, z}, {x1, y1, z}, {x0, y1, z}}, {{0, 1, 2}, {0, 2, 3}}};
+  mesh::TriangleMesh plane{{{x0, y0, z}, {x1, y0, z}, {x1, y1, z}, {x0, y1, z}}, {{0, 1, 2}, {0, 2, 3}}};
+  const Eigen::Matrix3d lps_from_machine = part.machineFromLps().topLeftCorner<3, 3>().transpose();
+  const Eigen::Vector3d shift = part.machineFromLps().topRightCorner<3, 1>();
+  for (mesh::TriangleMesh* m : {&mesh, &plane}) {
+    for (Eigen::Vector3d& v : m->vertices) v = lps_from_machine * (v - shift);
+  }
   picture::View view;
   view.width_px = view.height_px = kPanel_px;
-  view.from = {-0.6, -1.0, 0.7};
+  view.from = lps_from_machine * Eigen::Vector3d(-0.6, -1.0, 0.7);
+  view.up = lps_from_machine.col(2);
   return picture::render({{.mesh = &mesh}, {.mesh = &plane, .color = kHatch, .opacity = 0.35}}, view);
 }
 
@@ -97,8 +103,8 @@ picture::Canvas preview(const Layer& layer, const mesh::TriangleMesh& mesh, cons
   drawScale(close, near);
   return picture::tile(
       {all, close, drawPart(layer, mesh, part, settings)},
-      {fmt::format("layer {} at z {:.3f} mm: contours blue, hatches orange", layer.index + 1, layer.top_mm),
-       fmt::format("enlarged: {:.2f} mm wide, hatch {} mm", near.extent_mm, settings.hatch_mm),
+      {fmt::format("layer {}, top at {:.3f} mm", layer.index + 1, layer.top_mm),
+       fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
        fmt::format("{:.2f} x {:.2f} x {:.2f} mm", part.size_mm().x(), part.size_mm().y(), part.size_mm().z())},
       3);
 }
