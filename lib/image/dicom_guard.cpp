@@ -1,5 +1,6 @@
 #include "image/dicom_guard.h"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstdint>
@@ -17,6 +18,17 @@ constexpr int kDeepest = 16;
 struct Element {
   std::uint32_t tag = 0, length = 0;
   std::string vr;
+};
+
+/// Size and depth of the pixels as the header has them.
+struct Layout {
+  std::uint32_t samples = 1, rows = 0, columns = 0, allocated = 0, stored = 0, high = 0, is_signed = 0;
+  bool sound() const {
+    const bool depth =
+        allocated == 1 || allocated == 8 || allocated == 12 || allocated == 16 || allocated == 32 || allocated == 64;
+    return (samples == 1 || samples == 3) && rows > 0 && columns > 0 && depth && stored >= 1 && stored <= allocated &&
+           high + 1 == stored && is_signed <= 1;
+  }
 };
 
 class Walker {
@@ -37,6 +49,8 @@ class Walker {
       Element element;
       if (!readHead(element) || !plausible(element)) return DicomState::Damaged;
       pixels = element.tag == kPixelData;
+      if (pixels && !layout_.sound()) return DicomState::Damaged;
+      if (element.tag >> 16 == 0x0028 && element.length == 2) noteLayout(element.tag);
       if (!skipValue(element, 0)) return pixels ? DicomState::CutShort : DicomState::Damaged;
     }
     return DicomState::Sound;
@@ -96,6 +110,38 @@ class Walker {
     }
   }
 
+  /// Takes a 16-bit value and goes back before it.
+  void noteLayout(std::uint32_t tag) {
+    const auto here = stream_.tellg();
+    const std::uint32_t value = number(2);
+    stream_.seekg(here);
+    switch (tag & 0xffff) {
+      case 0x0002:
+        layout_.samples = value;
+        break;
+      case 0x0010:
+        layout_.rows = value;
+        break;
+      case 0x0011:
+        layout_.columns = value;
+        break;
+      case 0x0100:
+        layout_.allocated = value;
+        break;
+      case 0x0101:
+        layout_.stored = value;
+        break;
+      case 0x0102:
+        layout_.high = value;
+        break;
+      case 0x0103:
+        layout_.is_signed = value;
+        break;
+      default:
+        break;
+    }
+  }
+
   bool skip(std::int64_t bytes) {
     if (bytes > left()) return false;
     stream_.seekg(bytes, std::ios::cur);
@@ -146,8 +192,37 @@ class Walker {
       Element item;
       if (!readHead(item)) return false;
       if (item.tag == kSequenceEnd) return true;
-      if (item.tag != kItem || item.length == kUndefined || !skip(item.length)) return false;
+      if (item.tag != kItem || item.length == kUndefined || item.length > left()) return false;
+      std::array<unsigned char, 4096> start{};
+      const auto here = stream_.tellg();
+      stream_.read(reinterpret_cast<char*>(start.data()), std::min<std::int64_t>(start.size(), item.length));
+      if (!agrees(start.data(), static_cast<std::size_t>(stream_.gcount()))) return false;
+      stream_.seekg(here);
+      skip(item.length);
     }
+  }
+
+  /// A compressed image must be as large as the header says: decoders write as much as the stream holds.
+  bool agrees(const unsigned char* bytes, std::size_t size) const {
+    const auto big = [&](std::size_t at, int count) {
+      std::uint32_t value = 0;
+      for (int i = 0; i < count; ++i) value = value << 8 | bytes[at + static_cast<std::size_t>(i)];
+      return value;
+    };
+    if (size >= 43 && big(0, 4) == 0xff4fff51)  // JPEG 2000: SOC, SIZ (ISO 15444-1 A.5.1)
+      return big(8, 4) - big(16, 4) == layout_.columns && big(12, 4) - big(20, 4) == layout_.rows &&
+             big(40, 2) == layout_.samples && (bytes[42] & 127u) + 1 <= layout_.allocated;
+    if (size < 4 || big(0, 2) != 0xffd8) return true;
+    for (std::size_t at = 2; at + 10 < size && bytes[at] == 0xff;) {  // JPEG: segments up to the frame header
+      const unsigned marker = bytes[at + 1];
+      const bool frame =
+          (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) || marker == 0xf7;
+      if (frame)
+        return bytes[at + 4] <= layout_.allocated && big(at + 5, 2) == layout_.rows &&
+               big(at + 7, 2) == layout_.columns && bytes[at + 9] == layout_.samples;
+      at += 2 + big(at + 2, 2);
+    }
+    return false;
   }
 
   /// Group 2 is always explicit little endian and names the transfer syntax of what follows.
@@ -178,6 +253,7 @@ class Walker {
   std::ifstream stream_;
   std::int64_t size_ = 0;
   bool implicit_ = false, big_ = false;
+  Layout layout_;
 };
 
 }  // namespace

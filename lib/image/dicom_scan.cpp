@@ -198,7 +198,8 @@ std::vector<std::string> filesIn(const std::string& path) {
 /// Same series, size, orientation and pixel size; rounding of the cosines doesn't tear a series apart.
 std::string groupKey(const DicomSeries& series) {
   const auto& steps = series.stack.steps;
-  std::string key = fmt::format("{}|{}x{}|{}", series.uid, series.stack.size[0], series.stack.size[1], series.flaw);
+  std::string key = fmt::format("{}|{}x{}x{}|{}", series.uid, series.stack.size[0], series.stack.size[1],
+                                series.samples_per_pixel, series.flaw);
   for (int c = 0; c < 2; ++c)
     for (int r = 0; r < 3; ++r) key += fmt::format("|{:.3f}", steps(r, c) / steps.col(c).norm() + 0.0);
   return key + fmt::format("|{:.4f}|{:.4f}", steps.col(0).norm(), steps.col(1).norm());

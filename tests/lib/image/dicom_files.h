@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <vector>
 
 /// Minimal CT slices, written byte by byte as PS3.10 has them (explicit VR, little endian).
 namespace osteo::image::shapes {
@@ -39,6 +40,18 @@ class DicomBytes {
     number(value.size(), 4);
     bytes += value;
   }
+  void sequence(int group, int element, const std::vector<std::string>& items) {
+    DicomBytes inner;
+    for (const auto& item : items) {
+      inner.number(0xe000fffe, 4);
+      inner.number(item.size(), 4);
+      inner.bytes += item;
+    }
+    head(group, element, "SQ");
+    number(0, 2);
+    number(inner.bytes.size(), 4);
+    bytes += inner.bytes;
+  }
   void number(std::uint64_t value, int size) {
     for (int i = 0; i < size; ++i) bytes += static_cast<char>((value >> (8 * i)) & 255);
   }
@@ -62,17 +75,22 @@ inline std::string decimals(std::initializer_list<double> values) {
   return out;
 }
 
-inline std::string dicomBytes(const SliceSpec& spec) {
-  DicomBytes meta, data;
-  meta.text(0x0002, 0x0002, "UI", "1.2.840.10008.5.1.4.1.1.2");
-  meta.text(0x0002, 0x0003, "UI", spec.instance_uid);
+/// Preamble and group 2 before a data set.
+inline std::string part10(const std::string& sop_class, const std::string& instance, const std::string& data) {
+  DicomBytes meta, out;
+  meta.text(0x0002, 0x0002, "UI", sop_class);
+  meta.text(0x0002, 0x0003, "UI", instance);
   meta.text(0x0002, 0x0010, "UI", "1.2.840.10008.1.2.1");
-  DicomBytes length;
-  length.bytes = std::string(128, '\0') + "DICM";
-  length.number(0x00000002, 4);
-  length.bytes += "UL";
-  length.number(4, 2);
-  length.number(meta.bytes.size(), 4);
+  out.bytes = std::string(128, '\0') + "DICM";
+  out.number(0x00000002, 4);
+  out.bytes += "UL";
+  out.number(4, 2);
+  out.number(meta.bytes.size(), 4);
+  return out.bytes + meta.bytes + data;
+}
+
+inline std::string dicomBytes(const SliceSpec& spec) {
+  DicomBytes data;
   data.text(0x0008, 0x0016, "UI", "1.2.840.10008.5.1.4.1.1.2");
   data.text(0x0008, 0x0018, "UI", spec.instance_uid);
   data.text(0x0008, 0x0020, "DA", "20200131");
@@ -104,7 +122,7 @@ inline std::string dicomBytes(const SliceSpec& spec) {
       pixels.number(
           static_cast<std::uint16_t>(static_cast<std::int16_t>((spec.hu(i, j) - spec.intercept) / spec.slope)), 2);
   data.pixels(pixels.bytes);
-  return length.bytes + meta.bytes + data.bytes;
+  return part10("1.2.840.10008.5.1.4.1.1.2", spec.instance_uid, data.bytes);
 }
 
 inline void writeBytes(const std::string& path, const std::string& bytes) {

@@ -228,6 +228,56 @@ TEST_CASE("series are chosen by size, number or UID and indexed without names") 
     CHECK(table.find(secret) == std::string::npos);
 }
 
+TEST_CASE("an enhanced multi-frame file is placed frame by frame") {
+  TemporaryFolder folder;
+  const Eigen::Vector2i size(6, 4);
+  DicomBytes data, plane, measures, rescale, orientation;
+  measures.text(0x0028, 0x0030, "DS", decimals({0.5, 2}));
+  orientation.text(0x0020, 0x0037, "DS", decimals({0.8, 0.6, 0, -0.6, 0.8, 0}));
+  rescale.text(0x0028, 0x1052, "DS", "-1000");
+  rescale.text(0x0028, 0x1053, "DS", "1");
+  DicomBytes shared;
+  shared.sequence(0x0020, 0x9116, {orientation.bytes});
+  shared.sequence(0x0028, 0x9110, {measures.bytes});
+  shared.sequence(0x0028, 0x9145, {rescale.bytes});
+  std::vector<std::string> frames;
+  DicomBytes pixels;
+  for (const double z : {4.0, 0.0, 2.0}) {  // out of order
+    DicomBytes position, groups;
+    position.text(0x0020, 0x0032, "DS", decimals({1, 2, z}));
+    groups.sequence(0x0020, 0x9113, {position.bytes});
+    frames.push_back(groups.bytes);
+    for (int j = 0; j < size[1]; ++j)
+      for (int i = 0; i < size[0]; ++i) {
+        const Eigen::Vector3d at =
+            Eigen::Vector3d(1, 2, z) + Eigen::Vector3d(0.8, 0.6, 0) * 2 * i + Eigen::Vector3d(-0.6, 0.8, 0) * 0.5 * j;
+        pixels.number(static_cast<std::uint64_t>(std::lround(field(at) + 1000)), 2);
+      }
+  }
+  data.text(0x0008, 0x0016, "UI", "1.2.840.10008.5.1.4.1.1.2.1");
+  data.text(0x0008, 0x0018, "UI", "1.2.3.4");
+  data.text(0x0008, 0x0060, "CS", "CT");
+  data.text(0x0020, 0x000e, "UI", "1.2.3.5");
+  data.shortValue(0x0028, 0x0002, "US", 1);
+  data.text(0x0028, 0x0004, "CS", "MONOCHROME2");
+  data.text(0x0028, 0x0008, "IS", "3");
+  data.shortValue(0x0028, 0x0010, "US", size[1]);
+  data.shortValue(0x0028, 0x0011, "US", size[0]);
+  data.shortValue(0x0028, 0x0100, "US", 16);
+  data.shortValue(0x0028, 0x0101, "US", 16);
+  data.shortValue(0x0028, 0x0102, "US", 15);
+  data.shortValue(0x0028, 0x0103, "US", 0);
+  data.sequence(0x5200, 0x9229, {shared.bytes});
+  data.sequence(0x5200, 0x9230, frames);
+  data.pixels(pixels.bytes);
+  const std::string file = folder.file("enhanced.dcm");
+  writeBytes(file, part10("1.2.840.10008.5.1.4.1.1.2.1", "1.2.3.4", data.bytes));
+  const CtVolume volume = taken(file);
+  CHECK(volume.frame.size == Eigen::Vector3i(6, 4, 3));
+  CHECK((volume.frame.spacing_mm - Eigen::Vector3d(2, 0.5, 2)).norm() < 1e-6);
+  CHECK(worstError(volume) <= 0.5);
+}
+
 TEST_CASE("a cut or lying DICOM file is refused by name") {
   Study study;
   for (int k = 0; k < 4; ++k) {
