@@ -28,7 +28,7 @@ void run(cli::Context& ctx) {
   segment::Options options;
   options.shift_hu = ctx.number("shift-hu");
   if (ctx.given("bone-hu")) options.bone_hu = ctx.number("bone-hu");
-  options.closing_mm = ctx.number("closing-mm");
+  if (ctx.given("closing-mm")) options.closing_mm = ctx.number("closing-mm");
   options.fill_mm = ctx.number("fill-mm");
   options.min_part_mm3 = ctx.number("min-part-mm3");
   options.metal_hu = ctx.number("metal-hu");
@@ -66,8 +66,9 @@ cli::App cli::describe() {
              output({".seg.nrrd"}, "labels: 1 cortical, 2 cancellous, 3 metal"),
              number("shift-hu", "HU", 0, {-4096, 4096}, "added to all values first, such as -1024 for raw values"),
              optionalNumber("bone-hu", "HU", {0, 2000}, "bone begins here; from the soft tissue's level unless given"),
-             number("closing-mm", "mm", 3, {0, 15}, "gaps of the cortex up to twice this width are bridged"),
-             number("fill-mm", "mm", 12, {0, 60}, "marrow spaces up to this radius are filled"),
+             optionalNumber("closing-mm", "mm", {0.1, 15},
+                            "half the widest gap that is bridged in the cortex; 3 mm or 1.45 voxels unless given"),
+             number("fill-mm", "mm", 20, {0, 60}, "marrow spaces up to this radius are filled"),
              number("min-part-mm3", "mm3", 300, {0, 1e6}, "smaller separate parts are dropped"),
              number("metal-hu", "HU", 2500, {1000, 30000}, "metal begins here").advanced(),
              picture("slices through the largest part, with and without labels")},

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdint>
 #include <vector>
 
 #include "core/parallel.h"
+#include "image/morphology.h"
 
 namespace osteo::segment {
 
@@ -20,23 +20,15 @@ struct Slice {
   std::int64_t voxel(int u, int v) const { return base + u * du + v * dv; }
 };
 
-/// Flood-fills the region of open cells at `start`; tells its size, outline, HU and whether it reaches the slice's
-/// border.
+/// Flood-fills the open cells from `start`; a marrow space is closed by the mask, not too wide and holds no air.
 struct Hole {
   std::vector<int> cells;
-  double area = 0, outline = 0;
-  double mean_hu = 0, std_hu = 0, air = 0;  ///< air: share below -250 HU
-  double ring_hu = 0;                       ///< mean of the mask along the outline
+  double area = 0, outline = 0, air = 0;  ///< air: share below -250 HU
   bool closed = true;
 
-  /// Outlines of pixels are 4 / pi times too long on average.
-  double radius() const { return 2 * area / (outline * 0.785); }
-  /// 2 votes when the content can't be soft tissue, 1 when only the shape speaks for marrow, 0 against.
-  int votes(const HoleLimits& limits) const {
-    if (!closed || radius() > limits.radius_mm || air > 0.05) return 0;
-    const bool cancellous = mean_hu > limits.soft_hu + 20;
-    const bool yellow_marrow = mean_hu < limits.soft_hu - 40 && std_hu < 60 && ring_hu > limits.soft_hu + 500;
-    return cancellous || yellow_marrow ? 2 : 1;
+  bool isMarrow(double max_radius_mm) const {
+    // Outlines of pixels are 4 / pi times too long on average.
+    return closed && 2 * area / (outline * 0.785) <= max_radius_mm && air <= 0.05;
   }
 };
 
@@ -47,10 +39,7 @@ Hole flood(const Slice& s, std::vector<std::uint8_t>& seen, int start, const ima
   seen[static_cast<std::size_t>(start)] = 1;
   for (std::size_t next = 0; next < hole.cells.size(); ++next) {
     const int u = hole.cells[next] % s.nu, v = hole.cells[next] / s.nu;
-    const double hu = ct.voxels[static_cast<std::size_t>(s.voxel(u, v))];
-    hole.mean_hu += hu;
-    hole.std_hu += hu * hu;
-    hole.air += hu < -250 ? 1 : 0;
+    hole.air += ct.voxels[static_cast<std::size_t>(s.voxel(u, v))] < -250 ? 1 : 0;
     const std::array<std::array<int, 2>, 4> sides{{{u - 1, v}, {u + 1, v}, {u, v - 1}, {u, v + 1}}};
     for (std::size_t side = 0; side < 4; ++side) {
       const auto [a, b] = sides[side];
@@ -59,9 +48,7 @@ Hole flood(const Slice& s, std::vector<std::uint8_t>& seen, int start, const ima
         continue;
       }
       if (mask.voxels[static_cast<std::size_t>(s.voxel(a, b))]) {
-        const double edge = side < 2 ? s.sv : s.su;
-        hole.outline += edge;
-        hole.ring_hu += edge * ct.voxels[static_cast<std::size_t>(s.voxel(a, b))];
+        hole.outline += side < 2 ? s.sv : s.su;
         continue;
       }
       const int cell = a + s.nu * b;
@@ -72,45 +59,80 @@ Hole flood(const Slice& s, std::vector<std::uint8_t>& seen, int start, const ima
     }
   }
   const auto n = static_cast<double>(hole.cells.size());
-  hole.mean_hu /= n;
-  hole.std_hu = std::sqrt(std::max(0.0, hole.std_hu / n - hole.mean_hu * hole.mean_hu));
   hole.air /= n;
-  hole.ring_hu /= std::max(hole.outline, 1e-9);
   hole.area = n * s.su * s.sv;
   return hole;
 }
 
 }  // namespace
 
-void fillMarrow(image::LabelVolume& mask, const image::CtVolume& ct, const HoleLimits& limits) {
+namespace {
+
+/// Votes of all slices along one axis.
+void castVotes(const image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm, int axis,
+               std::vector<std::uint8_t>& votes) {
   const image::Frame& frame = mask.frame;
   const std::array<std::int64_t, 3> stride{1, frame.size[0], std::int64_t{frame.size[0]} * frame.size[1]};
-  std::vector<std::uint8_t> votes(mask.voxels.size(), 0);
-  for (int axis = 0; axis < 3; ++axis) {
-    const int u = (axis + 1) % 3, v = (axis + 2) % 3;
-    core::parallelFor(frame.size[axis], [&](std::int64_t k) {
-      const Slice s{frame.size[u],
-                    frame.size[v],
-                    frame.spacing_mm[u],
-                    frame.spacing_mm[v],
-                    k * stride[static_cast<std::size_t>(axis)],
-                    stride[static_cast<std::size_t>(u)],
-                    stride[static_cast<std::size_t>(v)]};
-      std::vector<std::uint8_t> seen(static_cast<std::size_t>(s.nu) * static_cast<std::size_t>(s.nv), 0);
-      for (int cell = 0; cell < s.nu * s.nv; ++cell) {
-        if (seen[static_cast<std::size_t>(cell)]) continue;
-        if (mask.voxels[static_cast<std::size_t>(s.voxel(cell % s.nu, cell / s.nu))]) continue;
-        const Hole hole = flood(s, seen, cell, ct, mask);
-        const int vote = hole.votes(limits);
-        if (vote == 0) continue;
-        for (const int c : hole.cells)
-          votes[static_cast<std::size_t>(s.voxel(c % s.nu, c / s.nu))] += static_cast<std::uint8_t>(vote);
+  const int u = (axis + 1) % 3, v = (axis + 2) % 3;
+  core::parallelFor(frame.size[axis], [&](std::int64_t k) {
+    const Slice s{frame.size[u],
+                  frame.size[v],
+                  frame.spacing_mm[u],
+                  frame.spacing_mm[v],
+                  k * stride[static_cast<std::size_t>(axis)],
+                  stride[static_cast<std::size_t>(u)],
+                  stride[static_cast<std::size_t>(v)]};
+    std::vector<std::uint8_t> seen(static_cast<std::size_t>(s.nu) * static_cast<std::size_t>(s.nv), 0);
+    for (int cell = 0; cell < s.nu * s.nv; ++cell) {
+      if (seen[static_cast<std::size_t>(cell)]) continue;
+      if (mask.voxels[static_cast<std::size_t>(s.voxel(cell % s.nu, cell / s.nu))]) continue;
+      const Hole hole = flood(s, seen, cell, ct, mask);
+      if (!hole.isMarrow(max_radius_mm)) continue;
+      for (const int c : hole.cells) votes[static_cast<std::size_t>(s.voxel(c % s.nu, c / s.nu))] += 1;
+    }
+  });
+}
+
+/// Adds the connected parts of `candidates` whose surface is nearly closed by the mask; the image border is open.
+void addEnclosed(image::LabelVolume& mask, const image::LabelVolume& candidates) {
+  constexpr double kOpenShare = 0.3;  // the spinal canal has 0.4 and more, marrow behind foramina 0.1 to 0.3
+  const image::Frame& frame = mask.frame;
+  const image::Components parts = image::components(candidates, image::Connectivity::Faces);
+  std::vector<double> surface(parts.voxels.size() + 1, 0), open(parts.voxels.size() + 1, 0);
+  Eigen::Vector3i v;
+  for (v[2] = 0; v[2] < frame.size[2]; ++v[2]) {
+    for (v[1] = 0; v[1] < frame.size[1]; ++v[1]) {
+      for (v[0] = 0; v[0] < frame.size[0]; ++v[0]) {
+        const auto id = static_cast<std::size_t>(parts.ids.at(v[0], v[1], v[2]));
+        if (id == 0) continue;
+        for (int side = 0; side < 6; ++side) {
+          const Eigen::Vector3i next = v + (side % 2 ? 1 : -1) * Eigen::Vector3i::Unit(side / 2);
+          const bool inside = mask.contains(next[0], next[1], next[2]);
+          if (inside && parts.ids.at(next[0], next[1], next[2]) > 0) continue;
+          const double area = frame.voxelVolume_mm3() / frame.spacing_mm[side / 2];
+          surface[id] += area;
+          if (!inside || !mask.at(next[0], next[1], next[2])) open[id] += area;
+        }
       }
-    });
+    }
   }
+  for (std::size_t i = 0; i < mask.voxels.size(); ++i) {
+    const auto id = static_cast<std::size_t>(parts.ids.voxels[i]);
+    if (id > 0 && open[id] < kOpenShare * surface[id]) mask.voxels[i] = 1;
+  }
+}
+
+}  // namespace
+
+void fillMarrow(image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm) {
+  std::vector<std::uint8_t> votes(mask.voxels.size(), 0);
+  for (int axis = 0; axis < 3; ++axis) castVotes(mask, ct, max_radius_mm, axis, votes);
+  image::LabelVolume single(mask.frame);
   for (std::size_t i = 0; i < votes.size(); ++i) {
     if (votes[i] >= 2) mask.voxels[i] = 1;
+    if (votes[i] == 1) single.voxels[i] = 1;
   }
+  addEnclosed(mask, single);
 }
 
 }  // namespace osteo::segment

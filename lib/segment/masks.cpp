@@ -84,17 +84,27 @@ void maximumAlong(CtVolume& volume, int axis, int radius) {
 
 }  // namespace
 
-LabelVolume localThreshold(const CtVolume& ct, const LabelVolume& body, double soft_hu, double bone_hu) {
-  constexpr double kReach_mm = 4, kShare = 0.28, kCeiling_hu = 1500;
+LabelVolume localThreshold(const CtVolume& ct, const LabelVolume& body, const CtVolume& metal_distance, Levels levels) {
+  constexpr double kReach_mm = 4, kShare = 0.2, kCeiling_hu = 1500, kStreak_hu = 300, kStreakReach_mm = 30,
+                   kSure_hu = 140, kSureReach_mm = 10;
   CtVolume brightest = ct;
   for (int axis = 0; axis < 3; ++axis) {
     maximumAlong(brightest, axis, std::max(1, static_cast<int>(std::lround(kReach_mm / ct.frame.spacing_mm[axis]))));
   }
   LabelVolume out(ct.frame);
   forVoxels(ct.frame, [&](int, int, int, std::size_t v) {
-    const double level = soft_hu + kShare * (std::min<double>(brightest.voxels[v], kCeiling_hu) - soft_hu);
-    out.voxels[v] = body.voxels[v] && ct.voxels[v] > std::max(level, bone_hu) ? 1 : 0;
+    const double rise = std::min<double>(brightest.voxels[v], kCeiling_hu) - levels.soft_hu;
+    const double level = std::max(levels.soft_hu + kShare * rise, levels.bone_hu);
+    const double streak =
+        metal_distance.voxels.empty() ? 0 : kStreak_hu * (1 - metal_distance.voxels[v] / kStreakReach_mm);
+    out.voxels[v] = body.voxels[v] && ct.voxels[v] > level + std::max(streak, 0.0) ? 1 : 0;
   });
+  LabelVolume sure(ct.frame);
+  forVoxels(ct.frame, [&](int, int, int, std::size_t v) {
+    sure.voxels[v] = out.voxels[v] && ct.voxels[v] > levels.soft_hu + kSure_hu ? 1 : 0;
+  });
+  sure = image::dilate(sure, kSureReach_mm);
+  forVoxels(ct.frame, [&](int, int, int, std::size_t v) { out.voxels[v] = out.voxels[v] && sure.voxels[v] ? 1 : 0; });
   return out;
 }
 
@@ -132,6 +142,7 @@ void peelToHalfway(LabelVolume& mask, const CtVolume& ct, double soft_hu) {
     if (towards.isZero() || !ct.contains(away[0], away[1], away[2])) return;
     // Brighter than 1800 HU is metal or enamel, not the cortex that the voxel borders on.
     const double rise = std::min(brightest, 1800.0f) - soft_hu;
+    if (rise < 800) return;  // thin or porous cortex: its partial volume is all there is of it
     if (ct.voxels[voxel] < soft_hu + rise / 2 && ct.at(away[0], away[1], away[2]) < soft_hu + 0.15 * rise) {
       mask.voxels[voxel] = 0;
     }

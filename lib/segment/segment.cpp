@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "image/distance.h"
 #include "image/morphology.h"
 #include "image/resample.h"
 #include "segment/holes.h"
@@ -72,8 +73,11 @@ std::int64_t voxelsOf(double mm3, const image::Frame& frame) {
 }
 
 /// The dense bone that stands out by itself: threshold inside the body, peeled, without small parts and shells.
-LabelVolume denseBone(const CtVolume& ct, const LabelVolume& body, const Options& options, Result& result) {
-  LabelVolume bone = localThreshold(ct, body, result.calibration.soft_hu, result.bone_hu);
+LabelVolume denseBone(const CtVolume& ct, const LabelVolume& metal, const Options& options, Result& result) {
+  const LabelVolume body = bodyMask(ct, result.removed_table_mm3);
+  const bool has_metal = std::any_of(metal.voxels.begin(), metal.voxels.end(), [](auto m) { return m != 0; });
+  const CtVolume metal_distance = has_metal ? image::distanceMm(metal) : CtVolume();
+  LabelVolume bone = localThreshold(ct, body, metal_distance, {result.calibration.soft_hu, result.bone_hu});
   peelToHalfway(bone, ct, result.calibration.soft_hu);
   keepSeeded(bone, ct, result.calibration.soft_hu + 200, voxelsOf(options.min_part_mm3, ct.frame));
   dropShells(bone, ct, result.removed_table_mm3);
@@ -81,12 +85,14 @@ LabelVolume denseBone(const CtVolume& ct, const LabelVolume& body, const Options
 }
 
 /// Bone with its marrow: gaps bridged, marrow spaces filled.
-LabelVolume wholeBone(const LabelVolume& dense, const CtVolume& ct, double soft_hu, const Options& options) {
-  LabelVolume whole = options.closing_mm > 0 ? image::close(dense, options.closing_mm) : dense;
+LabelVolume wholeBone(const LabelVolume& dense, const CtVolume& ct, const Options& options) {
+  const double radius =
+      options.closing_mm > 0 ? options.closing_mm : std::max(3.0, 1.45 * ct.frame.spacing_mm.maxCoeff());
+  LabelVolume whole = image::close(dense, radius);
   for (std::size_t v = 0; v < whole.voxels.size(); ++v) {
     if (!dense.voxels[v] && ct.voxels[v] < -250) whole.voxels[v] = 0;  // air cells
   }
-  fillMarrow(whole, ct, {options.fill_mm, soft_hu});
+  fillMarrow(whole, ct, options.fill_mm);
   return image::dropSmall(whole, voxelsOf(options.min_part_mm3, ct.frame), image::Connectivity::Corners);
 }
 
@@ -100,14 +106,13 @@ Result segment(CtVolume& ct, const Options& options) {
   Result result;
   result.calibration = calibrate(ct);
   result.bone_hu = options.bone_hu > 0 ? options.bone_hu
-                                       : result.calibration.soft_hu + std::max(80.0, 2.5 * result.calibration.noise_hu);
-  progress.advance();
-  const LabelVolume body = bodyMask(ct, result.removed_table_mm3);
-  progress.advance();
-  LabelVolume dense = denseBone(ct, body, options, result);
+                                       : result.calibration.soft_hu + std::max(92.0, 2.5 * result.calibration.noise_hu);
   progress.advance();
   const LabelVolume metal = metalMask(ct, options);
-  LabelVolume whole = wholeBone(dense, ct, result.calibration.soft_hu, options);
+  progress.advance();
+  const LabelVolume dense = denseBone(ct, metal, options, result);
+  progress.advance();
+  LabelVolume whole = wholeBone(dense, ct, options);
   progress.advance();
   result.split_hu = otsu(ct, whole, result.calibration.soft_hu, 2000);
   const LabelVolume cortical = corticalMask(whole, ct, result.split_hu);

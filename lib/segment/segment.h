@@ -10,8 +10,8 @@ namespace osteo::segment {
 struct Options {
   double shift_hu = 0;        ///< added to all values first
   double bone_hu = 0;         ///< seed threshold; 0: from the soft-tissue peak
-  double closing_mm = 3;      ///< gaps of the cortex (foramina, unresolved cortex) bridged for the periosteal mask
-  double fill_mm = 12;        ///< widest marrow space that is filled
+  double closing_mm = 0;      ///< half the gaps bridged in the cortex; 0: 3 mm or 1.45 voxels, whichever is more
+  double fill_mm = 20;        ///< widest marrow space that is filled
   double min_part_mm3 = 300;  ///< smaller separate parts are dropped
   double metal_hu = 2500;     ///< metal begins here
   double min_metal_mm3 = 60;  ///< smaller bright spots are enamel or calcification

@@ -14,9 +14,13 @@ image::LabelVolume metalMask(const image::CtVolume& ct, const Options& options);
 
 /// Bone by a threshold that follows the neighbourhood: a voxel is bone when it lies above soft + share (C - soft), C
 /// the brightest voxel within 4 mm up to 1500 HU, and not below bone_hu; near dense cortex cartilage and enhanced
-/// tissue stay out, while thin bone far from it stays in.
-image::LabelVolume localThreshold(const image::CtVolume& ct, const image::LabelVolume& body, double soft_hu,
-                                  double bone_hu);
+/// out, while thin bone far from it stays in. What lies further than 10 mm from anything above soft + 140 is cartilage.
+/// Near metal the threshold rises by up to 300 HU, over 30 mm, against streaks; metal_distance is empty without metal.
+struct Levels {
+  double soft_hu = 40, bone_hu = 130;
+};
+image::LabelVolume localThreshold(const image::CtVolume& ct, const image::LabelVolume& body,
+                                  const image::CtVolume& metal_distance, Levels levels);
 
 /// Keeps parts that hold real bone: at least min_voxels, of which 2 % or 20 mm³ lie above seed_hu.
 void keepSeeded(image::LabelVolume& mask, const image::CtVolume& ct, double seed_hu, std::int64_t min_voxels);
