@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/app.h"
@@ -39,9 +40,11 @@ picture::Canvas drawSlices(const image::CtVolume& ct, const image::LabelVolume* 
     std::nth_element(sorted.begin(), nth, sorted.end());
     return double{*nth};
   };
-  const double low = std::max(at(0.01), -300.0), high = std::max(at(0.995), low + 1);
+  const bool air = at(0.01) < -500;  // a CT in HU: soft tissue to cortical bone
+  const double low = air ? -300 : at(0.01), high = air ? 1500 : std::max(at(0.995), low + 1);
   std::vector<picture::Canvas> slices;
-  for (const int axis : {2, 1, 0}) slices.push_back(picture::renderSlice(ct, labels, axis, middle[axis], low, high));
+  for (const int axis : {2, 1, 0})
+    slices.push_back(picture::renderSlice(ct, labels, axis, middle[picture::indexAxis(ct.frame, axis)], low, high));
   return picture::tile(slices, {name + " axial", "coronal", "sagittal"}, 3);
 }
 
@@ -51,8 +54,10 @@ picture::Canvas draw(const std::string& path, Kind kind) {
   if (kind == Kind::LevelSet) return drawSurface(levelset::toMesh(levelset::readVdb(path)), name);
   if (kind == Kind::Volume) return drawSlices(image::readVolume(path), nullptr, name);
   if (kind == Kind::Labels) {
-    const auto segmentation = image::readSegmentation(path);
-    return drawSlices(image::CtVolume(segmentation.labels.frame, 0), &segmentation.labels, name);
+    const auto labels = image::readSegmentation(path).labels;
+    image::CtVolume ground(labels.frame, 0);  // light below the labels' tint
+    std::transform(labels.voxels.begin(), labels.voxels.end(), ground.voxels.begin(), [](int v) { return v > 0; });
+    return drawSlices(ground, &labels, name);
   }
   throw core::Error(core::Exit::Usage, {.what = "--picture: there is nothing to draw in a " + std::string(nameOf(kind)),
                                         .file = path,
@@ -61,8 +66,32 @@ picture::Canvas draw(const std::string& path, Kind kind) {
                                         .hint = {}});
 }
 
+/// Several pictures become one sheet; equal file names give way to the names of their folders.
+void drawSheet(Context& ctx, const std::vector<std::string>& paths) {
+  for (const std::string& path : paths)
+    if (inspect::kindOf(path) != Kind::Png || !ctx.given("picture"))
+      throw core::Error(core::Exit::Usage, {.what = "several files are only taken to make one sheet of pictures",
+                                            .file = path,
+                                            .expected = "PNG files and --picture sheet.png",
+                                            .got = {},
+                                            .hint = {}});
+  if (ctx.dryRun(64.0 * 1024 * 1024)) return;
+  std::vector<picture::Canvas> parts;
+  std::vector<std::string> names, folders;
+  for (const std::string& path : paths) {
+    constexpr int kWidth_px = 800;
+    parts.push_back(picture::shrink(picture::readPng(path), kWidth_px));
+    names.push_back(core::baseName(path));
+    folders.push_back(std::filesystem::path(path).parent_path().filename().string());
+  }
+  const bool alike = std::equal(names.begin() + 1, names.end(), names.begin());
+  picture::writePng(picture::tile(parts, alike ? folders : names, parts.size() > 4 ? 3 : 2), ctx.output("picture"));
+}
+
 void run(Context& ctx) {
-  const std::string path = ctx.input("file");
+  const std::vector<std::string> paths = ctx.inputs("file");
+  if (paths.size() > 1) return drawSheet(ctx, paths);
+  const std::string& path = paths.front();
   if (ctx.dryRun(4.0 * 1024 * 1024)) return;
   const auto description = inspect::describe(path);
   if (const auto picture = ctx.output("picture"); !picture.empty()) {
@@ -85,11 +114,14 @@ App describe() {
       "inspect labels.seg.nrrd --picture labels.png",
       "inspect ct.nrrd --json",
   };
+  Parameter file = inputFolder("file",
+                               "Volume, labels, level set, mesh, point cloud, JSON, print job, SVG or PNG, or a folder "
+                               "of layers; several PNG files make one sheet");
+  file.count = 0;
   job.parameters = {
-      inputFolder("file",
-                  "Volume, labels, level set, mesh, point cloud, JSON, print job, SVG or PNG, or a folder of layers"),
+      file,
       flag("json", "Print JSON instead of lines"),
-      picture("Slices of a volume, or two views of a surface"),
+      picture("Slices of a volume, two views of a surface, or a sheet of pictures"),
   };
   job.run = run;
   return {.name = "inspect", .summary = job.summary, .jobs = {job}};

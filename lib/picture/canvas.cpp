@@ -142,4 +142,19 @@ Canvas tile(const std::vector<Canvas>& parts, const std::vector<std::string>& ca
   return sheet;
 }
 
+Canvas shrink(const Canvas& picture, int width_px) {
+  const int factor = (picture.width() + width_px - 1) / width_px;
+  Canvas small(picture.width() / factor, std::max(1, picture.height() / factor));
+  for (int y = 0; y < small.height(); ++y)
+    for (int x = 0; x < small.width(); ++x)
+      for (std::size_t channel = 0; channel < 3; ++channel) {
+        int sum = 0;
+        for (int dy = 0; dy < factor; ++dy)
+          for (int dx = 0; dx < factor; ++dx)
+            sum += picture.at(x * factor + dx, std::min(y * factor + dy, picture.height() - 1))[channel];
+        small.at(x, y)[channel] = static_cast<std::uint8_t>((sum + factor * factor / 2) / (factor * factor));
+      }
+  return small;
+}
+
 }  // namespace osteo::picture

@@ -31,6 +31,9 @@ class Canvas {
 /// Pastes canvases side by side in rows of `columns`, each with its caption above.
 Canvas tile(const std::vector<Canvas>& parts, const std::vector<std::string>& captions, int columns);
 
+/// A picture made smaller by a whole factor, averaging, until it is at most `width_px` wide.
+Canvas shrink(const Canvas& picture, int width_px);
+
 /// Writes a PNG without clock or tool chunks. Throws IoError.
 void writePng(const Canvas& canvas, const std::string& path);
 /// Reads an 8-bit RGB, grey or RGBA PNG. Throws NoInput, DataError.
