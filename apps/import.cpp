@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "cli/context.h"
 #include "core/error.h"
@@ -10,6 +11,7 @@
 namespace osteo {
 namespace {
 
+constexpr int kPictureSide = 480;
 constexpr double kWindowLow = -250, kWindowHigh = 1250;  // HU that the picture shows from black to white
 
 void writeIndex(cli::Context& context) {
@@ -28,11 +30,15 @@ std::string planeName(const image::Frame& frame, int axis) {
   return kNames[nearest];
 }
 
+/// Three slices at one scale: the longest side of the volume gets kPictureSide pixels.
 void drawSlices(const image::CtVolume& ct, const std::string& path) {
+  const Eigen::Vector3d extent_mm = ct.frame.size.cast<double>().cwiseProduct(ct.frame.spacing_mm);
   std::vector<picture::Canvas> views;
   std::vector<std::string> captions;
   for (const int axis : {2, 1, 0}) {
-    views.push_back(picture::renderSlice(ct, nullptr, axis, ct.frame.size[axis] / 2, kWindowLow, kWindowHigh));
+    const double share = extent_mm[axis == 2 ? 1 : 2] / extent_mm.maxCoeff();
+    const int height = std::max(60, static_cast<int>(kPictureSide * share));
+    views.push_back(picture::renderSlice(ct, nullptr, axis, ct.frame.size[axis] / 2, kWindowLow, kWindowHigh, height));
     captions.push_back(planeName(ct.frame, axis));
   }
   picture::writePng(picture::tile(views, captions, 3), path);
@@ -49,14 +55,13 @@ void run(cli::Context& context) {
   const auto repair = fix == "resample"         ? image::Repair::Resample
                       : fix == "orthonormalize" ? image::Repair::Orthonormalize
                                                 : image::Repair::None;
-  image::Intake intake =
-      image::planIntake(context.input("input"), context.given("series") ? context.text("series") : "", repair);
+  const image::Intake intake =
+      image::planIntake(context.input("input"), context.text("series"), repair, context.results());
   if (context.dryRun(intake.peakBytes())) return;
   const std::string output = context.output("output"), picture = context.output("picture");
-  const image::CtVolume volume = image::runIntake(intake);
+  const image::CtVolume volume = image::runIntake(intake, context.results());
   image::writeVolume(volume, output);
   if (!picture.empty()) drawSlices(volume, picture);
-  context.results() = intake.results;
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ class Walker {
     if (!walkMeta()) return DicomState::Damaged;
     bool pixels = false;
     while (left() > 0 && !pixels) {
+      header_bytes_ = static_cast<std::int64_t>(stream_.tellg());
       Element element;
       if (!readHead(element) || !plausible(element)) return DicomState::Damaged;
       pixels = element.tag == kPixelData;
@@ -53,8 +54,10 @@ class Walker {
       if (element.tag >> 16 == 0x0028 && element.length == 2) noteLayout(element.tag);
       if (!skipValue(element, 0)) return pixels ? DicomState::CutShort : DicomState::Damaged;
     }
+    if (!pixels) header_bytes_ = size_;
     return DicomState::Sound;
   }
+  std::int64_t headerBytes() const { return header_bytes_; }
 
  private:
   std::int64_t left() { return size_ - static_cast<std::int64_t>(stream_.tellg()); }
@@ -251,13 +254,17 @@ class Walker {
   }
 
   std::ifstream stream_;
-  std::int64_t size_ = 0;
+  std::int64_t size_ = 0, header_bytes_ = 0;
   bool implicit_ = false, big_ = false;
   Layout layout_;
 };
 
 }  // namespace
 
-DicomState inspectDicom(const std::string& path) { return Walker(path).walk(); }
+DicomWalk walkDicom(const std::string& path) {
+  Walker walker(path);
+  const DicomState state = walker.walk();
+  return {state, walker.headerBytes()};
+}
 
 }  // namespace osteo::image

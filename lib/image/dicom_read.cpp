@@ -104,7 +104,7 @@ void readFile(const std::string& path, const std::vector<std::size_t>& slots, co
   reader.SetFileName(path.c_str());
   bool read = false;
   try {
-    read = inspectDicom(path) == DicomState::Sound && reader.Read();
+    read = walkDicom(path).state == DicomState::Sound && reader.Read();
   } catch (const std::exception&) {  // GDCM throws on some malformed files: told below
   }
   if (!read)

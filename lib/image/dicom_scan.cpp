@@ -11,10 +11,12 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <numeric>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "core/files.h"
 #include "core/parallel.h"
@@ -146,15 +148,18 @@ void readFrames(const DataSet& data, const std::string& path, DicomSeries& serie
 
 FileHeader readFileHeader(const std::string& path) {
   FileHeader out;
-  const DicomState state = inspectDicom(path);
-  if (state != DicomState::Sound && state != DicomState::CutShort) {
-    out.damaged = state == DicomState::Damaged;
+  const DicomWalk walk = walkDicom(path);
+  if (walk.state != DicomState::Sound && walk.state != DicomState::CutShort) {
+    out.damaged = walk.state == DicomState::Damaged;
     return out;
   }
   try {
+    std::string bytes(static_cast<std::size_t>(walk.header_bytes), '\0');
+    std::ifstream(path, std::ios::binary).read(bytes.data(), walk.header_bytes);
+    std::istringstream stream(std::move(bytes));  // without the pixels
     gdcm::Reader reader;
-    reader.SetFileName(path.c_str());
-    if (!reader.ReadUpToTag(Tag(0x7fdf, 0xffff))) {  // the pixels follow in group 7fe0
+    reader.SetStream(stream);
+    if (!reader.Read()) {
       out.damaged = true;
       return out;
     }

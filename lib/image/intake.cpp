@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -113,7 +114,7 @@ std::string whyNoVolume(const DicomSeries& series) {
   return {};
 }
 
-void planDicom(Intake& intake, const std::string& wanted) {
+void planDicom(Intake& intake, const std::string& wanted, nlohmann::json& results) {
   int damaged = 0;
   auto all = findSeries(intake.path, damaged);
   if (all.empty())
@@ -126,8 +127,8 @@ void planDicom(Intake& intake, const std::string& wanted) {
     core::info(
         fmt::format("{} series found, taking number {} ({} slices); `import --index` lists them, --series chooses",
                     all.size(), chosen + 1, all[chosen].slices.size()));
-  intake.results["series_found"] = all.size();
-  intake.results["series_number"] = chosen + 1;
+  results["series_found"] = all.size();
+  results["series_number"] = chosen + 1;
   DicomSeries& series = all[chosen];
   if (const auto why = whyNoVolume(series); !why.empty())
     refuse(intake.path, "the DICOM series is no volume", "slices with position, orientation and pixel spacing", why,
@@ -136,8 +137,8 @@ void planDicom(Intake& intake, const std::string& wanted) {
   if (series.modality != "CT")
     core::warn("the modality is " + (series.modality.empty() ? "unknown" : series.modality) +
                ", not CT: values are not HU");
-  intake.results["modality"] = series.modality;
-  intake.results["slice_thickness_mm"] = series.thickness_mm;
+  results["modality"] = series.modality;
+  results["slice_thickness_mm"] = series.thickness_mm;
   intake.stack = series.stack;
   intake.series = std::move(series);
 }
@@ -171,12 +172,12 @@ double Intake::peakBytes() const {
   return voxels * (repair == Repair::Resample ? 12.0 : 6.0) + 5e7;
 }
 
-Intake planIntake(const std::string& path, const std::string& series, Repair repair) {
+Intake planIntake(const std::string& path, const std::string& series, Repair repair, nlohmann::json& results) {
   core::requireInput(path, true);
   Intake intake;
   intake.path = path;
-  if (std::filesystem::is_directory(path) || inspectDicom(path) != DicomState::NotDicom)
-    planDicom(intake, series);
+  if (std::filesystem::is_directory(path) || walkDicom(path).state != DicomState::NotDicom)
+    planDicom(intake, series, results);
   else
     planFile(intake, series);
   intake.geometry = measureStack(intake.stack);
@@ -184,23 +185,22 @@ Intake planIntake(const std::string& path, const std::string& series, Repair rep
   const StackGeometry& g = intake.geometry;
   const double known_gap = intake.header ? orthonormalFrame(*intake.header).slice_gap_mm : 0;
   const Eigen::Vector2d pixel(intake.stack.steps.col(0).norm(), intake.stack.steps.col(1).norm());
-  const double gap = known_gap > 0   ? known_gap
-                     : intake.series ? g.gap_max_mm
-                                     : std::max(g.gap_max_mm, pixel.maxCoeff());
-  intake.results.update({{"source", intake.series               ? "dicom"
-                                    : intake.header->slope == 1 ? "file"
-                                                                : "scaled file"},
-                         {"slices", intake.stack.origins_mm.size()},
-                         {"slice_gap_min_mm", g.gap_min_mm},
-                         {"slice_gap_median_mm", g.gap_mm},
-                         {"slice_gap_max_mm", gap},
-                         {"slice_uneven_mm", g.uneven_mm},
-                         {"tilt_degrees", g.tilt_degrees},
-                         {"shear_degrees", g.shear_degrees},
-                         {"repair", intake.repair == Repair::None       ? "none"
-                                    : intake.repair == Repair::Resample ? "resample"
-                                                                        : "orthonormalize"}});
-  warnOfThickness(gap);
+  const double widest = intake.series ? g.gap_max_mm : std::max(g.gap_max_mm, pixel.maxCoeff());
+  intake.slice_gap_mm = std::round(1e4 * (known_gap > 0 ? known_gap : widest)) / 1e4;
+  results.update({{"source", intake.series               ? "dicom"
+                             : intake.header->slope == 1 ? "file"
+                                                         : "scaled file"},
+                  {"slices", intake.stack.origins_mm.size()},
+                  {"slice_gap_min_mm", g.gap_min_mm},
+                  {"slice_gap_median_mm", g.gap_mm},
+                  {"slice_gap_max_mm", intake.slice_gap_mm},
+                  {"slice_uneven_mm", g.uneven_mm},
+                  {"tilt_degrees", g.tilt_degrees},
+                  {"shear_degrees", g.shear_degrees},
+                  {"repair", intake.repair == Repair::None       ? "none"
+                             : intake.repair == Repair::Resample ? "resample"
+                                                                 : "orthonormalize"}});
+  warnOfThickness(intake.slice_gap_mm);
   return intake;
 }
 
@@ -238,11 +238,11 @@ std::string runsOf(const std::vector<int>& numbers) {
   return out;
 }
 
-CtVolume resampled(Intake& intake, const std::vector<float>& voxels) {
+CtVolume resampled(const Intake& intake, const std::vector<float>& voxels, nlohmann::json& results) {
   Resampled out = resampleStack(intake.stack, voxels);
   const std::string runs = runsOf(out.interpolated);
-  intake.results["interpolated_slices"] = runs;
-  intake.results["interpolated_slice_count"] = out.interpolated.size();
+  results["interpolated_slices"] = runs;
+  results["interpolated_slice_count"] = out.interpolated.size();
   const std::string why = intake.geometry.tilt_degrees > kOrthoDegrees
                               ? fmt::format(" ({:.2f} degrees of tilt taken out)", intake.geometry.tilt_degrees)
                               : "";
@@ -264,19 +264,19 @@ void measureValues(const CtVolume& volume, nlohmann::json& results) {
 
 }  // namespace
 
-CtVolume runIntake(Intake& intake) {
+CtVolume runIntake(const Intake& intake, nlohmann::json& results) {
   std::vector<float> voxels = intake.series ? readSeries(*intake.series) : decodeFloat(*intake.header);
   if (intake.reversed) reverseSlices(voxels, intake.stack.origins_mm.size());
   CtVolume volume;
   if (intake.repair == Repair::Resample) {
-    volume = resampled(intake, voxels);
+    volume = resampled(intake, voxels, results);
   } else {
     volume.frame = intake.series || intake.reversed ? gridOf(intake.stack) : orthonormalFrame(*intake.header);
     volume.voxels = std::move(voxels);
   }
-  volume.frame.slice_gap_mm = intake.results["slice_gap_max_mm"].get<double>();
+  volume.frame.slice_gap_mm = intake.slice_gap_mm;
   if (volume.frame.frame_id.empty()) volume.frame.frame_id = hashOf(volume);
-  measureValues(volume, intake.results);
+  measureValues(volume, results);
   return volume;
 }
 

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -16,6 +17,8 @@ using namespace osteo::image;
 using namespace osteo::image::shapes;
 
 namespace {
+
+nlohmann::json json_waste;  // for plans that end in an error
 
 /// A field in the patient that no flip, swap or shift leaves as it is: linear, with different slopes along L, P and S.
 double field(const Eigen::Vector3d& lps) { return 40 + 3 * lps[0] - 5 * lps[1] + 7 * lps[2]; }
@@ -50,8 +53,9 @@ double worstError(const CtVolume& volume, double margin_voxels = 0) {
 
 std::string refusal(const std::string& path, Repair repair = Repair::None, const std::string& series = "") {
   try {
-    Intake intake = planIntake(path, series, repair);
-    runIntake(intake);
+    nlohmann::json results;
+    const Intake intake = planIntake(path, series, repair, results);
+    runIntake(intake, results);
   } catch (const core::Error& e) {
     CHECK(static_cast<int>(e.code()) == 65);
     return e.what();
@@ -61,8 +65,9 @@ std::string refusal(const std::string& path, Repair repair = Repair::None, const
 }
 
 CtVolume taken(const std::string& path, Repair repair = Repair::None, const std::string& series = "") {
-  Intake intake = planIntake(path, series, repair);
-  return runIntake(intake);
+  nlohmann::json results;
+  const Intake intake = planIntake(path, series, repair, results);
+  return runIntake(intake, results);
 }
 
 const Eigen::Vector3d kObliqueRow(0.8, 0.6, 0), kObliqueColumn(-0.36, 0.48, -0.8);
@@ -99,8 +104,9 @@ TEST_CASE("padding becomes air and nothing of the patient stays in the record or
     spec.hu = [](int i, int) { return i == 0 ? -2000 - 1024.0 : 30.0; };
     study.add(spec, true);
   }
-  Intake intake = planIntake(study.path(), "", Repair::None);
-  const CtVolume volume = runIntake(intake);
+  nlohmann::json results;
+  const Intake intake = planIntake(study.path(), "", Repair::None, results);
+  const CtVolume volume = runIntake(intake, results);
   CHECK(volume.at(0, 5, 1) == -1024);
   CHECK(volume.at(1, 5, 1) == 30);
   const std::string file = study.folder.file("out.nrrd");
@@ -109,7 +115,7 @@ TEST_CASE("padding becomes air and nothing of the patient stays in the record or
   const std::string text((std::istreambuf_iterator<char>(stream)), {});
   for (const char* secret : {"Doe", "4711", "20200131", "1.2.826", "osteo-image", "slice-"}) {
     CHECK(text.find(secret) == std::string::npos);
-    CHECK(intake.results.dump().find(secret) == std::string::npos);
+    CHECK(results.dump().find(secret) == std::string::npos);
   }
 }
 
@@ -128,9 +134,10 @@ TEST_CASE("gantry tilt is named with its angle and taken out by resampling only"
   CHECK(message.find(".dcm") != std::string::npos);
   CHECK(message.find("--fix resample") != std::string::npos);
   refusal(study.path(), Repair::Orthonormalize);
-  Intake intake = planIntake(study.path(), "", Repair::Resample);
-  const CtVolume volume = runIntake(intake);
-  CHECK(intake.results["tilt_degrees"].get<double>() == Approx(15).epsilon(1e-3));
+  nlohmann::json results;
+  const Intake intake = planIntake(study.path(), "", Repair::Resample, results);
+  const CtVolume volume = runIntake(intake, results);
+  CHECK(results["tilt_degrees"].get<double>() == Approx(15).epsilon(1e-3));
   CHECK((volume.frame.direction - Eigen::Matrix3d::Identity()).norm() < 1e-9);
   std::int64_t inside = 0;
   for (const float v : volume.voxels) inside += v > -1000;
@@ -148,11 +155,12 @@ TEST_CASE("a missing slice is found, and filled in between the true ones when as
   }
   const std::string message = refusal(study.path());
   CHECK(message.find("3.000 mm between slice-497.dcm and slice-496.dcm") != std::string::npos);
-  Intake intake = planIntake(study.path(), "", Repair::Resample);
-  const CtVolume volume = runIntake(intake);
+  nlohmann::json results;
+  const Intake intake = planIntake(study.path(), "", Repair::Resample, results);
+  const CtVolume volume = runIntake(intake, results);
   CHECK(volume.frame.size == Eigen::Vector3i(12, 10, 9));
   CHECK(volume.frame.slice_gap_mm == Approx(3));
-  CHECK(intake.results["interpolated_slices"] == "4");
+  CHECK(results["interpolated_slices"] == "4");
   CHECK(worstError(volume) < 1.0);
 }
 
@@ -217,7 +225,7 @@ TEST_CASE("series are chosen by size, number or UID and indexed without names") 
   }
   CHECK(taken(study.path()).frame.size[2] == 4);
   CHECK(taken(study.path(), Repair::None, "1.2.3.77").frame.size[2] == 3);
-  CHECK_THROWS_AS(planIntake(study.path(), "9", Repair::None), core::Error);
+  CHECK_THROWS_AS(planIntake(study.path(), "9", Repair::None, json_waste), core::Error);
   refusal(study.path(), Repair::None, "1.2.3.5");
   const std::string table = indexTable(study.path());
   CHECK(std::count(table.begin(), table.end(), '\n') == 5);
@@ -295,7 +303,7 @@ TEST_CASE("a cut or lying DICOM file is refused by name") {
   refusal(study.folder.file("slice-499.dcm"));  // a single slice
   TemporaryFolder empty;
   CHECK(refusal(empty.path.string()).find("no DICOM") != std::string::npos);
-  CHECK_THROWS_AS(planIntake(empty.file("nowhere"), "", Repair::None), core::Error);
+  CHECK_THROWS_AS(planIntake(empty.file("nowhere"), "", Repair::None, json_waste), core::Error);
 }
 
 TEST_CASE("a real series: the liver lies on the patient's right", "[data]") {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -19,6 +20,8 @@ using namespace osteo::image;
 using namespace osteo::image::shapes;
 
 namespace {
+
+nlohmann::json json_waste;  // for plans that end in an error
 
 std::string bytesOfFile(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
@@ -186,9 +189,10 @@ TEST_CASE("NIfTI comes in from RAS with its slope") {
   spec.rows[0][1] = 0.001f;  // 0.0286 degrees: rounding, mended when asked
   writeBytes(folder.file("v.nii"), niftiBytes(spec, voxels24()));
   CHECK(refusal(folder.file("v.nii")).find("orthonormalize") != std::string::npos);
-  CHECK_THROWS_AS(planIntake(folder.file("v.nii"), "", Repair::None), core::Error);
-  Intake intake = planIntake(folder.file("v.nii"), "", Repair::Orthonormalize);
-  const Eigen::Matrix3d direction = runIntake(intake).frame.direction;
+  CHECK_THROWS_AS(planIntake(folder.file("v.nii"), "", Repair::None, json_waste), core::Error);
+  nlohmann::json results;
+  const Intake intake = planIntake(folder.file("v.nii"), "", Repair::Orthonormalize, results);
+  const Eigen::Matrix3d direction = runIntake(intake, results).frame.direction;
   CHECK((direction.transpose() * direction - Eigen::Matrix3d::Identity()).norm() < 1e-12);
 }
 
@@ -199,8 +203,9 @@ TEST_CASE("left-handed files come out of import right-handed with every voxel at
   spec.dims[0] = 3;
   writeBytes(folder.file("v.nii"), niftiBytes(spec, voxels24()));
   const CtVolume stored = readVolume(folder.file("v.nii"));
-  Intake intake = planIntake(folder.file("v.nii"), "", Repair::None);
-  const CtVolume volume = runIntake(intake);
+  nlohmann::json results;
+  const Intake intake = planIntake(folder.file("v.nii"), "", Repair::None, results);
+  const CtVolume volume = runIntake(intake, results);
   CHECK(stored.frame.direction.determinant() == Approx(-1));
   CHECK(volume.frame.direction.determinant() == Approx(1));
   for (int k = 0; k < 2; ++k)
@@ -320,8 +325,10 @@ TEST_CASE("mutated files end in our error or in a volume, never in anything else
       const std::string path = folder.file(name);
       writeBytes(path, bytes);
       try {
-        Intake intake = planIntake(name == "study/m.dcm" ? folder.file("study") : path, "", Repair::Resample);
-        if (intake.peakBytes() < 2e8) runIntake(intake);
+        nlohmann::json results;
+        const Intake intake =
+            planIntake(name == "study/m.dcm" ? folder.file("study") : path, "", Repair::Resample, results);
+        if (intake.peakBytes() < 2e8) runIntake(intake, results);
         ++taken;
       } catch (const core::Error& e) {
         ++refused;
