@@ -83,12 +83,14 @@ Verdict compareLabels(const Pair& pair) {
   return verdict;
 }
 
-/// Largest |difference| in mm over the active voxels of both.
+/// Largest |difference| in mm where either surface is within 1.5 voxels: further out the band may be cut off.
 double largestGap(const levelset::LevelSet& a, const levelset::LevelSet& b) {
   double largest = 0;
+  const double near_mm = 1.5 * a.voxel_mm();
   const auto scan = [&](const openvdb::FloatGrid& from, const openvdb::FloatGrid& to) {
     const auto other = to.getConstAccessor();
     for (auto it = from.cbeginValueOn(); it; ++it) {
+      if (std::abs(*it) > near_mm) continue;
       openvdb::CoordBBox box;
       it.getBoundingBox(box);
       largest = std::max(largest, std::abs(double{*it} - double{other.getValue(box.min())}));

@@ -18,7 +18,7 @@ struct Criteria {
 /// What two files differ in, the weightiest first, and the measures by which that was judged.
 struct Verdict {
   std::vector<std::string> differences;
-  nlohmann::ordered_json measures;
+  nlohmann::ordered_json measures = nlohmann::ordered_json::object();
   bool equal() const { return differences.empty(); }
 };
 

@@ -56,6 +56,10 @@ double greyAt(const image::CtVolume& ct, const Eigen::Vector3d& index, int u, in
 
 }  // namespace
 
+int indexAxis(const image::Frame& frame, int world_axis) {
+  return alongWorld(frame)[static_cast<std::size_t>(world_axis)].axis;
+}
+
 Canvas renderSlice(const image::CtVolume& ct, const image::LabelVolume* labels, int axis, int index, double window_low,
                    double window_high, int height_px) {
   const auto world = alongWorld(ct.frame);
