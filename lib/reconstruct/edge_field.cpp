@@ -1,0 +1,171 @@
+#include "reconstruct/edge_field.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/parallel.h"
+#include "registration/distance_map.h"
+
+namespace osteo::reconstruct {
+namespace {
+
+std::array<double, 4> splineWeights(double t) {
+  const double s = 1 - t;
+  return {s * s * s / 6, (3 * t * t * t - 6 * t * t + 4) / 6, (3 * s * s * s - 6 * s * s + 4) / 6, t * t * t / 6};
+}
+
+/// The frame with unit spacing: distances come out in voxels.
+image::Frame unitFrame(const image::Frame& frame) {
+  image::Frame unit = frame;
+  unit.spacing_mm = Eigen::Vector3d::Ones();
+  return unit;
+}
+
+void blurLine(float* line, std::int64_t stride, int n, const std::vector<float>& kernel, std::vector<float>& buffer) {
+  const int radius = static_cast<int>(kernel.size()) / 2;
+  buffer.resize(n);
+  for (int i = 0; i < n; ++i) {
+    float sum = 0;
+    for (int k = -radius; k <= radius; ++k) sum += kernel[k + radius] * line[std::clamp(i + k, 0, n - 1) * stride];
+    buffer[i] = sum;
+  }
+  for (int i = 0; i < n; ++i) line[i * stride] = buffer[i];
+}
+
+/// Local mean of the grey values where `core` holds, by normalised convolution; `weight` comes back with it.
+image::CtVolume plateau(const image::CtVolume& grey, const std::vector<char>& core, double sigma,
+                        image::CtVolume& weight) {
+  image::CtVolume mean(grey.frame);
+  weight = image::CtVolume(grey.frame);
+  for (std::size_t i = 0; i < core.size(); ++i) {
+    weight.voxels[i] = core[i] != 0 ? 1.0F : 0.0F;
+    mean.voxels[i] = core[i] != 0 ? grey.voxels[i] : 0.0F;
+  }
+  blur(mean, sigma);
+  blur(weight, sigma);
+  for (std::size_t i = 0; i < core.size(); ++i)
+    mean.voxels[i] = weight.voxels[i] > 1e-4F ? mean.voxels[i] / weight.voxels[i] : 0.0F;
+  return mean;
+}
+
+/// Thresholds and contrast from the plateaus on both sides of the present bone mask.
+void measurePlateaus(const std::vector<char>& bone, EdgeField& field) {
+  constexpr double kSigma = 1.5;
+  constexpr float kDeep = 1.2F;  // voxels from the mask's surface: beyond most of the blur
+  const image::CtVolume depth =
+      registration::signedDistance(unitFrame(field.grey.frame), [&](std::int64_t i) { return bone[i] != 0; });
+  std::vector<char> inner(bone.size()), shallow(bone.size()), outer(bone.size());
+  for (std::size_t i = 0; i < bone.size(); ++i) {
+    inner[i] = depth.voxels[i] < -kDeep ? 1 : 0;
+    shallow[i] = bone[i];
+    outer[i] = depth.voxels[i] > kDeep ? 1 : 0;
+  }
+  image::CtVolume inner_weight, shallow_weight, outer_weight;
+  const image::CtVolume in = plateau(field.grey, inner, kSigma, inner_weight);
+  const image::CtVolume thin = plateau(field.grey, shallow, kSigma, shallow_weight);
+  const image::CtVolume out = plateau(field.grey, outer, kSigma, outer_weight);
+  field.threshold = image::CtVolume(field.grey.frame);
+  field.contrast = image::CtVolume(field.grey.frame);
+  for (std::size_t i = 0; i < bone.size(); ++i) {
+    // Where bone is too thin for a core, its mean stands for the plateau.
+    constexpr float kEnough = 0.02F;
+    const float trust = std::min(1.0F, inner_weight.voxels[i] / kEnough);
+    const float high = outer_weight.voxels[i] > 0 && shallow_weight.voxels[i] > 0
+                           ? trust * in.voxels[i] + (1 - trust) * thin.voxels[i]
+                           : field.grey.voxels[i];
+    const float low = outer_weight.voxels[i] > 1e-4F ? out.voxels[i] : 0.0F;
+    field.threshold.voxels[i] = 0.5F * (high + low);
+    field.contrast.voxels[i] = std::max(high - low, 1e-3F);
+  }
+}
+
+}  // namespace
+
+double sampleSpline(const image::CtVolume& volume, const Eigen::Vector3d& index) {
+  const auto& size = volume.frame.size;
+  std::array<std::array<double, 4>, 3> weight;
+  std::array<std::array<int, 4>, 3> at;
+  for (int axis = 0; axis < 3; ++axis) {
+    const double low = std::floor(index[axis]);
+    weight[axis] = splineWeights(index[axis] - low);
+    for (int k = 0; k < 4; ++k) at[axis][k] = std::clamp(static_cast<int>(low) - 1 + k, 0, size[axis] - 1);
+  }
+  double sum = 0;
+  for (int z = 0; z < 4; ++z) {
+    for (int y = 0; y < 4; ++y) {
+      const float* row = &volume.at(0, at[1][y], at[2][z]);
+      double line = 0;
+      for (int x = 0; x < 4; ++x) line += weight[0][x] * row[at[0][x]];
+      sum += weight[2][z] * weight[1][y] * line;
+    }
+  }
+  return sum;
+}
+
+void blur(image::CtVolume& volume, double sigma) {
+  const int radius = static_cast<int>(std::ceil(3 * sigma));
+  std::vector<float> kernel(2 * radius + 1);
+  float sum = 0;
+  for (int k = -radius; k <= radius; ++k)
+    sum += kernel[k + radius] = static_cast<float>(std::exp(-0.5 * k * k / (sigma * sigma)));
+  for (float& w : kernel) w /= sum;
+  const auto& size = volume.frame.size;
+  const std::int64_t row = size[0], slice = row * size[1];
+  core::parallelFor(size[2], [&](std::int64_t k) {
+    std::vector<float> buffer;
+    float* plane = volume.voxels.data() + k * slice;
+    for (int j = 0; j < size[1]; ++j) blurLine(plane + j * row, 1, size[0], kernel, buffer);
+    for (int i = 0; i < size[0]; ++i) blurLine(plane + i, row, size[1], kernel, buffer);
+  });
+  core::parallelFor(size[1], [&](std::int64_t j) {
+    std::vector<float> buffer;
+    for (int i = 0; i < size[0]; ++i) blurLine(volume.voxels.data() + j * row + i, slice, size[2], kernel, buffer);
+  });
+}
+
+double EdgeField::operator()(const Eigen::Vector3d& point_mm) const {
+  const image::Frame& frame = grey.frame;
+  const Eigen::Vector3d index = frame.toIndex(point_mm);
+  const double spacing = frame.spacing_mm.minCoeff();
+  const double distance = image::sampleLinear(gate, index, 1e3F);
+  if (std::abs(distance) > reach_voxels + 1.5) return distance * spacing;
+  const double contrast_here = image::sampleLinear(contrast, index, 1.0F);
+  const double edge = (image::sampleLinear(threshold, index, 0.0F) - sampleSpline(grey, index)) / contrast_here;
+  // A blurred edge has about this slope: contrast over two voxels.
+  const double field = 2 * spacing * edge;
+  return std::max(std::min(field, (distance + reach_voxels) * spacing), (distance - reach_voxels) * spacing);
+}
+
+EdgeField edgesInGreys(const std::vector<char>& bone, const image::CtVolume& ct) {
+  EdgeField field;
+  field.grey = ct;
+  field.gate = registration::signedDistance(unitFrame(ct.frame), [&](std::int64_t i) { return bone[i] != 0; });
+  std::vector<char> mask = bone;
+  // A label drawn with another threshold has its plateaus at unlike depths: repeat with the mask that the first edges
+  // make.
+  for (int round = 0; round < 2; ++round) {
+    measurePlateaus(mask, field);
+    for (std::size_t i = 0; i < mask.size() && round == 0; ++i) {
+      if (std::abs(field.gate.voxels[i]) < field.reach_voxels)
+        mask[i] = ct.voxels[i] > field.threshold.voxels[i] ? 1 : 0;
+    }
+  }
+  return field;
+}
+
+EdgeField edgesInLabels(const std::vector<char>& bone, const image::Frame& frame) {
+  constexpr double kSigma = 0.9;
+  EdgeField field;
+  field.grey = image::CtVolume(frame);
+  for (std::size_t i = 0; i < bone.size(); ++i) field.grey.voxels[i] = bone[i] != 0 ? 1.0F : 0.0F;
+  blur(field.grey, kSigma);
+  field.threshold = image::CtVolume(frame, 0.5F);
+  field.contrast = image::CtVolume(frame, 1.0F);
+  field.gate = registration::signedDistance(unitFrame(frame), [&](std::int64_t i) { return bone[i] != 0; });
+  field.reach_voxels = 0.6;
+  return field;
+}
+
+}  // namespace osteo::reconstruct

@@ -1,0 +1,156 @@
+#include "reconstruct/pieces.h"
+
+#include <fmt/format.h>
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/parallel.h"
+#include "registration/distance_map.h"
+
+namespace osteo::reconstruct {
+namespace {
+
+constexpr float kFar = 1e3F;
+
+bool inView(const image::Frame& seen, const Eigen::Vector3d& p) {
+  constexpr double kEdge = 1.0;  // the outermost voxels are half known
+  const Eigen::Vector3d index = seen.toIndex(p);
+  return (index.array() >= kEdge).all() && (index.array() <= (seen.size.cast<double>().array() - 1 - kEdge)).all();
+}
+
+/// Walks from p along a direction out of the piece; true when it meets no host bone in the next few millimetres.
+bool freeAlong(const Host& host, const image::CtVolume& mirrored, const Eigen::Vector3d& p,
+               const Eigen::Vector3d& direction) {
+  constexpr double kClearance_mm = 4, kMost_mm = 20;
+  double outside = 0;
+  for (double t = 0.5; t < kMost_mm && outside < kClearance_mm; t += 0.5) {
+    const Eigen::Vector3d q = p + t * direction;
+    if (image::sampleLinear(host.closed, host.closed.frame.toIndex(q), kFar) < 0) return false;
+    outside += image::sampleLinear(mirrored, mirrored.frame.toIndex(q), kFar) > 0 ? 0.5 : 0;
+  }
+  return true;
+}
+
+/// Share of the piece with nothing of the host in front of and behind it: near 1 in a hole, near 0 for a layer on the
+/// bone.
+double freeShare(const Host& host, const image::CtVolume& mirrored, const Candidate& piece) {
+  std::size_t tested = 0, free = 0;
+  const std::size_t stride = std::max<std::size_t>(1, piece.voxels.size() / 2000);
+  const auto& frame = mirrored.frame;
+  for (std::size_t n = 0; n < piece.voxels.size(); n += stride) {
+    const std::int64_t v = piece.voxels[n], row = frame.size[0], slice = row * frame.size[1];
+    const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(
+        static_cast<double>(v % row), static_cast<double>(v % slice / row), static_cast<double>(v / slice)));
+    const Eigen::Vector3d gradient = registration::gradientAt(mirrored, p, kFar);
+    if (gradient.norm() < 0.5) continue;  // the middle of the shell has no side
+    ++tested;
+    const Eigen::Vector3d n_out = gradient.normalized();
+    free += freeAlong(host, mirrored, p, n_out) && freeAlong(host, mirrored, p, -n_out) ? 1 : 0;
+  }
+  return tested == 0 ? 0 : static_cast<double>(free) / static_cast<double>(tested);
+}
+
+std::vector<Candidate> connectedParts(const image::CtVolume& field, double min_mm3) {
+  const auto& frame = field.frame;
+  const std::int64_t step[3] = {1, frame.size[0], std::int64_t{frame.size[0]} * frame.size[1]};
+  std::vector<char> visited(field.voxels.size(), 0);
+  std::vector<Candidate> parts;
+  std::vector<std::int64_t> stack;
+  for (std::int64_t seed = 0; seed < frame.voxelCount(); ++seed) {
+    if (visited[seed] != 0 || field.voxels[seed] >= 0) continue;
+    Candidate part;
+    visited[seed] = 1;
+    stack.push_back(seed);
+    while (!stack.empty()) {
+      const std::int64_t i = stack.back();
+      stack.pop_back();
+      part.voxels.push_back(i);
+      for (int side = 0; side < 6; ++side) {
+        const std::int64_t at = i / step[side / 2] % frame.size[side / 2];
+        if (side % 2 == 0 ? at == 0 : at + 1 == frame.size[side / 2]) continue;
+        const std::int64_t next = i + (side % 2 == 0 ? -step[side / 2] : step[side / 2]);
+        if (visited[next] != 0 || field.voxels[next] >= 0) continue;
+        visited[next] = 1;
+        stack.push_back(next);
+      }
+    }
+    part.volume_mm3 = static_cast<double>(part.voxels.size()) * frame.voxelVolume_mm3();
+    if (part.volume_mm3 >= min_mm3) parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+void locate(Candidate& part, const image::Frame& frame) {
+  const std::int64_t row = frame.size[0], slice = row * frame.size[1];
+  part.min_mm = Eigen::Vector3d::Constant(1e300);
+  part.max_mm = -part.min_mm;
+  for (const std::int64_t v : part.voxels) {
+    const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(
+        static_cast<double>(v % row), static_cast<double>(v % slice / row), static_cast<double>(v / slice)));
+    part.centre_mm += p / static_cast<double>(part.voxels.size());
+    part.min_mm = part.min_mm.cwiseMin(p);
+    part.max_mm = part.max_mm.cwiseMax(p);
+  }
+}
+
+}  // namespace
+
+std::vector<Candidate> findCandidates(const Host& host, const Mirrored& mirrored, const image::Frame& seen,
+                                      const MirrorOptions& options) {
+  const image::Frame& frame = host.closed.frame;
+  const Eigen::Isometry3d back = mirrored.local.inverse();
+  image::CtVolume copy(frame), missing(frame);
+  core::parallelFor(frame.size[2], [&](std::int64_t k) {
+    for (int j = 0; j < frame.size[1]; ++j) {
+      for (int i = 0; i < frame.size[0]; ++i) {
+        const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(i, j, static_cast<double>(k)));
+        const float d = image::sampleLinear(host.closed, frame.toIndex(mirrored.plane.reflect(back * p)), kFar);
+        const std::int64_t at = copy.index(i, j, static_cast<int>(k));
+        copy.voxels[at] = d;
+        missing.voxels[at] = inView(seen, p) ? std::max(d, -host.closed.voxels[at]) : kFar;
+      }
+    }
+  });
+  const image::CtVolume thick = opened(missing, options.opening_mm);
+  std::vector<Candidate> parts = connectedParts(thick, options.min_piece_mm3);
+  for (Candidate& part : parts) {
+    locate(part, frame);
+    part.free_share = freeShare(host, copy, part);
+    part.distance.frame = frame;
+    core::debug(fmt::format("candidate: {:.0f} mm³ at {:.0f} {:.0f} {:.0f}, free {:.2f}", part.volume_mm3,
+                            part.centre_mm[0], part.centre_mm[1], part.centre_mm[2], part.free_share));
+  }
+  return parts;
+}
+
+Candidate choose(const std::vector<Candidate>& candidates, const MirrorOptions& options) {
+  constexpr double kFree = 0.35;
+  const Candidate* best = nullptr;
+  double best_score = 0;
+  for (const Candidate& piece : candidates) {
+    double score = piece.volume_mm3 * piece.free_share * piece.free_share;
+    if (options.defect_at_mm) score = 1 / (1 + (piece.centre_mm - *options.defect_at_mm).norm());
+    if (!options.defect_at_mm && piece.free_share < kFree) continue;
+    if (score <= best_score) continue;
+    best_score = score;
+    best = &piece;
+  }
+  if (best == nullptr) {
+    throw core::Error(
+        core::Exit::DataError,
+        {.what = "no missing piece found: what the mirrored bone adds lies on the bone, not in a hole of it",
+         .got = fmt::format("{} candidates", candidates.size()),
+         .hint = "name the place with --defect-at-mm x,y,z"});
+  }
+  Candidate chosen = *best;
+  std::vector<char> marked(chosen.distance.frame.voxelCount(), 0);
+  for (const std::int64_t v : chosen.voxels) marked[v] = 1;
+  chosen.distance = registration::signedDistance(chosen.distance.frame, [&](std::int64_t i) { return marked[i] != 0; });
+  return chosen;
+}
+
+}  // namespace osteo::reconstruct

@@ -1,0 +1,32 @@
+#pragma once
+#include <vector>
+
+#include "reconstruct/host.h"
+#include "reconstruct/mirror.h"
+
+namespace osteo::reconstruct {
+
+/// The mirrored copy: reflected, then moved by the local fit.
+struct Mirrored {
+  registration::SymmetryPlane plane;
+  Eigen::Isometry3d local = Eigen::Isometry3d::Identity();
+};
+
+/// One connected part of mirrored bone that the host lacks.
+struct Candidate {
+  double volume_mm3 = 0;
+  double free_share = 0;  ///< see MirrorReport
+  Eigen::Vector3d centre_mm = Eigen::Vector3d::Zero(), min_mm, max_mm;
+  std::vector<std::int64_t> voxels;
+  image::CtVolume distance;  ///< signed, to this piece alone; filled for the chosen one
+};
+
+/// All parts that are thick and large enough and within view.
+std::vector<Candidate> findCandidates(const Host& host, const Mirrored& mirrored, const image::Frame& seen,
+                                      const MirrorOptions& options);
+
+/// The most plausible one: the largest that lies in a hole of the host; or the one nearest to options.defect_at_mm.
+/// Throws DataError when none lies in a hole.
+Candidate choose(const std::vector<Candidate>& candidates, const MirrorOptions& options);
+
+}  // namespace osteo::reconstruct

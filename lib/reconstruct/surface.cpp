@@ -1,0 +1,175 @@
+#include "reconstruct/surface.h"
+
+#include <openvdb/tools/ValueTransformer.h>
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "levelset/components.h"
+#include "levelset/grid.h"
+#include "reconstruct/edge_field.h"
+
+namespace osteo::reconstruct {
+namespace {
+
+/// Half-level of a blurred step of width sigma: slope = contrast / (sigma √2π). The median over surface points.
+double measureBlur(const levelset::LevelSet& surface, const EdgeField& field) {
+  const mesh::TriangleMesh mesh = levelset::toMesh(surface);
+  const std::size_t stride = std::max<std::size_t>(1, mesh.vertices.size() / 20000);
+  const double step = 0.5 * field.grey.frame.spacing_mm.minCoeff();
+  std::vector<double> sigmas;
+  for (std::size_t v = 0; v < mesh.vertices.size(); v += stride) {
+    Eigen::Vector3d slope;
+    for (int axis = 0; axis < 3; ++axis) {
+      const Eigen::Vector3d shift = Eigen::Vector3d::Unit(axis) * step;
+      slope[axis] = (sampleSpline(field.grey, field.grey.frame.toIndex(mesh.vertices[v] + shift)) -
+                     sampleSpline(field.grey, field.grey.frame.toIndex(mesh.vertices[v] - shift))) /
+                    (2 * step);
+    }
+    const double contrast = image::sampleLinear(field.contrast, field.grey.frame.toIndex(mesh.vertices[v]), 0.0F);
+    if (slope.norm() > 0) sigmas.push_back(contrast / (slope.norm() * 2.5066282746310002));
+  }
+  if (sigmas.empty()) return 0;
+  std::nth_element(sigmas.begin(), sigmas.begin() + sigmas.size() / 2, sigmas.end());
+  return sigmas[sigmas.size() / 2];
+}
+
+/// Sum of the principal curvatures on a wide stencil, so that it doesn't follow the noise.
+float curvature(const openvdb::tree::ValueAccessor<const openvdb::FloatTree>& phi, const openvdb::Coord& ijk,
+                float voxel_mm) {
+  constexpr int kArm = 2;
+  float sum = -6 * phi.getValue(ijk);
+  for (int axis = 0; axis < 3; ++axis) {
+    openvdb::Coord before = ijk, after = ijk;
+    before[axis] -= kArm;
+    after[axis] += kArm;
+    sum += phi.getValue(before) + phi.getValue(after);
+  }
+  return sum / (kArm * kArm * voxel_mm * voxel_mm);
+}
+
+/// Blur moves the half level of a curved edge towards its centre by sigma²/2 times the curvature (heat equation): moved
+/// back.
+levelset::LevelSet undoCurvatureShift(const levelset::LevelSet& surface, double sigma_mm) {
+  const auto h = static_cast<float>(surface.voxel_mm());
+  const auto strength = static_cast<float>(0.5 * sigma_mm * sigma_mm);
+  const auto& source = surface.grid().vdb->tree();
+  auto grid = surface.grid().vdb->deepCopy();
+  std::vector<openvdb::FloatTree::LeafNodeType*> leaves;
+  grid->tree().getNodes(leaves);
+  core::parallelChunks(
+      static_cast<std::int64_t>(leaves.size()), 32, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+        openvdb::tree::ValueAccessor<const openvdb::FloatTree> phi(source);
+        for (std::int64_t i = first; i < last; ++i) {
+          for (auto voxel = leaves[i]->beginValueOn(); voxel; ++voxel) {
+            if (std::abs(*voxel) > h) continue;  // farther, the stencil leaves the band
+            const float most = 0.3F * h;
+            voxel.setValue(*voxel - std::clamp(strength * curvature(phi, voxel.getCoord(), h), -most, most));
+          }
+        }
+      });
+  return levelset::redistance(levelset::wrap(grid));
+}
+
+levelset::LevelSet clean(const levelset::LevelSet& surface, double dust_mm3, SurfaceReport& report) {
+  using levelset::Components;
+  const auto keep = [&](const levelset::Piece& piece) { return piece.volume_mm3 >= dust_mm3; };
+  const Components solid(surface, Components::Side::Inside);
+  for (const auto& piece : solid.pieces()) {
+    report.components += keep(piece) ? 1 : 0;
+    report.dust_removed += keep(piece) ? 0 : 1;
+    report.dust_mm3 += keep(piece) ? 0 : piece.volume_mm3;
+  }
+  if (report.components == 0) {
+    throw core::Error(core::Exit::DataError, {.what = "every piece of bone is smaller than the dust limit",
+                                              .hint = "lower --dust-mm3 or check the labels"});
+  }
+  const levelset::LevelSet dusted = solid.filtered(keep);
+  const Components hollow(dusted, Components::Side::Outside);
+  const auto stays = [&](const levelset::Piece& piece) { return piece.reaches_border || keep(piece); };
+  for (const auto& piece : hollow.pieces()) report.cavities_filled += stays(piece) ? 0 : 1;
+  return hollow.filtered(stays);
+}
+
+/// Box of the marked voxels in mm, with a margin.
+void worldBox(const std::vector<char>& bone, const image::Frame& frame, Eigen::Vector3d& low, Eigen::Vector3d& high) {
+  Eigen::Vector3i first = frame.size, last = Eigen::Vector3i::Constant(-1);
+  std::size_t at = 0;
+  for (int k = 0; k < frame.size[2]; ++k) {
+    for (int j = 0; j < frame.size[1]; ++j) {
+      for (int i = 0; i < frame.size[0]; ++i, ++at) {
+        if (bone[at] == 0) continue;
+        first = first.cwiseMin(Eigen::Vector3i(i, j, k));
+        last = last.cwiseMax(Eigen::Vector3i(i, j, k));
+      }
+    }
+  }
+  low = Eigen::Vector3d::Constant(1e300);
+  high = -low;
+  for (int c = 0; c < 8; ++c) {
+    Eigen::Vector3d corner;
+    for (int axis = 0; axis < 3; ++axis) corner[axis] = (c >> axis & 1) != 0 ? last[axis] + 2.5 : first[axis] - 2.5;
+    low = low.cwiseMin(frame.toWorld(corner));
+    high = high.cwiseMax(frame.toWorld(corner));
+  }
+}
+
+}  // namespace
+
+std::set<int> boneLabels(const image::Segmentation& segmentation, const std::vector<std::string>& wanted) {
+  std::set<int> present;
+  for (const std::uint16_t v : segmentation.labels.voxels) {
+    if (present.empty() || *present.rbegin() != v) present.insert(v);
+  }
+  present.erase(image::Background);
+  std::set<int> chosen;
+  for (const std::string& name : wanted) {
+    int value = -1;
+    for (const auto& [candidate, known] : segmentation.names) value = known == name ? candidate : value;
+    if (value < 0 && !name.empty() && name.find_first_not_of("0123456789") == std::string::npos && name.size() < 6)
+      value = std::stoi(name);
+    if (present.count(value) == 0) {
+      std::string got;
+      for (const int p : present) {
+        const auto known = segmentation.names.find(p);
+        got += (got.empty() ? "" : ", ") + std::to_string(p) +
+               (known == segmentation.names.end() ? "" : " " + known->second);
+      }
+      throw core::Error(core::Exit::DataError, {.what = "the labels hold no '" + name + "'", .got = got});
+    }
+    chosen.insert(value);
+  }
+  if (!wanted.empty()) return chosen;
+  for (const int value : present) {
+    if (value == image::Cortical || value == image::Cancellous || value >= 10) chosen.insert(value);
+  }
+  if (chosen.empty()) {
+    throw core::Error(core::Exit::DataError, {.what = "the labels hold no bone",
+                                              .expected = "voxels labelled 1, 2, or 10 and above",
+                                              .hint = "segment first, or name the labels with --label"});
+  }
+  return chosen;
+}
+
+levelset::LevelSet boneSurface(const image::LabelVolume& labels, const image::CtVolume* ct,
+                               const SurfaceOptions& options, SurfaceReport& report) {
+  std::vector<char> bone(labels.voxels.size());
+  std::vector<char> is_bone(65536, 0);
+  for (const int value : options.labels) is_bone[value] = 1;
+  std::transform(labels.voxels.begin(), labels.voxels.end(), bone.begin(), [&](std::uint16_t v) { return is_bone[v]; });
+  const EdgeField field = ct != nullptr ? edgesInGreys(bone, *ct) : edgesInLabels(bone, labels.frame);
+  Eigen::Vector3d low, high;
+  worldBox(bone, labels.frame, low, high);
+  levelset::LevelSet surface = levelset::fromFunction(field, low, high, options.voxel_mm);
+  const double sigma = measureBlur(surface, field);
+  report.blur_sigma_mm = ct != nullptr ? sigma : 0;
+  surface = undoCurvatureShift(surface, std::min(sigma, 2 * labels.frame.spacing_mm.maxCoeff()));
+  surface = clean(surface, options.dust_mm3, report);
+  if (!labels.frame.frame_id.empty()) surface.setMeta("frame_id", labels.frame.frame_id);
+  return surface;
+}
+
+}  // namespace osteo::reconstruct
