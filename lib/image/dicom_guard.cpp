@@ -212,7 +212,7 @@ class Walker {
       for (int i = 0; i < count; ++i) value = value << 8 | bytes[at + static_cast<std::size_t>(i)];
       return value;
     };
-    if (size >= 43 && big(0, 4) == 0xff4fff51)  // JPEG 2000: SOC, SIZ (ISO 15444-1 A.5.1)
+    if (size >= 43 && big(0, 4) == 0xff4fff51)  // JPEG 2000: start and size marker (ISO 15444-1 A.5.1)
       return big(8, 4) - big(16, 4) == layout_.columns && big(12, 4) - big(20, 4) == layout_.rows &&
              big(40, 2) == layout_.samples && (bytes[42] & 127u) + 1 <= layout_.allocated;
     if (size < 4 || big(0, 2) != 0xffd8) return true;
