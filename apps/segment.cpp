@@ -5,7 +5,9 @@
 #include "cli/app.h"
 #include "cli/context.h"
 #include "image/io.h"
+#include "mesh/io.h"
 #include "picture/render.h"
+#include "segment/surface_points.h"
 
 namespace osteo {
 namespace {
@@ -32,11 +34,12 @@ void run(cli::Context& ctx) {
   options.fill_mm = ctx.number("fill-mm");
   options.min_part_mm3 = ctx.number("min-part-mm3");
   options.metal_hu = ctx.number("metal-hu");
-  if (ctx.dryRun(3e7 + 30 * voxels)) return;
+  if (ctx.dryRun(3e7 + 24 * voxels)) return;
   image::CtVolume ct = image::readVolume(in);
-  const std::string labels = ctx.output("output"), picture = ctx.output("picture");
+  const std::string labels = ctx.output("output"), points = ctx.output("points"), picture = ctx.output("picture");
   const segment::Result result = segment::segment(ct, options);
   image::writeSegmentation({result.labels, {}}, labels);
+  if (!points.empty()) mesh::writePointCloud(segment::surfacePoints(ct, result.labels), points);
   if (!picture.empty()) draw(ct, result, picture);
   auto& r = ctx.results();
   r["soft_tissue_hu"] = result.calibration.soft_hu;
@@ -46,6 +49,7 @@ void run(cli::Context& ctx) {
   r["cortical_mm3"] = result.cortical_mm3;
   r["cancellous_mm3"] = result.cancellous_mm3;
   r["metal_mm3"] = result.metal_mm3;
+  r["unresolved_cortex_share"] = result.unresolved_cortex;
   r["removed_table_mm3"] = result.removed_table_mm3;
   r["parts"] = nlohmann::json::array();
   for (const segment::Part& part : result.parts) {
@@ -61,7 +65,8 @@ cli::App cli::describe() {
           "labels cortical bone, cancellous bone with marrow, and metal in a CT",
           {{"",
             "labels cortical bone, cancellous bone with marrow, and metal in a CT",
-            {"segment ct.nrrd -o labels.seg.nrrd", "segment ct.nrrd -o labels.seg.nrrd --picture labels.png"},
+            {"segment ct.nrrd -o labels.seg.nrrd",
+             "segment ct.nrrd -o labels.seg.nrrd --points cloud.ply --picture labels.png"},
             {input("ct", {".nrrd", ".nii", ".nii.gz"}, "CT volume in HU"),
              output({".seg.nrrd"}, "labels: 1 cortical, 2 cancellous, 3 metal"),
              number("shift-hu", "HU", 0, {-4096, 4096}, "added to all values first, such as -1024 for raw values"),
@@ -71,6 +76,7 @@ cli::App cli::describe() {
              number("fill-mm", "mm", 20, {0, 60}, "marrow spaces up to this radius are filled"),
              number("min-part-mm3", "mm3", 300, {0, 1e6}, "smaller separate parts are dropped"),
              number("metal-hu", "HU", 2500, {1000, 30000}, "metal begins here").advanced(),
+             outputOption("points", {".ply"}, "point cloud of the surface: position, outward normal, label, HU"),
              picture("slices through the largest part, with and without labels")},
             run}}};
 }

@@ -43,7 +43,7 @@ class Surfaces {
     const double waist = 1 - 0.07 * std::exp(-2 * t * t);
     const double wall = ellipsoidDistance<2>(Vector2d(p[0], p[1]), waist * Vector2d(23, 17));
     const double plate = 14 - 1.6 * std::exp(-3 * rho2);  // concave end plates
-    const double body = smoothMax({wall, p[2] - plate, -p[2] - plate}, 1.2);
+    const double body = smoothMax({wall, p[2] - plate, -p[2] - plate}, 2.0);
     const Lobe pedicle{{15, 19, 5}, {5.5, 11, 7.2}}, lamina{{8.5, 34, 1}, {11, 4.2, 10}, -32},
         transverse{{31, 27, 4}, {18, 4.6, 5.6}, 14}, upper{{14.5, 30, 15}, {6, 5.4, 9}},
         lower{{10.5, 37, -14}, {5.8, 5, 10}};
@@ -52,9 +52,9 @@ class Surfaces {
     for (const double side : {1.0, -1.0}) {
       for (const Lobe& lobe : {pedicle, lamina, transverse, upper, lower}) values[n++] = lobe.at(p, side);
     }
-    const double bone = smoothMin(values, 1.3);
+    const double bone = smoothMin(values, 2.2);
     const double canal = ellipsoidDistance<2>(Vector2d(p[0], p[1] - 22.5), Vector2d(10.5, 8));
-    return smoothMax({bone, -canal}, 1.0);
+    return smoothMax({bone, -canal}, 2.0);
   }
   double s_;
   Warp warp_;
@@ -78,7 +78,7 @@ Anatomy vertebra(const Vertebra& shape, std::uint64_t seed) {
   const double room = 1.5 * shape.asymmetry_mm;
   out.min_mm = s * Vector3d(-49, -18, -25) - Vector3d::Constant(room);
   out.max_mm = s * Vector3d(49, 67, 25) + Vector3d::Constant(room);
-  out.smoothness_mm = 0.45 * s;
+  out.smoothness_mm = 0.6 * s;
   out.defect_centre_mm = s * Vector3d(14, -10, 6);
   out.defect_diameter_mm = 16 * s;
   return out;

@@ -49,6 +49,26 @@ double volume_mm3(const LabelVolume& labels, int value) {
          labels.frame.voxelVolume_mm3();
 }
 
+/// Share of the bone voxels beside background that are not cortical.
+double unresolvedShare(const LabelVolume& labels) {
+  std::int64_t surface = 0, open = 0;
+  for (int k = 1; k + 1 < labels.frame.size[2]; ++k) {
+    for (int j = 1; j + 1 < labels.frame.size[1]; ++j) {
+      for (int i = 1; i + 1 < labels.frame.size[0]; ++i) {
+        const auto label = labels.at(i, j, k);
+        if (label != image::Cortical && label != image::Cancellous) continue;
+        if (labels.at(i - 1, j, k) && labels.at(i + 1, j, k) && labels.at(i, j - 1, k) && labels.at(i, j + 1, k) &&
+            labels.at(i, j, k - 1) && labels.at(i, j, k + 1)) {
+          continue;
+        }
+        ++surface;
+        open += label == image::Cancellous ? 1 : 0;
+      }
+    }
+  }
+  return surface > 0 ? static_cast<double>(open) / static_cast<double>(surface) : 0;
+}
+
 std::vector<Part> listParts(const LabelVolume& bone) {
   const image::Components parts = image::components(bone, image::Connectivity::Corners);
   std::vector<Part> out(parts.voxels.size());
@@ -129,6 +149,18 @@ Result segment(CtVolume& ct, const Options& options) {
     throw core::Error(core::Exit::DataError, {.what = "no bone found",
                                               .expected = fmt::format("parts above {:.0f} HU of at least {:.0f} mm³",
                                                                       result.bone_hu, options.min_part_mm3)});
+  }
+  result.unresolved_cortex = unresolvedShare(result.labels);
+  if (result.unresolved_cortex > 0.3) {
+    core::warn(
+        fmt::format("{:.0f} % of the bone surface shows no dense cortex: it is thinner than the scan resolves, and is "
+                    "labelled cancellous there",
+                    100 * result.unresolved_cortex));
+  }
+  if (ct.frame.spacing_mm.maxCoeff() > 1.5) {
+    core::warn(
+        fmt::format("voxels of {:.2f} mm: thin cortex, diploe and joint spaces below twice that are not resolved",
+                    ct.frame.spacing_mm.maxCoeff()));
   }
   result.parts = listParts(whole);
   progress.advance();

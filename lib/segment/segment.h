@@ -15,7 +15,6 @@ struct Options {
   double min_part_mm3 = 300;  ///< smaller separate parts are dropped
   double metal_hu = 2500;     ///< metal begins here
   double min_metal_mm3 = 60;  ///< smaller bright spots are enamel or calcification
-  bool keep_vessels = false;  ///< leaves contrast-filled vessels in
 };
 
 struct Part {
@@ -26,10 +25,11 @@ struct Part {
 struct Result {
   image::LabelVolume labels;  ///< Cortical, Cancellous, Metal
   Calibration calibration;
-  double bone_hu = 0, cortical_hu = 0, split_hu = 0;
-  double removed_table_mm3 = 0, removed_vessel_mm3 = 0;
+  double bone_hu = 0, split_hu = 0;
+  double removed_table_mm3 = 0;
   std::vector<Part> parts;  ///< separate bones or groups of bones, largest first
   double cortical_mm3 = 0, cancellous_mm3 = 0, metal_mm3 = 0;
+  double unresolved_cortex = 0;  ///< share of the bone surface whose cortex is too thin or porous to show as dense
 };
 
 /// Bone with its marrow space, split into cortical and cancellous, and metal. `ct` in HU; it is shifted in place by
