@@ -19,6 +19,7 @@ namespace {
 
 constexpr double kThickMm = 1.5;        // above: details of bone are lost
 constexpr double kNoImplantMm = 3.0;    // above: no implant is designed on it
+constexpr float kBoneHu = 100;          // below: no bone, whatever the calibration
 constexpr double kOrthoDegrees = 0.01;  // below: rounding of the header's numbers
 constexpr double kRoundDegrees = 0.1;   // below: may be set to right angles
 
@@ -254,6 +255,7 @@ CtVolume resampled(const Intake& intake, const std::vector<float>& voxels, nlohm
 void measureValues(const CtVolume& volume, nlohmann::json& results) {
   const auto [low, high] = std::minmax_element(volume.voxels.begin(), volume.voxels.end());
   if (*low >= 0) core::warn("no value lies below 0: the voxels are probably not HU (an offset of 1024 is common)");
+  if (*high < kBoneHu) core::warn(fmt::format("no value lies above {} HU: there is no bone in view", kBoneHu));
   const Frame& f = volume.frame;
   results.update({{"hu_min", *low},
                   {"hu_max", *high},
