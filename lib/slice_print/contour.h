@@ -3,7 +3,7 @@
 
 namespace osteo::slice_print {
 
-/// The region of `rings` shrunk by each depth (mm; 0 returns it as it is, < 0 grows it), with libpolyclipping in
+/// The region of `rings` shrunk by each depth (mm, ≥ 0; 0 returns it as it is), with libpolyclipping in
 /// nanometres, mitred up to twice the depth. Overlapping rings are united first by the positive rule.
 std::vector<Rings> inset(const Rings& rings, const std::vector<double>& depths_mm);
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kRun = 8;                        // layers sliced by one task, so that neighbours share what they read
 constexpr int kBatch = 16;                     // tasks between two calls of the writer
-constexpr double kContourTolerance_mm = 1e-3;  // outlines are thinned to this before offsets
+constexpr double kContourTolerance_mm = 2e-3;  // outlines are thinned to this before offsets
 constexpr int kThinSamples = 20;
 
 Ring startingNear(Ring ring, const Point& at) {

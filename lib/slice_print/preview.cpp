@@ -54,6 +54,8 @@ void drawScale(picture::Canvas& canvas, const Window& window) {
   double bar_mm = 0.01;
   while (bar_mm * 10 < window.extent_mm / 1.5) bar_mm *= 10;
   const double length_px = bar_mm / window.extent_mm * kPanel_px, y = kPanel_px - 14;
+  const double right = std::max(length_px, 90.0) + 20, top = kPanel_px - 42;
+  canvas.polygon({{{4, top}, {right, top}, {right, kPanel_px - 6}, {4, kPanel_px - 6}}}, {255, 255, 255}, 0.85);
   canvas.line({12, y}, {12 + length_px, y}, kFrame, 3);
   canvas.text(12, kPanel_px - 34, fmt::format("{} mm", bar_mm), kFrame, 2);
 }
