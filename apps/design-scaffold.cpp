@@ -54,7 +54,8 @@ void run(cli::Context& ctx) {
   const double voxel = ctx.given("voxel-mm") ? ctx.number("voxel-mm") : design_scaffold::defaultVoxel_mm(lattice);
   const levelset::LevelSet defect = readShape(ctx.input("defect"), voxel);
   std::optional<levelset::LevelSet> host;
-  if (ctx.given("host")) host = readShape(ctx.input("host"), voxel);
+  constexpr double kHostVoxel_mm = 0.4;  // of a host that comes as a mesh
+  if (ctx.given("host")) host = readShape(ctx.input("host"), std::max(voxel, kHostVoxel_mm));
   const levelset::LevelSet* bone = host ? &*host : nullptr;
   design_scaffold::requireDesignable(defect, bone);
   const double defect_mm3 = levelset::volume_mm3(defect);

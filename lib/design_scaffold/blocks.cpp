@@ -124,15 +124,16 @@ void clampToBand(openvdb::FloatGrid& grid, double band_mm) {
 }
 
 openvdb::FloatGrid::Ptr widen(const openvdb::FloatGrid& grid, double band_mm) {
-  auto wide = openvdb::tools::dilateSdf(grid, layersOf(grid, band_mm), openvdb::tools::NN_FACE_EDGE_VERTEX);
+  auto wide = openvdb::tools::dilateSdf(grid, layersOf(grid, std::max(0.0, band_mm - grid.background())),
+                                        openvdb::tools::NN_FACE_EDGE);
   clampToBand(*wide, band_mm);
   return wide;
 }
 
-openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm) {
+openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm, double known_mm) {
   auto copy = grid.deepCopy();
-  openvdb::tools::dilateActiveValues(copy->tree(), layersOf(grid, band_mm), openvdb::tools::NN_FACE_EDGE_VERTEX,
-                                     openvdb::tools::IGNORE_TILES);
+  const int layers = layersOf(grid, std::max(0.0, band_mm - known_mm));
+  openvdb::tools::dilateActiveValues(copy->tree(), layers, openvdb::tools::NN_FACE_EDGE, openvdb::tools::IGNORE_TILES);
   auto swept = openvdb::tools::sdfToSdf(*copy);
   clampToBand(*swept, band_mm);
   return swept;

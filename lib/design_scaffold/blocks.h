@@ -35,8 +35,9 @@ openvdb::FloatGrid::Ptr gridFromFunction(const openvdb::CoordBBox& box, double v
 /// True distances beyond those that a level set has, out to band_mm on both sides (fast sweeping, Zhao, Math Comp 74,
 /// 2005, as in OpenVDB); those it has stay as they are.
 openvdb::FloatGrid::Ptr widen(const openvdb::FloatGrid& grid, double band_mm);
-/// The same when the values are no distances: all but those next to the zero level are made anew.
-openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm);
+/// The same when the values are no distances: all but those next to the zero level are made anew. Voxels nearer to the
+/// zero level than known_mm are active already.
+openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm, double known_mm);
 
 /// Values beyond ± band_mm become ± band_mm and inactive.
 void clampToBand(openvdb::FloatGrid& grid, double band_mm);

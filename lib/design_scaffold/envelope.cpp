@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/progress.h"
 #include "design_scaffold/blocks.h"
 #include "levelset/components.h"
 
@@ -23,15 +24,38 @@ constexpr double kSeam_voxels = 2.0;
 // Farther from the host than this nothing counts as facing it.
 constexpr double kNear_mm = 3.0;
 
+// Skin and slivers are worked out on voxels no finer than this.
+constexpr double kField_mm = 0.4;
+
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct Region {
-  openvdb::CoordBBox box;  // of the defect's voxels, with a margin
+  openvdb::CoordBBox box;
   double voxel_mm = 0;
   Eigen::Vector3d point(const openvdb::Coord& ijk) const {
     return Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z()) * voxel_mm;
   }
 };
+
+Region regionOf(const LevelSet& level_set, double voxel_mm, double margin_mm) {
+  Eigen::Vector3i min, max;
+  level_set.activeBox(min, max);
+  const double scale = level_set.voxel_mm() / voxel_mm, margin = margin_mm / voxel_mm;
+  Region region;
+  region.voxel_mm = voxel_mm;
+  for (int axis = 0; axis < 3; ++axis) {
+    region.box.min()[axis] = static_cast<int>(std::floor(min[axis] * scale - margin));
+    region.box.max()[axis] = static_cast<int>(std::ceil(max[axis] * scale + margin));
+  }
+  return region;
+}
+
+double insideVolume_mm3(const LevelSet& level_set) {
+  const levelset::Components inside(level_set, levelset::Components::Side::Inside);
+  double volume = 0;
+  for (const auto& piece : inside.pieces()) volume += piece.volume_mm3;
+  return volume;
+}
 
 LevelSet evaluate(const Region& region, double band_mm, const std::function<VoxelFunction()>& make) {
   return levelset::wrap(gridFromFunction(region.box, region.voxel_mm, band_mm, make));
@@ -43,7 +67,7 @@ LevelSet moved(const LevelSet& level_set, double outward_mm, double band_mm) {
   const auto shift = static_cast<float>(outward_mm);
   openvdb::tools::foreach (copy->beginValueAll(),
                            [shift](const openvdb::FloatGrid::ValueAllIter& value) { value.setValue(*value - shift); });
-  return levelset::wrap(sweep(*copy, band_mm));
+  return levelset::wrap(sweep(*copy, band_mm, level_set.grid().vdb->background() - std::abs(outward_mm)));
 }
 
 /// The host within `margin_mm` of the defect's box, in a band wide enough for clearance, rim and gap measures.
@@ -56,19 +80,18 @@ LevelSet hostAround(const LevelSet& host, const Region& region, double band_mm) 
   return levelset::wrap(widen(*part, band_mm));
 }
 
-/// The largest piece of what is thicker than kThinnest_mm, and what borders it.
-LevelSet pruned(const LevelSet& defect, const std::optional<LevelSet>& host, const Region& region, Envelope& envelope) {
+/// The largest piece of what is thicker than kThinnest_mm once the host is clear.
+LevelSet thickCore(const LevelSet& defect, const Region& region, Envelope& envelope) {
   const double shrink = 0.5 * kThinnest_mm, band = 3 * region.voxel_mm;
-  const auto body = [&]() -> VoxelFunction {
+  const LevelSet whole = evaluate(region, shrink + band, [&]() -> VoxelFunction {
     auto in_defect = std::make_shared<Sampler>(defect);
-    auto in_host = host ? std::make_shared<Sampler>(*host) : nullptr;
+    auto in_host = envelope.host ? std::make_shared<Sampler>(*envelope.host) : nullptr;
     return [=, &region, &envelope](const openvdb::Coord& ijk) {
       const Eigen::Vector3d p = region.point(ijk);
       return std::max((*in_defect)(p), in_host ? envelope.clearance_mm - (*in_host)(p) : -kInfinity);
     };
-  };
-  const LevelSet whole = evaluate(region, shrink + band, body);
-  const LevelSet thick = moved(whole, -shrink, band);
+  });
+  const LevelSet thick = moved(levelset::wrap(sweep(*whole.grid().vdb, shrink + band, 0)), -shrink, band);
   const levelset::Components parts(thick, levelset::Components::Side::Inside);
   if (parts.pieces().empty())
     throw core::Error(
@@ -79,17 +102,25 @@ LevelSet pruned(const LevelSet& defect, const std::optional<LevelSet>& host, con
   const auto largest = std::max_element(parts.pieces().begin(), parts.pieces().end(),
                                         [](const auto& a, const auto& b) { return a.volume_mm3 < b.volume_mm3; });
   envelope.pieces_removed = static_cast<int>(parts.pieces().size()) - 1;
-  const LevelSet core = parts.filtered([&](const levelset::Piece& piece) { return &piece == &*largest; }, false);
-  const double reach = kReach * shrink;
-  const LevelSet near = levelset::wrap(sweep(*core.grid().vdb, reach + band));
-  const LevelSet kept = evaluate(region, band, [&]() -> VoxelFunction {
+  return parts.filtered([&](const levelset::Piece& piece) { return &piece == &*largest; }, false);
+}
+
+/// The defect without what lies too far from its thick core.
+LevelSet pruned(const LevelSet& defect, const Region& region, Envelope& envelope) {
+  const double reach = kReach * 0.5 * kThinnest_mm + envelope.clearance_mm, band = 3 * region.voxel_mm;
+  const LevelSet core = thickCore(defect, region, envelope);
+  const LevelSet near = levelset::wrap(sweep(*core.grid().vdb, reach + band, band));
+  const Region own = regionOf(defect, defect.voxel_mm(), 4 * defect.voxel_mm());
+  const LevelSet kept = evaluate(own, 3 * own.voxel_mm, [&]() -> VoxelFunction {
     auto in_defect = std::make_shared<Sampler>(defect), to_core = std::make_shared<Sampler>(near);
-    return [=, &region](const openvdb::Coord& ijk) {
-      const Eigen::Vector3d p = region.point(ijk);
+    return [=, &own](const openvdb::Coord& ijk) {
+      const Eigen::Vector3d p = own.point(ijk);
       return std::max((*in_defect)(p), (*to_core)(p)-reach);
     };
   });
-  return levelset::wrap(widen(*kept.grid().vdb, kNear_mm));
+  envelope.slivers_removed_mm3 = insideVolume_mm3(defect) - insideVolume_mm3(kept);
+  // Finer grids are evaluated voxel by voxel anyway; on coarse ones the wide band tells which blocks lie outside.
+  return own.voxel_mm < kField_mm ? kept : levelset::wrap(widen(*kept.grid().vdb, kNear_mm));
 }
 
 /// Negative where the body is to be solid: shallower than the skin under the surface of defect and host together.
@@ -104,9 +135,11 @@ LevelSet skinOf(const Envelope& envelope, const Region& region, const Fit& fit, 
   });
   const LevelSet body = moved(moved(both, seam, seam + band), -seam, fit.skin_mm + band);
   return evaluate(region, band, [&]() -> VoxelFunction {
-    auto in_body = std::make_shared<Sampler>(body), in_host = std::make_shared<Sampler>(*envelope.host);
+    auto in_defect = std::make_shared<Sampler>(envelope.defect), in_body = std::make_shared<Sampler>(body),
+         in_host = std::make_shared<Sampler>(*envelope.host);
     return [=, &region, &fit](const openvdb::Coord& ijk) {
       const Eigen::Vector3d p = region.point(ijk);
+      if ((*in_defect)(p) > 2 * voxel) return band;
       double skin = -(*in_body)(p)-fit.skin_mm;
       if (fit.skin == Skin::Outer && skin < 0.5 * voxel) {
         const Eigen::Vector3d out = (p - centre_mm).normalized();
@@ -118,40 +151,25 @@ LevelSet skinOf(const Envelope& envelope, const Region& region, const Fit& fit, 
   });
 }
 
-Region regionOf(const LevelSet& level_set, double margin_mm) {
-  Region region;
-  region.voxel_mm = level_set.voxel_mm();
-  Eigen::Vector3i min, max;
-  level_set.activeBox(min, max);
-  region.box = openvdb::CoordBBox(openvdb::Coord(min.x(), min.y(), min.z()), openvdb::Coord(max.x(), max.y(), max.z()));
-  region.box.expand(static_cast<int>(std::ceil(margin_mm / region.voxel_mm)));
-  return region;
-}
-
-double insideVolume_mm3(const LevelSet& level_set) {
-  const levelset::Components inside(level_set, levelset::Components::Side::Inside);
-  double volume = 0;
-  for (const auto& piece : inside.pieces()) volume += piece.volume_mm3;
-  return volume;
-}
-
 }  // namespace
 
 Envelope makeEnvelope(const LevelSet& defect, const LevelSet* host, const Fit& fit) {
   if (defect.empty())
     throw core::Error(core::Exit::DataError, {.what = "the defect is empty", .expected = "a level set with an inside"});
-  const double voxel = defect.voxel_mm();
+  const double voxel = std::max(defect.voxel_mm(), kField_mm);
   const double band = std::max({kNear_mm, fit.clearance_mm + 3 * voxel,
                                 fit.skin == Skin::Rim ? fit.clearance_mm + fit.rim_mm + voxel : 0.0}) +
                       voxel;
-  const Region region = regionOf(defect, host ? band + fit.skin_mm + (kSeam_voxels + 4) * voxel : 4 * voxel);
+  const Region region = regionOf(defect, voxel, host ? band + fit.skin_mm + (kSeam_voxels + 4) * voxel : 4 * voxel);
+  core::Progress progress("fit to the host", 3);
   Envelope envelope;
   envelope.clearance_mm = host ? fit.clearance_mm : 0.0;
   if (host) envelope.host = hostAround(*host, region, band);
-  envelope.defect = pruned(defect, envelope.host, region, envelope);
-  envelope.slivers_removed_mm3 = insideVolume_mm3(defect) - insideVolume_mm3(envelope.defect);
+  progress.advance();
+  envelope.defect = pruned(defect, region, envelope);
+  progress.advance();
   if (host && fit.skin_mm > 0) {
-    const Region whole = regionOf(*host, 0);
+    const Region whole = regionOf(*host, host->voxel_mm(), 0);
     envelope.skin = skinOf(envelope, region, fit, 0.5 * (whole.point(whole.box.min()) + whole.point(whole.box.max())));
   }
   return envelope;

@@ -49,6 +49,7 @@ class Composer {
     if (body.envelope_mm(centre) > diagonal + band_) return false;
     auto outer = std::make_unique<Padded>(), material = std::make_unique<Padded>();
     fill(body, lowest, *outer, *material, sums);
+    if (*std::min_element(outer->begin(), outer->end()) >= band_) return false;
     std::size_t n = 0;
     for (int x = 1; x <= kBlock; ++x)
       for (int y = 1; y <= kBlock; ++y)
