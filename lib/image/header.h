@@ -14,11 +14,12 @@ int bytesOf(Component component);
 const char* nameOf(Component component);  ///< "int16", …
 
 /// The header of a volume file as it is stored, before its geometry is judged. Voxels lie in `data_path` from
-/// `file_offset` on (then, after decompression, `stream_skip` bytes further), x fastest.
+/// `file_offset` on, x fastest.
 struct Header {
   std::string path, data_path;
-  std::int64_t file_offset = 0, stream_skip = 0;
-  bool gzip = false, big_endian = false, from_end = false;  ///< from_end: the voxels are the last bytes of the file
+  std::int64_t file_offset = 0;
+  bool gzip = false, from_end = false;  ///< from_end: the voxels are the last bytes of the file
+  bool big_endian = false;              ///< of a NIfTI file; NRRD is turned by its reader
   Component component = Component::Int16;
   int dimension = 3, channels = 1;
   Eigen::Vector3i size = Eigen::Vector3i::Zero();

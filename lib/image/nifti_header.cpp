@@ -134,7 +134,7 @@ Header parseNifti(const std::string& path) {
   const double offset = double{field<float>(bytes, 108, swap)};
   if (!(offset >= kHeaderBytes && offset < 1e9))
     refuse(path, "impossible voxel offset in the NIfTI header", "352 or more", fmt::format("{}", offset));
-  (header.gzip ? header.stream_skip : header.file_offset) = static_cast<std::int64_t>(offset);
+  if (!header.gzip) header.file_offset = static_cast<std::int64_t>(offset);
   const double slope = double{field<float>(bytes, 112, swap)}, intercept = double{field<float>(bytes, 116, swap)};
   if (slope != 0 && std::isfinite(slope) && std::isfinite(intercept)) {
     header.slope = slope;

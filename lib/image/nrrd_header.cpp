@@ -242,7 +242,6 @@ void locateData(const Fields& fields, std::int64_t header_end, Header& header) {
   header.gzip = encoding == "gzip" || encoding == "gz";
   if (!header.gzip && encoding != "raw")
     refuse(header.path, "unsupported encoding in the NRRD header", "raw or gzip", encoding.empty() ? "none" : encoding);
-  header.big_endian = get("endian") == "big";
   const auto lines = whole(get("lineskip")).value_or(0), bytes = whole(get("byteskip")).value_or(0);
   if (lines != 0 || bytes < -1 || (bytes == -1 && header.gzip))
     refuse(header.path, "unsupported skipping in the NRRD header", "no line skip, byte skip from -1 on",
@@ -262,7 +261,7 @@ void locateData(const Fields& fields, std::int64_t header_end, Header& header) {
       refuse(header.path, "the data file that the header names is missing", data, "no such file",
              "keep header and data file in one folder");
   }
-  if (bytes > 0) (header.gzip ? header.stream_skip : header.file_offset) += bytes;
+  if (bytes > 0 && !header.gzip) header.file_offset += bytes;
 }
 
 }  // namespace
