@@ -9,12 +9,13 @@ namespace osteo::simulate {
 namespace {
 
 constexpr std::int64_t kBlocks = 64;       // of layers, enough for any thread count; never depends on it
+constexpr std::int64_t kLeastBlock = 2048;  // elements worth a task
 constexpr std::int64_t kNodeChunk = 4096;  // nodes per partial sum
 
 }  // namespace
 
 Operator::Operator(const VoxelModel& model) : model_(model), stride_((model.nodes + kPadding + 7) / 8 * 8) {
-  const std::int64_t target = std::max<std::int64_t>(1, model.elements / kBlocks);
+  const std::int64_t target = std::max(kLeastBlock, model.elements / kBlocks);
   block_start_.push_back(0);
   std::int64_t elements = 0;
   for (std::size_t k = 0; k + 1 < model.layer_start.size(); ++k) {

@@ -126,7 +126,7 @@ TEST_CASE("a cube under strain: uniaxial, ends fixed, confined") {
 
 TEST_CASE("cantilever of the figures, converging to Timoshenko") {
   // 100 long (x), 10 deep (z), one cube wide; force 20·h N with half weights on the top and bottom tip nodes.
-  const std::pair<int, double> expected[] = {{2, 0.35363466}, {4, 0.38873413}, {5, 0.39348765}, {10, 0.40008396}, {20, 0.40181044}};
+  const std::pair<int, double> expected[] = {{2, 0.35363466}, {4, 0.38873413}, {5, 0.39348765}, {10, 0.40008396}, {20, 0.40181044}};  // tip, mm
   for (const auto& [n, tip] : expected) {
     const double h = 10.0 / n;
     const auto model = buildModel(box({10 * n, 1, n}, Eigen::Vector3d::Constant(h)), law(2e5));
@@ -141,7 +141,7 @@ TEST_CASE("cantilever of the figures, converging to Timoshenko") {
     for (int k = 0; k <= n; ++k)
       for (int j = 0; j <= 1; ++j)
         force[2 * K.stride() + model.nodeAt(10 * n, j, k)] = 20 * h * (k == 0 || k == n ? 0.5 : 1) / weights;
-    solve(K, force, fixed, {1e-10, 50000}, u);
+    solve(K, force, fixed, {1e-8, 50000}, u);
     for (int k = 0; k <= n; ++k)
       for (int j = 0; j <= 1; ++j) mean += u[2 * K.stride() + model.nodeAt(10 * n, j, k)] / (2 * (n + 1));
     CHECK(mean == Approx(tip).epsilon(1e-6));
