@@ -52,10 +52,12 @@ void dropShells(LabelVolume& mask, const image::CtVolume& ct, double& removed_mm
         if (id == 0) continue;
         for (int d = 0; d < 3; ++d) {
           for (int side = -1; side <= 1; side += 2) {
-            const Vector3i next = v + side * Vector3i::Unit(d), far = v + side * reach[d] * Vector3i::Unit(d);
+            const Vector3i next = v + side * Vector3i::Unit(d);
+            const Vector3i far =
+                (v + side * reach[d] * Vector3i::Unit(d)).cwiseMax(0).cwiseMin(frame.size - Vector3i::Ones());
             if (!mask.contains(next[0], next[1], next[2]) || mask.at(next[0], next[1], next[2])) continue;
             surface[static_cast<std::size_t>(id - 1)] += 1;
-            if (mask.contains(far[0], far[1], far[2]) && ct.at(far[0], far[1], far[2]) < -500) {
+            if (ct.at(far[0], far[1], far[2]) < -500) {
               bare[static_cast<std::size_t>(id - 1)] += 1;
             }
           }
@@ -65,7 +67,7 @@ void dropShells(LabelVolume& mask, const image::CtVolume& ct, double& removed_mm
   }
   for (std::size_t i = 0; i < mask.voxels.size(); ++i) {
     const std::int32_t id = parts.ids.voxels[i];
-    if (id == 0 || bare[static_cast<std::size_t>(id - 1)] < 0.5 * surface[static_cast<std::size_t>(id - 1)]) continue;
+    if (id == 0 || bare[static_cast<std::size_t>(id - 1)] < 0.4 * surface[static_cast<std::size_t>(id - 1)]) continue;
     mask.voxels[i] = 0;
     removed_mm3 += frame.voxelVolume_mm3();
   }

@@ -170,7 +170,16 @@ LabelVolume corticalMask(const LabelVolume& whole, const CtVolume& ct, double sp
     const std::int32_t id = parts.ids.voxels[voxel];
     if (id > 0 && !reaches[static_cast<std::size_t>(id - 1)]) dense.voxels[voxel] = 0;
   });
-  return dense;
+  LabelVolume cortical = dense;
+  forVoxels(whole.frame, [&](int i, int j, int k, std::size_t voxel) {
+    if (!whole.voxels[voxel] || dense.voxels[voxel] || !onSurface(whole, i, j, k)) return;
+    const auto covers = [&](int a, int b, int c) { return dense.contains(a, b, c) && dense.at(a, b, c); };
+    if (covers(i - 1, j, k) || covers(i + 1, j, k) || covers(i, j - 1, k) || covers(i, j + 1, k) ||
+        covers(i, j, k - 1) || covers(i, j, k + 1)) {
+      cortical.voxels[voxel] = 1;
+    }
+  });
+  return cortical;
 }
 
 }  // namespace osteo::segment

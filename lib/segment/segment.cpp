@@ -44,6 +44,14 @@ double otsu(const CtVolume& ct, const LabelVolume& bone, double low, double high
   return low + at * width;
 }
 
+/// What of a mask lies more than 15 mm from metal, whose streaks are no bone.
+LabelVolume awayFrom(const LabelVolume& metal, const LabelVolume& mask) {
+  const LabelVolume near = image::dilate(metal, 15.0);
+  LabelVolume out = mask;
+  for (std::size_t v = 0; v < out.voxels.size(); ++v) out.voxels[v] = mask.voxels[v] && !near.voxels[v] ? 1 : 0;
+  return out;
+}
+
 double volume_mm3(const LabelVolume& labels, int value) {
   return static_cast<double>(std::count(labels.voxels.begin(), labels.voxels.end(), value)) *
          labels.frame.voxelVolume_mm3();
@@ -134,7 +142,7 @@ Result segment(CtVolume& ct, const Options& options) {
   progress.advance();
   LabelVolume whole = wholeBone(dense, ct, options);
   progress.advance();
-  result.split_hu = otsu(ct, whole, result.calibration.soft_hu, 2000);
+  result.split_hu = otsu(ct, awayFrom(metal, whole), result.calibration.soft_hu, 1800);
   const LabelVolume cortical = corticalMask(whole, ct, result.split_hu);
   progress.advance();
   result.labels = LabelVolume(ct.frame);

@@ -29,10 +29,11 @@ void keepSeeded(image::LabelVolume& mask, const image::CtVolume& ct, double seed
 /// them, where the voxel opposite to that one is soft: dense cortex looks thicker than it is by a low threshold.
 void peelToHalfway(image::LabelVolume& mask, const image::CtVolume& ct, double soft_hu);
 
-/// Drops parts that look like a table's shell: more than half of their surface lies within 3 mm of air.
+/// Drops parts that look like a table's shell: at least 40 % of their surface lies within 3 mm of air.
 void dropShells(image::LabelVolume& mask, const image::CtVolume& ct, double& removed_mm3);
 
-/// Cortical bone inside the whole-bone mask (Buie et al., Bone 41, 505, 2007): dense voxels connected with the surface.
+/// Cortical bone inside the whole-bone mask (Buie et al., Bone 41, 505, 2007): dense voxels connected with the surface,
+/// and the voxels of partial volume that cover them.
 image::LabelVolume corticalMask(const image::LabelVolume& whole, const image::CtVolume& ct, double split_hu);
 
 }  // namespace osteo::segment
