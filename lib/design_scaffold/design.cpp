@@ -132,7 +132,7 @@ double estimatedBytes(double defect_mm3, const Lattice& lattice, double voxel_mm
   const double voxels = defect_mm3 / std::pow(voxel_mm, 3);
   const double triangles = kTrianglesPerVoxelFace * lattice.area_per_mm() * defect_mm3 / (voxel_mm * voxel_mm);
   return 3e8 + kGrids * kLeafWaste * kBytesPerVoxel * voxels + kBytesPerTriangle * triangles +
-         21 * std::min<double>(kWindow, 4 * voxels);
+         29 * std::min<double>(kWindow, 4 * voxels);
 }
 
 void requireMemory(double defect_mm3, const Lattice& lattice, double voxel_mm) {

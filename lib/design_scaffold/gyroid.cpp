@@ -144,7 +144,8 @@ double volumeFraction(Kind kind, double t) {
 }
 
 double isoValue(Kind kind, double volume_fraction) {
-  if (!(volume_fraction >= kMinFraction && volume_fraction <= kMaxFraction))
+  constexpr double kRounding = 1e-9;
+  if (!(volume_fraction >= kMinFraction - kRounding && volume_fraction <= kMaxFraction + kRounding))
     throw core::Error(core::Exit::Usage, {.what = "no gyroid has this volume fraction",
                                           .expected = fmt::format("{} to {}", kMinFraction, kMaxFraction),
                                           .got = fmt::format("{}", volume_fraction),

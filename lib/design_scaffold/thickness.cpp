@@ -30,50 +30,74 @@ struct Window {
 
 constexpr float kFar = 1e9F;
 
-/// Lower envelope of parabolas along one line (Felzenszwalb & Huttenlocher 2012); `values` are squared distances.
-void lineTransform(std::vector<float>& values, std::vector<int>& site, std::vector<float>& border,
-                   std::vector<float>& result) {
-  const int n = static_cast<int>(values.size());
-  int last = -1;
-  const auto crossing = [&](int q, int r) {
+/// One line of samples with room for its lower envelope of parabolas.
+struct Line {
+  std::vector<float> values, border, result;
+  std::vector<std::int32_t> nearest, nearest_result;
+  std::vector<int> site;
+  explicit Line(std::size_t n) : values(n), border(n + 1), result(n), nearest(n), nearest_result(n), site(n) {}
+
+  /// Squared distances along the line (Felzenszwalb & Huttenlocher 2012), and whose they are.
+  void transform() {
+    const int n = static_cast<int>(values.size());
+    int last = -1;
+    for (int q = 0; q < n; ++q) {
+      if (values[q] >= kFar) continue;
+      while (last >= 0 && crossing(q, site[last]) <= border[last]) --last;
+      border[last + 1] = last < 0 ? -kFar : crossing(q, site[last]);
+      site[++last] = q;
+    }
+    if (last < 0) return;
+    for (int q = 0, s = 0; q < n; ++q) {
+      while (s < last && border[s + 1] < static_cast<float>(q)) ++s;
+      const auto step = static_cast<float>(q - site[s]);
+      result[q] = step * step + values[site[s]];
+      nearest_result[q] = nearest[site[s]];
+    }
+    values.swap(result);
+    nearest.swap(nearest_result);
+  }
+
+ private:
+  float crossing(int q, int r) const {
     return (values[q] + static_cast<float>(q) * q - values[r] - static_cast<float>(r) * r) /
            (2.0F * static_cast<float>(q - r));
-  };
-  for (int q = 0; q < n; ++q) {
-    if (values[q] >= kFar) continue;
-    while (last >= 0 && crossing(q, site[last]) <= border[last]) --last;
-    border[last + 1] = last < 0 ? -kFar : crossing(q, site[last]);
-    site[++last] = q;
   }
-  if (last < 0) return;
-  for (int q = 0, s = 0; q < n; ++q) {
-    while (s < last && border[s + 1] < static_cast<float>(q)) ++s;
-    const auto step = static_cast<float>(q - site[s]);
-    result[q] = step * step + values[site[s]];
-  }
-  values = result;
-}
+};
 
-/// Squared distances in voxels to the nearest sample that is zero on entry; the others must be kFar.
-void squaredDistances(const Window& window, std::vector<float>& field) {
-  for (int axis = 0; axis < 3; ++axis) {
-    const int u = axis == 0 ? 1 : 0, v = axis == 2 ? 1 : 2;
-    core::parallelFor(window.size[v], [&](std::int64_t slice) {
-      const auto n = static_cast<std::size_t>(window.size[axis]);
-      std::vector<float> line(n), border(n + 1), result(n);
-      std::vector<int> site(n);
-      Eigen::Vector3i index;
-      index[v] = static_cast<int>(slice);
-      for (index[u] = 0; index[u] < window.size[u]; ++index[u]) {
-        for (index[axis] = 0; index[axis] < window.size[axis]; ++index[axis])
-          line[index[axis]] = field[window.at(index[0], index[1], index[2])];
-        lineTransform(line, site, border, result);
-        for (index[axis] = 0; index[axis] < window.size[axis]; ++index[axis])
-          field[window.at(index[0], index[1], index[2])] = line[index[axis]];
-      }
-    });
+/// Squared distances in voxels to the nearest sample that is zero on entry (the others must be kFar), and its number.
+struct DistanceField {
+  std::vector<float> squared;
+  std::vector<std::int32_t> nearest;
+
+  explicit DistanceField(const Window& window)
+      : squared(static_cast<std::size_t>(window.count())), nearest(static_cast<std::size_t>(window.count())) {}
+
+  void transform(const Window& window) {
+    std::iota(nearest.begin(), nearest.end(), 0);
+    for (int axis = 0; axis < 3; ++axis) {
+      const int u = axis == 0 ? 1 : 0, v = axis == 2 ? 1 : 2;
+      core::parallelFor(window.size[v], [&](std::int64_t slice) {
+        Line line(static_cast<std::size_t>(window.size[axis]));
+        Eigen::Vector3i index;
+        index[v] = static_cast<int>(slice);
+        for (index[u] = 0; index[u] < window.size[u]; ++index[u]) {
+          for (int& i = index[axis] = 0; i < window.size[axis]; ++i) {
+            const std::size_t n = window.at(index[0], index[1], index[2]);
+            line.values[i] = squared[n];
+            line.nearest[i] = nearest[n];
+          }
+          line.transform();
+          for (int& i = index[axis] = 0; i < window.size[axis]; ++i) {
+            const std::size_t n = window.at(index[0], index[1], index[2]);
+            squared[n] = line.values[i];
+            nearest[n] = line.nearest[i];
+          }
+        }
+      });
+    }
   }
-}
+};
 
 /// Calls f(sample) for all samples of the window, in parallel over slices; f gets i, j, k and the sample's number.
 template <class F>
@@ -163,20 +187,22 @@ Window windowOf(const levelset::LevelSet& solid, const Envelope& envelope) {
 /// core.
 std::vector<float> sphereRadii(const Window& window, const std::vector<std::uint8_t>& phases,
                                const std::vector<float>& distance) {
-  std::vector<float> to_border(phases.size()), to_other(phases.size()), radii(phases.size(), 0.0F);
-  forSamples(window, [&](int, int, int, std::size_t n) { to_border[n] = phases[n] == Outside ? 0 : kFar; });
-  squaredDistances(window, to_border);
+  DistanceField border(window), other(window);
+  std::vector<float> radii(phases.size(), 0.0F);
+  forSamples(window, [&](int, int, int, std::size_t n) { border.squared[n] = phases[n] == Outside ? 0 : kFar; });
+  border.transform(window);
   for (const Phase phase : {Wall, Pore}) {
-    forSamples(window,
-               [&](int, int, int, std::size_t n) { to_other[n] = (distance[n] < 0) == (phase == Wall) ? kFar : 0; });
-    squaredDistances(window, to_other);
     forSamples(window, [&](int, int, int, std::size_t n) {
-      if (phases[n] != phase) return;
-      // Next to the surface the level set knows better than the voxels; deeper, half a voxel lies beyond the last
-      // sample.
-      const float own = std::abs(distance[n]);
-      const float radius = own < 2 ? own : std::sqrt(to_other[n]) - 0.5F;
-      if (radius <= std::sqrt(to_border[n]) + 0.5F && to_other[n] < kFar) radii[n] = radius;
+      other.squared[n] = (distance[n] < 0) == (phase == Wall) ? kFar : 0;
+    });
+    other.transform(window);
+    forSamples(window, [&](int, int, int, std::size_t n) {
+      if (phases[n] != phase || other.squared[n] >= kFar) return;
+      // The nearest sample beyond the surface knows how far beyond it lies; next to the surface the sample itself knows
+      // best.
+      const float own = std::abs(distance[n]), beyond = std::abs(distance[other.nearest[n]]);
+      const float radius = own < 2 ? own : std::sqrt(other.squared[n]) - beyond;
+      if (radius <= std::sqrt(border.squared[n]) + 0.5F) radii[n] = radius;
     });
   }
   return radii;
