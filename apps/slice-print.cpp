@@ -67,7 +67,7 @@ nlohmann::json rows(const Eigen::Matrix4d& matrix) {
 void report(Context& ctx, const sp::Part& part, const sp::Settings& settings, const sp::Totals& totals) {
   const sp::Machine machine{ctx.number("scan-speed-mm-s"), ctx.number("jump-speed-mm-s"), ctx.number("recoat-s")};
   const double part_mm3 = part.volume_mm3(), thin_percent = 100 * totals.thin_share;
-  const Eigen::Vector3d size = part.size_mm();
+  const Eigen::Vector3d& size = part.size_mm();
   nlohmann::json& results = ctx.results();
   results = {{"sliced_from", part.isMesh() ? "mesh" : "level set"},
              {"machine_from_lps", rows(part.machineFromLps())},

@@ -19,7 +19,8 @@ void keepBetween(const Ring& ring, std::size_t first, std::size_t last, double t
   while (!spans.empty()) {
     const auto [from, to] = spans.back();
     spans.pop_back();
-    const Point a = ring[from % n], along = ring[to % n] - a;
+    const Point& a = ring[from % n];
+    const Point along = ring[to % n] - a;
     const double length2 = along.squaredNorm();
     double farthest = tolerance * tolerance;
     std::size_t split = 0;
@@ -70,7 +71,7 @@ Stack stackOver(double height_mm, double layer_mm) {
 double signedArea_mm2(const Ring& ring) {
   if (ring.empty()) return 0;
   double twice = 0;
-  const Point base = ring[0];
+  const Point& base = ring[0];
   for (std::size_t i = 1; i + 1 < ring.size(); ++i) {
     const Point u = ring[i] - base, v = ring[i + 1] - base;
     twice += u.x() * v.y() - u.y() * v.x();

@@ -76,7 +76,7 @@ Window closeUp(const Layer& layer, const Settings& settings, const Window& whole
 
 // Drawn in LPS, where the picture's axes are true, with the build direction upwards.
 picture::Canvas drawPart(const Layer& layer, mesh::TriangleMesh mesh, const Part& part, const Settings& settings) {
-  const Eigen::Vector3d size = part.size_mm();
+  const Eigen::Vector3d& size = part.size_mm();
   const double z = layer.top_mm - settings.layer_mm / 2, margin = 0.06 * size.head<2>().maxCoeff();
   const double x0 = -margin, x1 = size.x() + margin, y0 = -margin, y1 = size.y() + margin;
   mesh::TriangleMesh plane{{{x0, y0, z}, {x1, y0, z}, {x1, y1, z}, {x0, y1, z}}, {{0, 1, 2}, {0, 2, 3}}};
