@@ -55,13 +55,26 @@ void keepLabel(const Scene& scene, const Region& region, Selection& selection) {
   keepIf(scene, selection, [&](std::int64_t n, const Vector3d&) { return touched[n] != 0; });
 }
 
+/// The part of a level set within `margin_mm` of the model: growing a whole skull for one implant would take a minute.
+levelset::LevelSet aroundModel(const Scene& scene, const levelset::LevelSet& other, double margin_mm) {
+  const ModelBox box = modelBox(scene.model);
+  const double voxel = other.voxel_mm();
+  const Eigen::Vector3i low = ((box.min_mm.array() - margin_mm) / voxel).floor().cast<int>();
+  const Eigen::Vector3i high = ((box.max_mm.array() + margin_mm) / voxel).ceil().cast<int>();
+  image::Frame frame;
+  frame.size = high - low + Eigen::Vector3i::Ones();
+  frame.spacing_mm = Vector3d::Constant(voxel);
+  frame.origin_mm = low.cast<double>() * voxel;
+  return levelset::fromSamples(levelset::sampleOnto(other, frame).voxels, low, frame.size, voxel);
+}
+
 void keepNear(const Scene& scene, const Region::Near& near, Selection& selection) {
   levelset::LevelSet other = scene.level_set(near.level_set);
   double distance = near.distance_mm;
   // Distances are true only within the narrow band: beyond, the surface is moved outwards first.
   const double band = (levelset::kHalfWidth_voxels - 1) * other.voxel_mm();
   if (distance > band) {
-    other = levelset::offset(other, distance);
+    other = levelset::offset(aroundModel(scene, other, distance + 4 * other.voxel_mm()), distance);
     distance = 0;
   }
   keepIf(scene, selection, [&](std::int64_t, const Vector3d& p) { return levelset::sample(other, p) <= distance; });
