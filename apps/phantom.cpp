@@ -141,6 +141,7 @@ void runResect(Context& ctx) {
   ctx.results() = {
       {"piece_mm3", out.piece_mm3},
       {"soft_hu", out.soft_hu},
+      {"surface_hu", out.surface_hu},
       {"noise_hu", out.noise.std_hu},
       {"noise_correlation_lag1", {out.noise.correlation[0], out.noise.correlation[1], out.noise.correlation[2]}}};
   image::writeVolume(out.ct, ct_path);
@@ -226,7 +227,7 @@ cli::App cli::describe() {
          outputOption("piece", {".seg.nrrd"}, "the piece, label Defect, on the CT's grid"),
          numbers("centre-mm", "mm", 3, {-5000, 5000}, "centre of the ball, LPS").must(),
          number("diameter-mm", "mm", 60, {2, 300}, "diameter of the ball"),
-         number("threshold-hu", "HU", 250, {50, 1500}, "bone begins here").advanced(),
+         number("threshold-hu", "HU", 250, {50, 1500}, "what is bone at all and is taken out").advanced(),
          number("closing-mm", "mm", 4, {0, 20}, "half the widest diploe or marrow space that counts as bone")
              .advanced(),
          picture("slices through the ball's centre")},

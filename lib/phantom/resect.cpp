@@ -123,25 +123,49 @@ NoiseModel measureNoise(const CtVolume& ct) {
   return {std::sqrt(total.square / total.count), total.lagged / total.square};
 }
 
+namespace {
+
+/// Half way between soft tissue and the dense bone (75th percentile of what is bone at all) inside the ball.
+double halfway(const CtVolume& part, const Resection& r, double soft_hu) {
+  std::vector<float> values;
+  for (int k = 0; k < part.frame.size[2]; ++k) {
+    for (int j = 0; j < part.frame.size[1]; ++j) {
+      for (int i = 0; i < part.frame.size[0]; ++i) {
+        const float hu = part.at(i, j, k);
+        if (hu < r.threshold_hu) continue;
+        if (shareInside(part.frame, {i, j, k}, r.centre_mm, r.diameter_mm / 2) >= 0.5) values.push_back(hu);
+      }
+    }
+  }
+  if (values.empty()) return r.threshold_hu;
+  const auto dense = values.begin() + static_cast<std::ptrdiff_t>(3 * values.size() / 4);
+  std::nth_element(values.begin(), dense, values.end());
+  return std::max(r.threshold_hu, (soft_hu + *dense) / 2);
+}
+
+core::Error noBone(const Resection& r) {
+  return core::Error(
+      core::Exit::DataError,
+      {.what = "the ball holds no bone",
+       .expected = fmt::format("voxels above {:.0f} HU within {:.1f} mm of {:.1f},{:.1f},{:.1f} mm (LPS)",
+                               r.threshold_hu, r.diameter_mm / 2, r.centre_mm[0], r.centre_mm[1], r.centre_mm[2]),
+       .hint = "`inspect` prints where the volume lies; --centre-mm is in LPS"});
+}
+
+}  // namespace
+
 Resected resect(const CtVolume& ct, const Resection& r) {
   const double radius = r.diameter_mm / 2;
-  const double around = r.closing_mm + 8;
-  const image::Box box = ballBox(ct.frame, r.centre_mm, radius + around);
-  const auto nothing = [&] {
-    return core::Error(
-        core::Exit::DataError,
-        {.what = "the ball holds no bone",
-         .expected = fmt::format("voxels above {:.0f} HU within {:.1f} mm of {:.1f},{:.1f},{:.1f} mm (LPS)",
-                                 r.threshold_hu, radius, r.centre_mm[0], r.centre_mm[1], r.centre_mm[2]),
-         .hint = "`inspect` prints where the volume lies; --centre-mm is in LPS"});
-  };
-  if (box.empty()) throw nothing();
+  const image::Box box = ballBox(ct.frame, r.centre_mm, radius + r.closing_mm + 8);
+  if (box.empty()) throw noBone(r);
   const CtVolume part = image::crop(ct, box, 0.0f);
-  const LabelVolume bone = image::close(image::threshold(part, static_cast<float>(r.threshold_hu), 1e9f), r.closing_mm);
+  const LabelVolume any = image::close(image::threshold(part, static_cast<float>(r.threshold_hu), 1e9f), r.closing_mm);
   // Partial volume makes a rim around the bone that must go too, or a ghost of its surface stays.
-  const LabelVolume rim = image::dilate(bone, 1.5 * part.frame.spacing_mm.maxCoeff());
+  const LabelVolume rim = image::dilate(any, 1.5 * part.frame.spacing_mm.maxCoeff());
 
-  Resected out{ct, LabelVolume(ct.frame), measureNoise(ct), softLevel(part, rim), 0};
+  Resected out{ct, LabelVolume(ct.frame), measureNoise(ct), softLevel(part, rim), 0, 0};
+  out.surface_hu = halfway(part, r, out.soft_hu);
+  const LabelVolume bone = image::close(image::threshold(part, static_cast<float>(out.surface_hu), 1e9f), r.closing_mm);
   const CtVolume noise = makeNoise(part.frame, out.noise, r.seed);
   LabelVolume piece(part.frame);
   CtVolume changed = part;
@@ -153,15 +177,14 @@ Resected resect(const CtVolume& ct, const Resection& r) {
         const auto at = static_cast<std::size_t>(part.index(v[0], v[1], v[2]));
         const double share = shareInside(part.frame, v, r.centre_mm, radius);
         if (share <= 0) continue;
-        const bool is_rim = rim.voxels[at] && part.voxels[at] > out.soft_hu;
-        if (bone.voxels[at] || is_rim) {
+        if (any.voxels[at] || (rim.voxels[at] && part.voxels[at] > out.soft_hu)) {
           changed.voxels[at] += static_cast<float>(share * (out.soft_hu + noise.voxels[at] - part.voxels[at]));
         }
         if (bone.voxels[at] && share >= 0.5) piece.voxels[at] = image::Defect, ++taken;
       }
     }
   }
-  if (taken == 0) throw nothing();
+  if (taken == 0) throw noBone(r);
   out.piece_mm3 = static_cast<double>(taken) * ct.frame.voxelVolume_mm3();
   image::paste(changed, box, out.ct);
   image::paste(piece, box, out.piece);

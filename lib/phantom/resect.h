@@ -8,7 +8,7 @@ namespace osteo::phantom {
 struct Resection {
   Eigen::Vector3d centre_mm = Eigen::Vector3d::Zero();
   double diameter_mm = 60;
-  double threshold_hu = 250;  ///< bone begins here
+  double threshold_hu = 250;  ///< what is bone at all and is taken out
   double closing_mm = 4;      ///< half the widest diploe or marrow space that counts as bone
   std::uint64_t seed = 0;     ///< of the noise that is put in
 };
@@ -24,6 +24,7 @@ struct Resected {
   image::LabelVolume piece;  ///< label Defect where bone was taken
   NoiseModel noise;
   double soft_hu = 0;
+  double surface_hu = 0;  ///< the piece's surface: half way between soft tissue and dense bone
   double piece_mm3 = 0;
 };
 

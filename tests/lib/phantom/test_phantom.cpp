@@ -144,7 +144,7 @@ TEST_CASE("resection turns bone inside the ball into soft tissue and nothing els
   Anatomy ball = phantom::sphere(16, 1200);
   phantom::addSoftTissue(ball, 8, 3);
   const image::CtVolume ct = phantom::scan(ball, {Vector3d::Ones(), 0, 12, 3, "f"}).ct;
-  const phantom::Resection r{{16, 0, 0}, 16, 625, 2, 0};
+  const phantom::Resection r{{16, 0, 0}, 16, 250, 2, 0};
   const phantom::Resected cut = phantom::resect(ct, r);
   const double lens = 871.3;  // balls of 16 and 8 mm, centres 16 mm apart
   CHECK(cut.piece_mm3 == Approx(lens).epsilon(0.06));
