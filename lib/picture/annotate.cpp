@@ -60,7 +60,7 @@ void drawColorBar(Canvas& canvas, double low, double high, const std::string& ti
   for (int tick = 0; tick <= 4; ++tick) {
     const int at = y + height - height * tick / 4;
     canvas.line({x + width + 0.0, at + 0.5}, {x + width + 4.0, at + 0.5}, kInk);
-    haloText(canvas, x + width + 7, at - 3, shortNumber(low + (high - low) * tick / 4));
+    haloText(canvas, x + width + 9, at - 3, shortNumber(low + (high - low) * tick / 4));
   }
   haloText(canvas, std::min(x, canvas.width() - 8 - textWidth(title, 1)), y - 20, title);
 }
