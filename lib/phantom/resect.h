@@ -33,7 +33,7 @@ struct Resected {
 /// partial volume does. Throws DataError when the ball holds no bone.
 Resected resect(const image::CtVolume& ct, const Resection& resection);
 
-/// Noise of the flattest soft tissue: standard deviation and correlation of the residuals against the means of those 5³
+/// Noise of the flattest soft tissue: standard deviation and correlation of the residuals against the means of 5³
 /// boxes whose voxels all lie between -50 and 130 HU, the quieter half of them. Zero where there are none.
 NoiseModel measureNoise(const image::CtVolume& ct);
 

@@ -133,8 +133,9 @@ Result segment(CtVolume& ct, const Options& options) {
   }
   Result result;
   result.calibration = calibrate(ct);
-  result.bone_hu = options.bone_hu > 0 ? options.bone_hu
-                                       : result.calibration.soft_hu + std::max(92.0, 2.5 * result.calibration.noise_hu);
+  result.bone_hu = options.bone_hu > 0
+                       ? options.bone_hu
+                       : result.calibration.soft_hu + std::clamp(2.5 * result.calibration.noise_hu, 92.0, 120.0);
   progress.advance();
   const LabelVolume metal = metalMask(ct, options);
   progress.advance();
