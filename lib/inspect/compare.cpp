@@ -41,7 +41,7 @@ Verdict compareVolumes(const Pair& pair) {
     return verdict;
   }
   image::LabelVolume scored(a.frame, 1);
-  if (!pair.criteria.mask.empty()) exclude(image::readSegmentation(pair.criteria.mask).labels, scored);
+  if (!pair.criteria.mask.empty()) exclude(pair.criteria.mask, scored);
   double largest = 0, squares = 0;
   std::int64_t count = 0, unequal = 0;
   for (std::size_t i = 0; i < a.voxels.size(); ++i) {

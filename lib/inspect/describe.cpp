@@ -118,7 +118,7 @@ void describeLevelSet(const std::string& path, ordered_json& out) {
   addBox(out["frame"], low.cast<double>() * voxel, high.cast<double>() * voxel);
   ordered_json meta = ordered_json::object();
   for (auto it = level_set.grid().vdb->beginMeta(); it != level_set.grid().vdb->endMeta(); ++it)
-    meta[it->first] = it->second->str();
+    if (it->first.rfind("file_", 0) != 0) meta[it->first] = it->second->str();  // those are OpenVDB's own
   out["statistics"] = {{"volume_mm3", levelset::volume_mm3(level_set)},
                        {"area_mm2", levelset::area_mm2(level_set)},
                        {"active_voxels", level_set.activeVoxels()},

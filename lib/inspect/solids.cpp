@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "image/io.h"
 #include "image/resample.h"
 
@@ -93,10 +94,12 @@ image::LabelVolume maskOf(const image::Segmentation& segmentation, const std::st
   return mask;
 }
 
-void exclude(const image::LabelVolume& excluded, image::LabelVolume& mask) {
-  const auto& on_grid = excluded.frame.sameGrid(mask.frame) ? excluded : image::resampleNearest(excluded, mask.frame);
+void exclude(const std::string& file, image::LabelVolume& mask) {
+  const bool level_set = core::extension(file) == ".vdb";
+  const Solid solid = level_set ? Solid(levelset::readVdb(file)) : Solid(image::readSegmentation(file));
+  const image::LabelVolume excluded = onGrid(solid, mask.frame, "");
   for (std::size_t i = 0; i < mask.voxels.size(); ++i)
-    if (on_grid.voxels[i] != 0) mask.voxels[i] = 0;
+    if (excluded.voxels[i] != 0) mask.voxels[i] = 0;
 }
 
 Scores scoreMasks(const image::LabelVolume& a, const image::LabelVolume& b) {
@@ -115,9 +118,8 @@ Scores scoreSolids(const Solid& a, const Solid& b, const Criteria& criteria) {
   const image::Frame& frame = std::get<image::Segmentation>(*labels).labels.frame;
   auto mask_a = onGrid(a, frame, criteria.label), mask_b = onGrid(b, frame, criteria.label);
   if (!criteria.mask.empty()) {
-    const auto excluded = image::readSegmentation(criteria.mask).labels;
-    exclude(excluded, mask_a);
-    exclude(excluded, mask_b);
+    exclude(criteria.mask, mask_a);
+    exclude(criteria.mask, mask_b);
   }
   return scoreMasks(mask_a, mask_b);
 }

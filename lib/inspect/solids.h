@@ -28,8 +28,8 @@ Scores scoreSolids(const Solid& a, const Solid& b, const Criteria& criteria);
 
 /// Overlap and surface distances of two masks on one grid, within the box around both.
 Scores scoreMasks(const image::LabelVolume& a, const image::LabelVolume& b);
-/// Zeroes what a mask's nonzero voxels cover (nearest voxel, grids may differ).
-void exclude(const image::LabelVolume& excluded, image::LabelVolume& mask);
+/// Zeroes what a file of labels (nonzero, nearest voxel) or a level set covers; grids may differ.
+void exclude(const std::string& file, image::LabelVolume& mask);
 
 /// Adds the scores under a name and judges them: Dice and HD95 where asked, else Dice ≥ 1 − tolerance.
 void judge(const std::string& name, const Scores& scores, const Criteria& criteria, Verdict& verdict);
