@@ -42,7 +42,8 @@ std::string pathOfCase(const std::string& path, const std::string& name, std::si
   return path.substr(0, dot) + "-" + name + path.substr(dot);
 }
 
-void draw(const sim::Study& study, const sim::ElementResults& results, const std::string& caption, const std::string& path) {
+void draw(const sim::Study& study, const sim::ElementResults& results, const std::string& caption,
+          const std::string& path) {
   picture::Actor actor;
   const auto mesh = study.surface(results.von_mises, actor.scalars);
   actor.mesh = &mesh;
@@ -83,14 +84,15 @@ void run(Context& ctx) {
   auto path = paths.begin();
   for (const auto& c : study.cases()) {
     auto& record = ctx.results()["cases"][c.name];
-    const auto solved = study.solveCase(
-        c, {ctx.number("tolerance"), static_cast<int>(ctx.integer("max-iterations"))}, record);
+    const auto solved =
+        study.solveCase(c, {ctx.number("tolerance"), static_cast<int>(ctx.integer("max-iterations"))}, record);
     for (const auto& f : fields) {
       int channels = 0;
       const auto values = sim::fieldOnGrid(study.model(), solved.elements, f.field, channels);
       image::writeChannels(study.model().frame, values, channels, *path++);
     }
-    if (!picture.empty() && c.name == study.cases().front().name) draw(study, solved.elements, "case " + c.name, picture);
+    if (!picture.empty() && c.name == study.cases().front().name)
+      draw(study, solved.elements, "case " + c.name, picture);
   }
 }
 
@@ -98,31 +100,33 @@ void run(Context& ctx) {
 
 App describe() {
   const Range positive{1e-6, 1e6};
-  Parameter fields = text("fields", "",
-                          "fields to write on the model's grid, as name=file.nrrd: displacement, energy, principal_strain, "
-                          "stress, von_mises");
+  Parameter fields =
+      text("fields", "",
+           "fields to write on the model's grid, as name=file.nrrd: displacement, energy, principal_strain, "
+           "stress, von_mises");
   fields.count = 0;
-  return {"simulate",
-          "Linear elastic voxel finite elements from labels, HU or a level set",
-          {{"",
-            "Stress, strain, reactions and safety of a bone or an implant under load cases",
-            {"simulate scaffold.vdb -o mechanics.json --loads loads.json --materials materials.json --host bone.vdb "
-             "--fields von_mises=stress.nrrd --picture stress.png",
-             "simulate labels.seg.nrrd -o mechanics_bone.json --loads uniaxial.json --materials materials.json"},
-            {input("model", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".vdb"},
-                   "labels, HU or a level set; its voxels become the elements"),
-             output({".json"}, "results and run record"),
-             inputOption("loads", {".json"}, "load cases (presets in configs/simulate)").must(),
-             inputOption("materials", {".json"}, "materials and what they fill (presets in configs/materials)").must(),
-             inputOption("host", {".vdb"}, "the level set that regions of the loads call host: the bone around an implant"),
-             choice("model-type", {"auto", "labels", "hu", "levelset"}, "auto",
-                    "what the voxels mean; auto: unsigned integers are labels, int16 is HU, .vdb a level set"),
-             optionalNumber("element-mm", "mm", positive,
-                            "element size for level sets; default: the grid's voxel, coarsened to 1.5 million elements"),
-             number("tolerance", "", 1e-6, {1e-12, 0.1}, "relative residual at which the solver stops").advanced(),
-             integer("max-iterations", "", 20000, {1, 10000000}, "iterations after which it gives up").advanced(),
-             fields, picture("the model's surface coloured by the first case's von Mises stress")},
-            run}}};
+  return {
+      "simulate",
+      "Linear elastic voxel finite elements from labels, HU or a level set",
+      {{"",
+        "Stress, strain, reactions and safety of a bone or an implant under load cases",
+        {"simulate scaffold.vdb -o mechanics.json --loads loads.json --materials materials.json --host bone.vdb "
+         "--fields von_mises=stress.nrrd --picture stress.png",
+         "simulate labels.seg.nrrd -o mechanics_bone.json --loads uniaxial.json --materials materials.json"},
+        {input("model", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".vdb"},
+               "labels, HU or a level set; its voxels become the elements"),
+         output({".json"}, "results and run record"),
+         inputOption("loads", {".json"}, "load cases (presets in configs/simulate)").must(),
+         inputOption("materials", {".json"}, "materials and what they fill (presets in configs/materials)").must(),
+         inputOption("host", {".vdb"}, "the level set that regions of the loads call host: the bone around an implant"),
+         choice("model-type", {"auto", "labels", "hu", "levelset"}, "auto",
+                "what the voxels mean; auto: unsigned integers are labels, int16 is HU, .vdb a level set"),
+         optionalNumber("element-mm", "mm", positive,
+                        "element size for level sets; default: the grid's voxel, coarsened to 1.5 million elements"),
+         number("tolerance", "", 1e-6, {1e-12, 0.1}, "relative residual at which the solver stops").advanced(),
+         integer("max-iterations", "", 20000, {1, 10000000}, "iterations after which it gives up").advanced(), fields,
+         picture("the model's surface coloured by the first case's von Mises stress")},
+        run}}};
 }
 
 }  // namespace osteo::cli

@@ -51,8 +51,9 @@ struct Modes {
   store(forces[6] + x, even11 - odd11), store(forces[7] + x, even11 + odd11);
 }
 
-/// Forces in mode space from displacements in mode space: dU/dh of U = V/2 ⟨ε·C·ε⟩, where the strains are polynomials in
-/// the reference coordinates and the monomials are orthogonal with weights 1, 1/3 and 1/9. A = c11 − c12, B = c12, C = c44.
+/// Forces in mode space from displacements in mode space: dU/dh of U = V/2 ⟨ε·C·ε⟩, where the strains are polynomials
+/// in the reference coordinates and the monomials are orthogonal with weights 1, 1/3 and 1/9. A = c11 − c12, B = c12, C
+/// = c44.
 [[gnu::always_inline]] inline void modeForces(const Geometry& g, const Pack& A, const Pack& B, const Pack& C,
                                               const Modes* h, Modes* w) {
   const double ax = g.ax, ay = g.ay, az = g.az;

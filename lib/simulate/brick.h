@@ -5,8 +5,8 @@
 
 namespace osteo::simulate {
 
-/// y += K u for the element runs [first_run, last_run): the 8-node brick with 2×2×2 Gauss points, exactly integrated in the
-/// 8-point Hadamard basis, in which an orthotropic brick has 45 non-zeros of 576. Component c of node n stands at
+/// y += K u for the element runs [first_run, last_run): the 8-node brick with 2×2×2 Gauss points, exactly integrated in
+/// the 8-point Hadamard basis, in which an orthotropic brick has 45 non-zeros of 576. Component c of node n stands at
 /// [c·stride + n]; both arrays need kPadding readable values behind each component. Same bits with and without AVX2.
 void applyBricks(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run, const double* u, double* y,
                  std::int64_t stride);

@@ -1,7 +1,8 @@
 #include "simulate/conditions.h"
 
-#include <cmath>
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "core/error.h"
 
@@ -66,7 +67,8 @@ Conditions::Part placeConstraint(const Scene& scene, const Operator& K, const Co
         part.fixed.push_back({dof, *components[g]});
         held.value[dof] = *components[g];
       } else if (std::abs(before - *components[g]) > 1e-12 * (1 + std::abs(before))) {
-        throw core::Error(core::Exit::DataError, {.what = "a node is held at two different displacements by " + part.name});
+        throw core::Error(core::Exit::DataError,
+                          {.what = "a node is held at two different displacements by " + part.name});
       }
     }
   }
@@ -79,8 +81,9 @@ Conditions::Part placeLoad(const Scene& scene, const Operator& K, const Load& lo
   const Selection selection = select(scene, load.region, "load " + load.name);
   const auto faces = selectFaces(scene, selection);
   if (faces.empty())
-    throw core::Error(core::Exit::DataError, {.what = "the region of load " + load.name + " holds no outer face of the model",
-                                              .hint = "make it as large as a few elements"});
+    throw core::Error(core::Exit::DataError,
+                      {.what = "the region of load " + load.name + " holds no outer face of the model",
+                       .hint = "make it as large as a few elements"});
   Field force = K.zeros();
   std::vector<std::uint8_t> touched(static_cast<std::size_t>(model.nodes), 0);
   for (const Face* face : faces) part.area_mm2 += faceArea(model, *face);

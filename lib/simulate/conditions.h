@@ -24,8 +24,8 @@ struct Conditions {
   std::vector<std::string> pinned;  ///< rigid motions held at single nodes
 };
 
-/// Places a load case on the model. Throws DataError for regions without nodes or faces, contradicting displacements, or
-/// rigid motions that stay free (unless the case pins them); Config for partial constraints on an oblique grid.
+/// Places a load case on the model. Throws DataError for regions without nodes or faces, contradicting displacements,
+/// or rigid motions that stay free (unless the case pins them); Config for partial constraints on an oblique grid.
 Conditions place(const Scene& scene, const Operator& K, const LoadCase& load_case);
 
 /// Vector in LPS of nodal values summed over some degrees of freedom.

@@ -1,8 +1,9 @@
 #include "simulate/fillings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -131,7 +132,8 @@ Body fromHu(const std::string& path, const Materials& materials, json& report) {
   density["below_range_share"] = below / n;
   density["above_range_share"] = above / n;
   if (!materials.calibration.calibrated)
-    core::warn("HU are not calibrated by a phantom: moduli can be off by tens of per cent; see the record's density block");
+    core::warn(
+        "HU are not calibrated by a phantom: moduli can be off by tens of per cent; see the record's density block");
   if (capped + below + above > 0)
     core::warn(fmt::format("{:.1f} % of the voxels lie outside the range of {} ({:.1f} % capped at {:.0f} MPa)",
                            100 * (below + above) / n, law.name, 100 * capped / n, law.cap_mpa));

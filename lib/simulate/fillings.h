@@ -12,8 +12,8 @@ namespace osteo::simulate {
 /// A model before meshing: what fills the voxels, and how the stored values become stiffness.
 struct Body {
   Filling filling;
-  std::vector<Filler> fillers;            ///< by Filling::material − 1
-  std::map<int, std::string> label_names; ///< of a label model
+  std::vector<Filler> fillers;             ///< by Filling::material − 1
+  std::map<int, std::string> label_names;  ///< of a label model
   std::optional<levelset::LevelSet> level_set = {};
   double estimated_bytes = 0;
 };
@@ -27,14 +27,15 @@ Body fromLabels(const std::string& path, const Materials& materials, nlohmann::j
 /// The model of a HU volume through the density law of the material assigned to it. Throws DataError, Config.
 Body fromHu(const std::string& path, const Materials& materials, nlohmann::json& report);
 
-/// The model of a level set: elements of element_mm (0: the grid's voxel, coarsened until the model has at most ~1.5 million)
-/// weighted by the fraction that lies inside. A lattice (metadata of design-scaffold) with fewer than 5 elements through its
-/// walls is homogenised by the law of its type. Throws DataError where walls are too thin and no law is known.
+/// The model of a level set: elements of element_mm (0: the grid's voxel, coarsened until the model has at most ~1.5
+/// million) weighted by the fraction that lies inside. A lattice (metadata of design-scaffold) with fewer than 5
+/// elements through its walls is homogenised by the law of its type. Throws DataError where walls are too thin and no
+/// law is known.
 Body fromLevelSet(const std::string& path, const Materials& materials, double element_mm, nlohmann::json& report);
 
-/// Local volume fraction of a lattice on its elements: solid shares averaged over a window of one cell within the closed
-/// envelope; parts thicker than the lattice's walls keep their own fraction.
-/// Sets value and material: 1 + index of `solid` or of `lattice` in the fillers.
+/// Local volume fraction of a lattice on its elements: solid shares averaged over a window of one cell within the
+/// closed envelope; parts thicker than the lattice's walls keep their own fraction. Sets value and material: 1 + index
+/// of `solid` or of `lattice` in the fillers.
 void homogenise(Filling& filling, double cell_mm, double wall_mm, std::uint16_t solid, std::uint16_t lattice);
 
 }  // namespace osteo::simulate

@@ -56,11 +56,11 @@ void homogenise(Filling& filling, double cell_mm, double wall_mm, std::uint16_t 
   image::LabelVolume filled(filling.frame);
   for (std::size_t v = 0; v < filled.voxels.size(); ++v)
     filled.voxels[v] = filling.value[v] >= std::max(0.02F, 0.5F * most[v]);
-  // Pores are narrower than a cell (the largest sphere of a gyroid has a diameter of 0.92 cells), so closing by half a
-  // cell finds the envelope; what a ball of 1.5 walls fits into is no lattice. Both need elements well below their radius.
-  image::LabelVolume envelope = image::close(filled, 0.5 * cell_mm);
-  const double thick = 0.75 * wall_mm;
-  image::LabelVolume massive = thick >= h ? image::open(filled, thick) : image::LabelVolume(filling.frame);
+  // Pores are narrower than a cell (the largest sphere of a gyroid has a diameter of 0.92 cells), so closing finds the
+  // envelope; the large ball dips little into pores that are open to the outside. What a ball of twice the walls' width
+  // fits into is no lattice, nor a junction of its walls.
+  const image::LabelVolume envelope = image::close(filled, 2 * cell_mm);
+  const image::LabelVolume massive = image::open(filled, wall_mm + 0.5 * h);
   std::vector<double> share(filling.value.size(), 0.0), weight(filling.value.size(), 0.0);
   for (std::size_t v = 0; v < share.size(); ++v) {
     if (!envelope.voxels[v] || massive.voxels[v]) continue;

@@ -1,8 +1,8 @@
+#include <fmt/format.h>
 #include <openvdb/openvdb.h>
 #include <openvdb/tools/Interpolation.h>
 
 #include <cmath>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 constexpr double kMostElements = 1.5e6;
 constexpr double kMostHomogenised = 2e5;  // a field that is smooth over a cell needs no more
-constexpr double kWallElements = 5;       // below, bending of a wall is more than 2 % too stiff (figures of the project)
+constexpr double kWallElements = 5;  // below, bending of a wall is more than 2 % too stiff (figures of the project)
 
 struct Lattice {
   std::string type;
@@ -32,17 +32,16 @@ Lattice latticeOf(const levelset::LevelSet& level_set) {
 }
 
 /// The elements of a level set's box: their lower corner is that of its first voxel.
-image::Frame elementFrame(const levelset::LevelSet& level_set, double element_mm, double margin_mm) {
+image::Frame elementFrame(const levelset::LevelSet& level_set, double element_mm) {
   Eigen::Vector3i min, max;
   level_set.activeBox(min, max);
   const double voxel = level_set.voxel_mm();
-  const int margin = static_cast<int>(std::ceil(margin_mm / element_mm));
   image::Frame frame;
   frame.spacing_mm.setConstant(element_mm);
   frame.frame_id = level_set.frameId();
   for (int c = 0; c < 3; ++c) {
-    frame.size[c] = static_cast<int>(std::ceil((max[c] - min[c] + 1) * voxel / element_mm - 1e-9)) + 2 * margin;
-    frame.origin_mm[c] = (min[c] - 0.5) * voxel + (0.5 - margin) * element_mm;
+    frame.size[c] = static_cast<int>(std::ceil((max[c] - min[c] + 1) * voxel / element_mm - 1e-9));
+    frame.origin_mm[c] = (min[c] - 0.5) * voxel + 0.5 * element_mm;
   }
   return frame;
 }
@@ -114,15 +113,16 @@ void crop(Filling& filling) {
 }
 
 /// Whether the walls are resolved, and the complaint where they aren't and no law is known.
-bool isHomogenised(const Lattice& lattice, const Materials& materials, const levelset::LevelSet& level_set, double element_mm,
-                   const std::string& path) {
+bool isHomogenised(const Lattice& lattice, const Materials& materials, const levelset::LevelSet& level_set,
+                   double element_mm, const std::string& path) {
   // Without metadata the mean wall is estimated between that of sheets (2 V/A) and of struts (4 V/A).
-  const double wall = lattice.type.empty() ? 3 * levelset::volume_mm3(level_set) / levelset::area_mm2(level_set) : lattice.wall_mm;
+  const double wall =
+      lattice.type.empty() ? 3 * levelset::volume_mm3(level_set) / levelset::area_mm2(level_set) : lattice.wall_mm;
   if (wall >= kWallElements * element_mm) return false;
   if (!lattice.type.empty() && lattice.cell_mm > 0 && materials.lattice_laws.count(lattice.type)) return true;
   if (lattice.type.empty() && wall >= kWallElements / 2 * element_mm) {
-    core::warn(fmt::format("walls of about {:.2f} mm have only {:.1f} elements of {:.3g} mm: bending is too stiff", wall,
-                           wall / element_mm, element_mm));
+    core::warn(fmt::format("walls of about {:.2f} mm have only {:.1f} elements of {:.3g} mm: bending is too stiff",
+                           wall, wall / element_mm, element_mm));
     return false;
   }
   throw core::Error(core::Exit::DataError,
@@ -142,13 +142,14 @@ Body fromLevelSet(const std::string& path, const Materials& materials, double el
   if (level_set.empty())
     throw core::Error(core::Exit::DataError, {.what = "the level set encloses nothing", .file = path});
   if (materials.assign.level_set.empty())
-    throw core::Error(core::Exit::Config, {.what = "names no material for level sets",
-                                           .file = materials.path,
-                                           .expected = "assign.level_set"});
+    throw core::Error(
+        core::Exit::Config,
+        {.what = "names no material for level sets", .file = materials.path, .expected = "assign.level_set"});
   const Material& material = materials.at(materials.assign.level_set);
   if (!material.density_law.empty())
-    throw core::Error(core::Exit::Config, {.what = material.name + " takes its modulus from HU, which a level set doesn't hold",
-                                           .file = materials.path});
+    throw core::Error(
+        core::Exit::Config,
+        {.what = material.name + " takes its modulus from HU, which a level set doesn't hold", .file = materials.path});
   const Lattice lattice = latticeOf(level_set);
   const double voxel = level_set.voxel_mm(), volume = levelset::volume_mm3(level_set);
   const bool is_chosen = element_mm <= 0;
@@ -159,14 +160,15 @@ Body fromLevelSet(const std::string& path, const Materials& materials, double el
   core::info(fmt::format("elements of {:.4g} mm ({:.3g} voxels of the level set){}", element_mm, element_mm / voxel,
                          homogenised ? ", lattice homogenised" : ""));
   Body body;
-  body.filling.frame = elementFrame(level_set, element_mm, homogenised ? lattice.cell_mm : 0);
+  body.filling.frame = elementFrame(level_set, element_mm);
   body.filling.value = insideFractions(level_set, body.filling.frame);
   body.filling.material.resize(body.filling.value.size());
   for (std::size_t v = 0; v < body.filling.value.size(); ++v)
     body.filling.material[v] = body.filling.value[v] >= kMinFraction;
   body.fillers.push_back({material});
   report["element_mm"] = element_mm;
-  report["walls"] = {{"lattice", lattice.type.empty() ? "none" : lattice.type}, {"treatment", homogenised ? "homogenised" : "resolved"}};
+  report["walls"] = {{"lattice", lattice.type.empty() ? "none" : lattice.type},
+                     {"treatment", homogenised ? "homogenised" : "resolved"}};
   if (!lattice.type.empty()) {
     report["walls"]["wall_mm"] = lattice.wall_mm;
     report["walls"]["wall_elements"] = lattice.wall_mm / element_mm;

@@ -85,8 +85,7 @@ std::vector<LoadCase> readLoads(const std::string& path) {
     c.pin_rigid_motion = j.value("pin_rigid_motion", false);
     if (!names.insert(c.name).second)
       throw core::Error(core::Exit::Config, {.what = "two cases are named " + c.name, .file = path});
-    for (const auto& item : j["constraints"])
-      c.constraints.push_back(constraint(item, c.constraints.size() + 1, path));
+    for (const auto& item : j["constraints"]) c.constraints.push_back(constraint(item, c.constraints.size() + 1, path));
     if (j.contains("loads"))
       for (const auto& item : j["loads"]) c.loads.push_back(load(item, c.loads.size() + 1, path));
     cases.push_back(std::move(c));

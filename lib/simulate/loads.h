@@ -7,8 +7,8 @@
 
 namespace osteo::simulate {
 
-/// A region of the model in LPS mm; where several parts are given, a node must lie in all of them. An empty region is the
-/// whole model.
+/// A region of the model in LPS mm; where several parts are given, a node must lie in all of them. An empty region is
+/// the whole model.
 struct Region {
   struct Sphere {
     Eigen::Vector3d centre_mm;

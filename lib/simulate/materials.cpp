@@ -47,9 +47,8 @@ LatticeLaw latticeLaw(const std::string& name, const json& j) {
 }
 
 Calibration calibration(const json& j) {
-  return {j["calibrated"],           j["qct_slope_g_cm3_per_hu"], j["qct_intercept_g_cm3"],
-          j["ash_per_qct"],          j["ash_intercept_g_cm3"],    j["ash_per_apparent"],
-          j.value("reference", "")};
+  return {j["calibrated"],          j["qct_slope_g_cm3_per_hu"], j["qct_intercept_g_cm3"], j["ash_per_qct"],
+          j["ash_intercept_g_cm3"], j["ash_per_apparent"],       j.value("reference", "")};
 }
 
 void requireMaterial(const Materials& all, const std::string& name) {
@@ -67,8 +66,7 @@ const Material& Materials::at(const std::string& name) const {
   if (found != materials.end()) return found->second;
   std::string known;
   for (const auto& [key, value] : materials) known += (known.empty() ? "" : ", ") + key;
-  throw core::Error(core::Exit::Config,
-                    {.what = "no material is named " + name, .file = path, .expected = known});
+  throw core::Error(core::Exit::Config, {.what = "no material is named " + name, .file = path, .expected = known});
 }
 
 Materials readMaterials(const std::string& path) {
@@ -100,7 +98,8 @@ Materials readMaterials(const std::string& path) {
 }
 
 Elastic LatticeLaw::stiffness(const Elastic& solid, double fraction) const {
-  return {solid.c11 * std::pow(fraction, c11), solid.c12 * std::pow(fraction, c12), solid.c44 * std::pow(fraction, c44)};
+  return {solid.c11 * std::pow(fraction, c11), solid.c12 * std::pow(fraction, c12),
+          solid.c44 * std::pow(fraction, c44)};
 }
 
 std::string Filler::name() const { return law == Law::Lattice ? material.name + " " + lattice.name : material.name; }

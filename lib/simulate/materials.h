@@ -15,8 +15,8 @@ struct Material {
   double modulus_mpa = 0, poisson = 0.3;
   std::string density_law;  ///< name; then the modulus comes from the image
   Criterion criterion = Criterion::None;
-  double strength_mpa = 0;                             ///< yield (von Mises) or tensile strength (tensile principal)
-  double compression_strain = 0, tension_strain = 0;   ///< limits of the asymmetric strain, both positive
+  double strength_mpa = 0;                            ///< yield (von Mises) or tensile strength (tensile principal)
+  double compression_strain = 0, tension_strain = 0;  ///< limits of the asymmetric strain, both positive
 };
 
 /// E = a ρ^b in MPa, ρ in g/cm³ of the named density, capped.

@@ -8,9 +8,9 @@
 namespace osteo::simulate {
 namespace {
 
-constexpr std::int64_t kBlocks = 64;       // of layers, enough for any thread count; never depends on it
+constexpr std::int64_t kBlocks = 64;        // of layers, enough for any thread count; never depends on it
 constexpr std::int64_t kLeastBlock = 2048;  // elements worth a task
-constexpr std::int64_t kNodeChunk = 4096;  // nodes per partial sum
+constexpr std::int64_t kNodeChunk = 4096;   // nodes per partial sum
 
 }  // namespace
 
@@ -41,9 +41,8 @@ void Operator::apply(const Field& u, Field& y) const {
   core::parallelChunks(3 * stride_, 1 << 16, [&](std::int64_t first, std::int64_t last, std::int64_t) {
     std::memset(y.data() + first, 0, static_cast<std::size_t>(last - first) * sizeof(double));
   });
-  forEachBlock([&](std::int64_t first, std::int64_t last) {
-    applyBricks(model_, first, last, u.data(), y.data(), stride_);
-  });
+  forEachBlock(
+      [&](std::int64_t first, std::int64_t last) { applyBricks(model_, first, last, u.data(), y.data(), stride_); });
 }
 
 std::vector<double> Operator::diagonalBlocks() const {

@@ -1,8 +1,9 @@
 #include "simulate/regions.h"
 
+#include <fmt/format.h>
+
 #include <Eigen/Eigenvalues>
 #include <algorithm>
-#include <fmt/format.h>
 #include <limits>
 
 #include "core/error.h"
@@ -80,8 +81,8 @@ void keepNear(const Scene& scene, const Region::Near& near, Selection& selection
   keepIf(scene, selection, [&](std::int64_t, const Vector3d& p) { return levelset::sample(other, p) <= distance; });
 }
 
-/// The plate's normal: the direction in which the elements spread least, pointing away from the middle of the other level
-/// set's box; and the middle of the elements.
+/// The plate's normal: the direction in which the elements spread least, pointing away from the middle of the other
+/// level set's box; and the middle of the elements.
 std::pair<Vector3d, Vector3d> plateNormal(const Scene& scene, const levelset::LevelSet& other) {
   const VoxelModel& model = scene.model;
   Vector3d sum = Vector3d::Zero();
@@ -102,7 +103,8 @@ std::pair<Vector3d, Vector3d> plateNormal(const Scene& scene, const levelset::Le
   return {normal, mean + reference};
 }
 
-/// Nodes of outward-looking faces within a radius of the apex: where the plate's normal through its middle leaves the model.
+/// Nodes of outward-looking faces within a radius of the apex: where the plate's normal through its middle leaves the
+/// model.
 void keepOuter(const Scene& scene, const Region::Outer& outer, Selection& selection) {
   const auto [normal, middle] = plateNormal(scene, scene.level_set(outer.away_from));
   selection.outward = normal;
@@ -118,9 +120,8 @@ void keepOuter(const Scene& scene, const Region::Outer& outer, Selection& select
     if (looks_out[n] && across(p) <= beam) height = std::max(height, along(p));
   });
   const Vector3d apex = middle + height * normal;
-  keepIf(scene, selection, [&](std::int64_t n, const Vector3d& p) {
-    return looks_out[n] && (p - apex).norm() <= outer.radius_mm;
-  });
+  keepIf(scene, selection,
+         [&](std::int64_t n, const Vector3d& p) { return looks_out[n] && (p - apex).norm() <= outer.radius_mm; });
 }
 
 }  // namespace
@@ -160,11 +161,12 @@ Selection select(const Scene& scene, const Region& region, const std::string& wh
   if (region.outer) keepOuter(scene, *region.outer, selection);
   if (selection.count() == 0) {
     const ModelBox box = modelBox(scene.model);
-    throw core::Error(core::Exit::DataError,
-                      {.what = "the region of " + what + " holds no node of the model",
-                       .got = fmt::format("a model from ({:.4g}, {:.4g}, {:.4g}) to ({:.4g}, {:.4g}, {:.4g}) mm", box.min_mm[0],
-                                          box.min_mm[1], box.min_mm[2], box.max_mm[0], box.max_mm[1], box.max_mm[2]),
-                       .hint = "regions are in LPS millimetres"});
+    throw core::Error(
+        core::Exit::DataError,
+        {.what = "the region of " + what + " holds no node of the model",
+         .got = fmt::format("a model from ({:.4g}, {:.4g}, {:.4g}) to ({:.4g}, {:.4g}, {:.4g}) mm", box.min_mm[0],
+                            box.min_mm[1], box.min_mm[2], box.max_mm[0], box.max_mm[1], box.max_mm[2]),
+         .hint = "regions are in LPS millimetres"});
   }
   return selection;
 }
@@ -180,7 +182,9 @@ std::vector<const Face*> selectFaces(const Scene& scene, const Selection& select
   return chosen;
 }
 
-Vector3d faceNormal(const VoxelModel& model, const Face& face) { return face.sign * model.frame.direction.col(face.axis); }
+Vector3d faceNormal(const VoxelModel& model, const Face& face) {
+  return face.sign * model.frame.direction.col(face.axis);
+}
 
 double faceArea(const VoxelModel& model, const Face& face) {
   return model.frame.spacing_mm.prod() / model.frame.spacing_mm[face.axis];

@@ -35,20 +35,27 @@ double vonMises(const Vector6d& s) {
 
 double demandOf(const Material& m, const Vector6d& stress, const Vector3d& strains) {
   switch (m.criterion) {
-    case Criterion::VonMises: return vonMises(stress) / m.strength_mpa;
-    case Criterion::TensilePrincipal: return std::max(0.0, principal(tensor(stress, 1))[0]) / m.strength_mpa;
+    case Criterion::VonMises:
+      return vonMises(stress) / m.strength_mpa;
+    case Criterion::TensilePrincipal:
+      return std::max(0.0, principal(tensor(stress, 1))[0]) / m.strength_mpa;
     case Criterion::AsymmetricStrain:
       return std::max({0.0, strains[0] / m.tension_strain, -strains[2] / m.compression_strain});
-    default: return 0;
+    default:
+      return 0;
   }
 }
 
 const char* criterionName(Criterion c) {
   switch (c) {
-    case Criterion::VonMises: return "von Mises against yield";
-    case Criterion::TensilePrincipal: return "largest tensile principal stress against tensile strength";
-    case Criterion::AsymmetricStrain: return "principal strains against yield strains in tension and compression";
-    default: return "none";
+    case Criterion::VonMises:
+      return "von Mises against yield";
+    case Criterion::TensilePrincipal:
+      return "largest tensile principal stress against tensile strength";
+    case Criterion::AsymmetricStrain:
+      return "principal strains against yield strains in tension and compression";
+    default:
+      return "none";
   }
 }
 
@@ -81,8 +88,7 @@ json partsOf(const Operator& K, const Conditions& conditions, const Field& u, co
                                {"force_n", list(K.model().frame.direction * force)},
                                {"work_n_mm", work}};
     // Force over the mean displacement along it, weighted as the force is.
-    if (work > 0 && force.squaredNorm() > 0)
-      out["loads"][part.name]["stiffness_n_per_mm"] = force.squaredNorm() / work;
+    if (work > 0 && force.squaredNorm() > 0) out["loads"][part.name]["stiffness_n_per_mm"] = force.squaredNorm() / work;
   }
   return out;
 }
@@ -203,12 +209,13 @@ const std::vector<std::string>& fieldNames() {
 
 std::vector<float> fieldOnGrid(const VoxelModel& model, const ElementResults& results, const std::string& name,
                                int& channels) {
-  const std::vector<float>& values = name == "von_mises"          ? results.von_mises
-                                     : name == "stress"           ? results.stress
-                                     : name == "displacement"     ? results.displacement
-                                     : name == "energy"           ? results.energy
-                                     : name == "principal_strain" ? results.principal_strain
-                                                                  : throw core::Error(core::Exit::Software, {.what = name});
+  const std::vector<float>& values = name == "von_mises"      ? results.von_mises
+                                     : name == "stress"       ? results.stress
+                                     : name == "displacement" ? results.displacement
+                                     : name == "energy"       ? results.energy
+                                     : name == "principal_strain"
+                                         ? results.principal_strain
+                                         : throw core::Error(core::Exit::Software, {.what = name});
   channels = static_cast<int>(values.size() / static_cast<std::size_t>(model.elements));
   const auto& size = model.frame.size;
   std::vector<float> grid(static_cast<std::size_t>(model.frame.voxelCount()) * channels, 0.0F);

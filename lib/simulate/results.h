@@ -8,8 +8,9 @@
 
 namespace osteo::simulate {
 
-/// What one solved case holds per element, in LPS. Stress is that of the solid material: the element's divided by its solid
-/// fraction, so that boundary elements are comparable and a homogenised lattice shows the mean stress of its walls.
+/// What one solved case holds per element, in LPS. Stress is that of the solid material: the element's divided by its
+/// solid fraction, so that boundary elements are comparable and a homogenised lattice shows the mean stress of its
+/// walls.
 struct ElementResults {
   std::vector<float> stress;            ///< 6 per element, Voigt, MPa
   std::vector<float> von_mises;         ///< MPa

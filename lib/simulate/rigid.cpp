@@ -17,7 +17,8 @@ struct Positions {
     const Eigen::Vector3d middle = 0.5 * model.frame.size.cast<double>().cwiseProduct(model.frame.spacing_mm);
     for (const auto& run : model.node_runs)
       for (int x = 0; x < run.count; ++x) {
-        const Eigen::Vector3d p = Eigen::Vector3d(run.i + x, run.j, run.k).cwiseProduct(model.frame.spacing_mm) - middle;
+        const Eigen::Vector3d p =
+            Eigen::Vector3d(run.i + x, run.j, run.k).cwiseProduct(model.frame.spacing_mm) - middle;
         at[run.node + x] = (p / middle.norm()).cast<float>();
       }
   }
@@ -26,7 +27,7 @@ struct Positions {
     const Eigen::Vector3d p = at[node].cast<double>();
     Vector6d row = Vector6d::Zero();
     row[c] = 1;
-    row[3 + (c + 1) % 3] = p[(c + 2) % 3];   // ω × p
+    row[3 + (c + 1) % 3] = p[(c + 2) % 3];  // ω × p
     row[3 + (c + 2) % 3] = -p[(c + 1) % 3];
     return row;
   }

@@ -1,9 +1,10 @@
 #include "simulate/solver.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <fmt/format.h>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -31,8 +32,8 @@ std::vector<float> invertBlocks(const Operator& K, const std::vector<FixedDof>& 
           m[c] = 1;
           m[3 + (c + 1) % 3] = m[3 + (c + 2) % 3] = 0;
         }
-      const double d = m[0] * m[1] * m[2] + 2 * m[3] * m[4] * m[5] - m[0] * m[3] * m[3] - m[1] * m[4] * m[4] -
-                       m[2] * m[5] * m[5];
+      const double d =
+          m[0] * m[1] * m[2] + 2 * m[3] * m[4] * m[5] - m[0] * m[3] * m[3] - m[1] * m[4] * m[4] - m[2] * m[5] * m[5];
       const std::array<double, 6> adjoint = {m[1] * m[2] - m[3] * m[3], m[0] * m[2] - m[4] * m[4],
                                              m[0] * m[1] - m[5] * m[5], m[4] * m[5] - m[0] * m[3],
                                              m[3] * m[5] - m[1] * m[4], m[3] * m[4] - m[2] * m[5]};
@@ -106,8 +107,8 @@ struct Vectors {
 
 }  // namespace
 
-SolveReport solve(const Operator& K, const Field& force, const std::vector<FixedDof>& fixed, const SolveOptions& options,
-                  Field& u) {
+SolveReport solve(const Operator& K, const Field& force, const std::vector<FixedDof>& fixed,
+                  const SolveOptions& options, Field& u) {
   u = K.zeros();
   for (const auto& f : fixed) u[f.dof] = f.value_mm;
   Vectors v{K, invertBlocks(K, fixed), K.zeros(), K.zeros(), K.zeros(), K.zeros()};
@@ -126,7 +127,8 @@ SolveReport solve(const Operator& K, const Field& force, const std::vector<Fixed
   const double decades = -std::log10(options.tolerance);
   core::Progress progress("solve", 1000);
   for (report.residual = 1; report.residual > options.tolerance; ++report.iterations) {
-    if (report.iterations == options.max_iterations) notConverged(report.iterations, report.residual, options.tolerance);
+    if (report.iterations == options.max_iterations)
+      notConverged(report.iterations, report.residual, options.tolerance);
     K.apply(v.p, v.Kp);
     hold(v.Kp);
     const double curvature = dot(K, v.p, v.Kp);

