@@ -128,7 +128,7 @@ TEST_CASE("marrow is filled; a tube that is open at its ends is not") {
       for (int i = 0; i < 40; ++i) {
         const double a = std::hypot(i - 10, j - 10), b = std::hypot(std::hypot(i - 28, j - 28), k - 20);
         const bool tube =
-            a > 4 && a < 7 && k > 15 && k < 21, shell = b > 5 && b < 8 && !(i > 28 && std::hypot(j - 28, k - 20) < 2);
+            a > 4 && a < 7 && k > 15 && k<21, shell = b> 5 && b < 8 && !(i > 28 && std::hypot(j - 28, k - 20) < 2);
         mask.at(i, j, k) = tube || shell;
       }
     }
