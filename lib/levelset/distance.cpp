@@ -43,20 +43,23 @@ Coord leafOrigin(std::int64_t key) {
 /// Nearest-triangle field around a mesh, in index space.
 class NearestTriangles {
  public:
-  NearestTriangles(const mesh::TriangleMesh& mesh, double voxel_mm)
-      : mesh_(mesh), per_voxel_(1.0 / voxel_mm), ids_(-1) {}
+  NearestTriangles(const mesh::TriangleMesh& mesh, double voxel_mm) : triangles_(mesh.triangles.size()), ids_(-1) {
+    const auto n = static_cast<std::int64_t>(triangles_.size());
+    core::parallelChunks(n, 1 << 14, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+      for (std::int64_t t = first; t < last; ++t) {
+        for (int k = 0; k < 3; ++k) triangles_[t][k] = (mesh.vertices[mesh.triangles[t][k]] / voxel_mm).cast<float>();
+      }
+    });
+  }
 
   /// Around the surface alone.
-  void start() {
-    seed();
-    improve(true);
-  }
+  void start() { seed(); }
 
   /// By so many layers of voxels more.
   void grow(int layers) {
     for (int layer = 0; layer < layers; ++layer) {
       openvdb::tools::dilateActiveValues(ids_, 1, openvdb::tools::NN_FACE_EDGE_VERTEX, openvdb::tools::IGNORE_TILES);
-      improve(false);
+      extend();
     }
   }
 
@@ -72,8 +75,8 @@ class NearestTriangles {
 
  private:
   std::array<Eigen::Vector3d, 3> corners(std::int32_t triangle) const {
-    const mesh::Triangle& t = mesh_.triangles[triangle];
-    return {mesh_.vertices[t[0]] * per_voxel_, mesh_.vertices[t[1]] * per_voxel_, mesh_.vertices[t[2]] * per_voxel_};
+    const auto& c = triangles_[triangle];
+    return {c[0].cast<double>(), c[1].cast<double>(), c[2].cast<double>()};
   }
 
   /// The voxels around a triangle: the corners of all cells that its box touches.
@@ -84,7 +87,7 @@ class NearestTriangles {
   }
 
   std::vector<Entry> bucket() const {
-    const auto n = static_cast<std::int64_t>(mesh_.triangles.size());
+    const auto n = static_cast<std::int64_t>(triangles_.size());
     constexpr std::int64_t kTriangles = 8192;
     std::vector<std::vector<Entry>> parts((n + kTriangles - 1) / kTriangles);
     core::parallelChunks(n, kTriangles, [&](std::int64_t first, std::int64_t last, std::int64_t part) {
@@ -151,9 +154,9 @@ class NearestTriangles {
     }
   }
 
-  /// Lets voxels take over the triangle of a neighbour where that is nearer: all active ones, or those without any.
-  /// Results are kept aside until all voxels are done, so that no voxel sees a neighbour's new choice.
-  void improve(bool all) {
+  /// Gives every active voxel without a triangle the nearest of its neighbours' ones. Results are kept aside until all
+  /// voxels are done, so that no voxel sees a neighbour's new choice.
+  void extend() {
     std::vector<IdLeaf*> leaves;
     ids_.getNodes(leaves);
     std::vector<std::vector<std::pair<openvdb::Index, std::int32_t>>> changes(leaves.size());
@@ -162,10 +165,7 @@ class NearestTriangles {
       openvdb::tree::ValueAccessor<const IdTree> ids(ids_);
       for (std::int64_t i = first; i < last; ++i) {
         for (auto voxel = leaves[i]->cbeginValueOn(); voxel; ++voxel) {
-          if (!all && *voxel >= 0) continue;
-          if (!all && *voxel >= 0) continue;
-          const std::int32_t best = bestOfNeighbours(ids, voxel.getCoord(), *voxel);
-          if (best != *voxel) changes[i].emplace_back(voxel.pos(), best);
+          if (*voxel < 0) changes[i].emplace_back(voxel.pos(), bestOfNeighbours(ids, voxel.getCoord()));
         }
       }
     });
@@ -176,18 +176,17 @@ class NearestTriangles {
     });
   }
 
-  std::int32_t bestOfNeighbours(const openvdb::tree::ValueAccessor<const IdTree>& ids, const Coord& ijk,
-                                std::int32_t current) const {
+  std::int32_t bestOfNeighbours(const openvdb::tree::ValueAccessor<const IdTree>& ids, const Coord& ijk) const {
     std::array<std::int32_t, 26> candidates;
     int count = 0;
     for (int n = 0; n < 27; ++n) {
       const std::int32_t id = ids.getValue(ijk.offsetBy(n / 9 - 1, n / 3 % 3 - 1, n % 3 - 1));
-      if (id < 0 || id == current) continue;
+      if (id < 0) continue;
       if (std::find(candidates.begin(), candidates.begin() + count, id) == candidates.begin() + count)
         candidates[count++] = id;
     }
-    std::int32_t best = current;
-    double nearest = current >= 0 ? squaredDistance(ijk, current) : 1e300;
+    std::int32_t best = -1;
+    double nearest = 1e300;
     for (int n = 0; n < count; ++n) {
       const double d = squaredDistance(ijk, candidates[n]);
       if (d < nearest || (d == nearest && candidates[n] < best)) {
@@ -198,8 +197,7 @@ class NearestTriangles {
     return best;
   }
 
-  const mesh::TriangleMesh& mesh_;
-  double per_voxel_;
+  std::vector<std::array<Eigen::Vector3f, 3>> triangles_;  ///< in voxels, side by side for the cache
   IdTree ids_;
 };
 

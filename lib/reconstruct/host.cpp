@@ -38,30 +38,6 @@ image::CtVolume fullDistance(const levelset::LevelSet& bone, const image::Frame&
   return out;
 }
 
-/// Marks the outside voxels that can be reached from the border.
-std::vector<char> reachable(const image::CtVolume& distance) {
-  const auto& size = distance.frame.size;
-  std::vector<char> open(distance.voxels.size(), 0);
-  std::vector<std::int64_t> stack;
-  const std::int64_t step[3] = {1, size[0], std::int64_t{size[0]} * size[1]};
-  const auto push = [&](std::int64_t i) {
-    if (open[i] != 0 || distance.voxels[i] < 0) return;
-    open[i] = 1;
-    stack.push_back(i);
-  };
-  push(0);  // the margin is connected and never bone
-  while (!stack.empty()) {
-    const std::int64_t i = stack.back();
-    stack.pop_back();
-    const std::int64_t at[3] = {i % size[0], i / step[1] % size[1], i / step[2]};
-    for (int axis = 0; axis < 3; ++axis) {
-      if (at[axis] > 0) push(i - step[axis]);
-      if (at[axis] + 1 < size[axis]) push(i + step[axis]);
-    }
-  }
-  return open;
-}
-
 std::vector<registration::OrientedPoint> surfacePoints(const levelset::LevelSet& bone,
                                                        const image::CtVolume& distance) {
   constexpr std::size_t kPoints = 60000;
@@ -102,25 +78,6 @@ Host prepareHost(const levelset::LevelSet& bone, double closing_mm) {
   host.closed = registration::signedDistance(d.frame, [&](std::int64_t i) { return d.voxels[i] < r; });
   for (std::size_t i = 0; i < d.voxels.size(); ++i)
     host.closed.voxels[i] = std::min(host.closed.voxels[i] + r, d.voxels[i]);
-  // Closed spaces no larger than a marrow space belong to the bone; a brain case does not.
-  constexpr float kMarrowRadius_mm = 6;
-  const std::vector<char> open = reachable(host.closed);
-  const image::CtVolume roomy =
-      registration::distanceTo(d.frame, [&](std::int64_t i) { return host.closed.voxels[i] > kMarrowRadius_mm; });
-  bool fills = false;
-  std::vector<char> solid(d.voxels.size());
-  for (std::size_t i = 0; i < solid.size(); ++i) {
-    const bool marrow = host.closed.voxels[i] >= 0 && open[i] == 0 && roomy.voxels[i] > 4 * kMarrowRadius_mm;
-    solid[i] = host.closed.voxels[i] < 0 || marrow ? 1 : 0;
-    fills = fills || marrow;
-  }
-  if (fills) {
-    const image::CtVolume filled = registration::signedDistance(d.frame, [&](std::int64_t i) { return solid[i] != 0; });
-    for (std::size_t i = 0; i < solid.size(); ++i) {
-      if (host.closed.voxels[i] >= 0 || filled.voxels[i] < host.closed.voxels[i] - 1)
-        host.closed.voxels[i] = std::min(host.closed.voxels[i], filled.voxels[i]);
-    }
-  }
   return host;
 }
 

@@ -9,8 +9,8 @@ namespace osteo::reconstruct {
 
 /// The bone as the completion needs it, on a coarse axis-aligned grid.
 struct Host {
-  image::CtVolume distance;  ///< signed, mm, to the bone's surface
-  image::CtVolume closed;    ///< the same after bridging pores and seams and filling marrow spaces
+  image::CtVolume distance;                         ///< signed, mm, to the bone's surface
+  image::CtVolume closed;                           ///< the same after bridging pores and seams
   std::vector<registration::OrientedPoint> points;  ///< on the surface, thinned
   Eigen::Vector3d centre_mm = Eigen::Vector3d::Zero();
 };

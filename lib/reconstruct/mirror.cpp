@@ -98,20 +98,20 @@ levelset::LevelSet completeByMirror(const levelset::LevelSet& bone, const image:
                        100 * mirrored.plane.inlier_share),
            "completion by mirroring needs both sides in view");
   }
-  std::vector<Candidate> candidates = findCandidates(host, mirrored, seen, options);
+  std::vector<Candidate> candidates = findCandidates(host, mirrored, {host.closed.frame, seen}, options);
   report.candidates = static_cast<int>(candidates.size());
   if (candidates.empty())
     refuse("the mirrored bone adds nothing that is thick enough", "lower --opening-mm or --min-piece-mm3");
   Candidate piece = choose(candidates, options);
   progress.advance();
-  constexpr double kReaches_mm[] = {6.0, 4.0, 4.0};
+  constexpr double kReaches_mm[] = {6.0, 4.0};
   for (const double reach : kReaches_mm) {
     const auto fit = registration::fitToSurface(rimPoints(host, Eigen::Isometry3d::Identity(), mirrored.plane, piece),
                                                 host.distance, reach);
     mirrored.local = fit.transform;
     MirrorOptions nearby = options;
     nearby.defect_at_mm = piece.centre_mm;
-    candidates = findCandidates(host, mirrored, seen, nearby);
+    candidates = findCandidates(host, mirrored, {around(host.closed.frame, piece, 25), seen}, nearby);
     if (candidates.empty())
       refuse("after the fit to the rim nothing is left of the candidate", "lower --opening-mm or --min-piece-mm3");
     piece = choose(candidates, nearby);

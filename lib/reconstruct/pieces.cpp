@@ -99,19 +99,32 @@ void locate(Candidate& part, const image::Frame& frame) {
 
 }  // namespace
 
-std::vector<Candidate> findCandidates(const Host& host, const Mirrored& mirrored, const image::Frame& seen,
+image::Frame around(const image::Frame& grid, const Candidate& piece, double margin_mm) {
+  const Eigen::Vector3d margin = Eigen::Vector3d::Constant(margin_mm),
+                        last = (grid.size.cast<double>().array() - 1).matrix();
+  const Eigen::Vector3d low = grid.toIndex(piece.min_mm - margin).array().floor().max(0).matrix();
+  const Eigen::Vector3d high = grid.toIndex(piece.max_mm + margin).array().ceil().matrix().cwiseMin(last);
+  image::Frame part = grid;
+  part.origin_mm = grid.toWorld(low);
+  part.size = (high - low).cast<int>() + Eigen::Vector3i::Ones();
+  return part;
+}
+
+std::vector<Candidate> findCandidates(const Host& host, const Mirrored& mirrored, const Field& field,
                                       const MirrorOptions& options) {
-  const image::Frame& frame = host.closed.frame;
+  const image::Frame& frame = field.grid;
   const Eigen::Isometry3d back = mirrored.local.inverse();
   image::CtVolume copy(frame), missing(frame);
   core::parallelFor(frame.size[2], [&](std::int64_t k) {
     for (int j = 0; j < frame.size[1]; ++j) {
       for (int i = 0; i < frame.size[0]; ++i) {
         const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(i, j, static_cast<double>(k)));
-        const float d = image::sampleLinear(host.closed, frame.toIndex(mirrored.plane.reflect(back * p)), kFar);
+        const float d =
+            image::sampleLinear(host.closed, host.closed.frame.toIndex(mirrored.plane.reflect(back * p)), kFar);
         const std::int64_t at = copy.index(i, j, static_cast<int>(k));
         copy.voxels[at] = d;
-        missing.voxels[at] = inView(seen, p) ? std::max(d, -host.closed.voxels[at]) : kFar;
+        const float own = image::sampleLinear(host.closed, host.closed.frame.toIndex(p), kFar);
+        missing.voxels[at] = inView(field.seen, p) ? std::max(d, -own) : kFar;
       }
     }
   });

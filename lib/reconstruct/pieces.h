@@ -12,6 +12,11 @@ struct Mirrored {
   Eigen::Isometry3d local = Eigen::Isometry3d::Identity();
 };
 
+/// Where to look: on `grid`, within the image's frame `seen`.
+struct Field {
+  image::Frame grid, seen;
+};
+
 /// One connected part of mirrored bone that the host lacks.
 struct Candidate {
   double volume_mm3 = 0;
@@ -21,8 +26,11 @@ struct Candidate {
   image::CtVolume distance;  ///< signed, to this piece alone; filled for the chosen one
 };
 
-/// All parts that are thick and large enough and within view.
-std::vector<Candidate> findCandidates(const Host& host, const Mirrored& mirrored, const image::Frame& seen,
+/// The part of a grid around a piece.
+image::Frame around(const image::Frame& grid, const Candidate& piece, double margin_mm);
+
+/// All parts on `grid` that are thick and large enough and within `seen`.
+std::vector<Candidate> findCandidates(const Host& host, const Mirrored& mirrored, const Field& field,
                                       const MirrorOptions& options);
 
 /// The most plausible one: the largest that lies in a hole of the host; or the one nearest to options.defect_at_mm.

@@ -71,7 +71,7 @@ levelset::LevelSet undoCurvatureShift(const levelset::LevelSet& surface, double 
           }
         }
       });
-  return levelset::redistance(levelset::wrap(grid));
+  return levelset::wrap(grid);
 }
 
 levelset::LevelSet clean(const levelset::LevelSet& surface, double dust_mm3, SurfaceReport& report) {
@@ -87,11 +87,11 @@ levelset::LevelSet clean(const levelset::LevelSet& surface, double dust_mm3, Sur
     throw core::Error(core::Exit::DataError, {.what = "every piece of bone is smaller than the dust limit",
                                               .hint = "lower --dust-mm3 or check the labels"});
   }
-  const levelset::LevelSet dusted = solid.filtered(keep);
+  const levelset::LevelSet dusted = solid.filtered(keep, true);
   const Components hollow(dusted, Components::Side::Outside);
   const auto stays = [&](const levelset::Piece& piece) { return piece.reaches_border || keep(piece); };
   for (const auto& piece : hollow.pieces()) report.cavities_filled += stays(piece) ? 0 : 1;
-  return hollow.filtered(stays);
+  return levelset::redistance(hollow.filtered(stays, true));
 }
 
 /// Box of the marked voxels in mm, with a margin.
