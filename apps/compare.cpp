@@ -44,8 +44,8 @@ App describe() {
              "Largest difference that counts as equal: HU, mm, relative for JSON, 0 to 255 for pictures, 1 - Dice for "
              "labels"),
       text("label", "", "Name or number of the one label to score; default: each, or all together against a solid"),
-      inputOption("mask", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz"},
-                  "Labels whose nonzero voxels are left out of the score"),
+      inputOption("mask", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".vdb"},
+                  "Labels whose nonzero voxels, or a level set whose inside is left out of the score"),
       optionalNumber("min-dice", "", {.min = 0, .max = 1}, "Judge solids by at least this Dice overlap"),
       optionalNumber("max-hd95-mm", "mm", {.min = 0}, "Judge solids by at most this 95 % surface distance"),
       flag("json", "Print JSON instead of lines"),
