@@ -25,40 +25,42 @@ void draw(const mesh::TriangleMesh& scaffold, const levelset::LevelSet* host, co
   for (const Eigen::Vector3d& vertex : scaffold.vertices) centre += vertex;
   centre /= static_cast<double>(std::max<std::size_t>(1, scaffold.vertices.size()));
   const Eigen::Matrix3d axes = axesOf(scaffold, centre);
-  Eigen::Vector3d out = axes.col(0), along = axes.col(2);
+  Eigen::Vector3d out = axes.col(0);
+  const Eigen::Vector3d along = axes.col(2);
   mesh::TriangleMesh bone;
   if (host) {
     bone = levelset::toMesh(*host);
     const mesh::Bounds box = mesh::bounds(bone);
     if (out.dot(centre - 0.5 * (box.min + box.max)) < 0) out = -out;
   }
-  const Eigen::Vector3d up = std::abs(out.z()) < 0.9 ? Eigen::Vector3d::UnitZ() : Eigen::Vector3d::UnitY();
-  picture::View view;
-  view.up = up;
-  view.from = (out + 0.5 * along).normalized();
-  view.width_px = 640;
-  view.height_px = 560;
   const picture::Actor metal{.mesh = &scaffold, .color = kMetal};
-  std::vector<picture::Canvas> pictures{picture::render({metal}, view)};
-  std::vector<std::string> captions{"scaffold from outside"};
-  view.from = (0.35 * out + along).normalized();
-  view.clip = Eigen::Vector4d(along.x(), along.y(), along.z(), -along.dot(centre));
-  pictures.push_back(picture::render({metal}, view));
-  captions.emplace_back("cut open");
+  const picture::Actor around{.mesh = &bone, .color = kBone, .opacity = 0.35};
+  const mesh::Bounds own = mesh::bounds(scaffold);
+  const double extent = 1.25 * (own.max - own.min).maxCoeff();
+  std::vector<picture::Canvas> pictures;
+  std::vector<std::string> captions;
+  const auto add = [&](const std::string& caption, const std::vector<picture::Actor>& actors,
+                       const Eigen::Vector3d& from, bool cut, double visible_mm) {
+    picture::View view;
+    view.from = from.normalized();
+    view.up = std::abs(view.from.z()) < 0.9 ? Eigen::Vector3d::UnitZ() : Eigen::Vector3d::UnitY();
+    view.width_px = 520;
+    view.height_px = 480;
+    view.extent_mm = visible_mm;
+    if (visible_mm > 0) view.focus_mm = 0.5 * (own.min + own.max);
+    if (cut) view.clip = Eigen::Vector4d(along.x(), along.y(), along.z(), -along.dot(centre));
+    pictures.push_back(picture::render(actors, view));
+    captions.push_back(caption);
+  };
+  add(host ? "from outside" : "from one side", {metal}, out + 0.4 * along, false, extent);
+  add(host ? "from inside" : "from the other", {metal}, -out + 0.4 * along, false, extent);
+  add("cut open", {metal}, 0.35 * out + along, true, 0);
   if (host) {
-    view.from = (out + 0.3 * along).normalized();
-    view.clip.reset();
-    const picture::Actor around{.mesh = &bone, .color = kBone, .opacity = 0.35};
-    pictures.push_back(picture::render({metal, around}, view));
-    captions.emplace_back("in its host");
-    const mesh::Bounds box = mesh::bounds(scaffold);
-    view.focus_mm = 0.5 * (box.min + box.max);
-    view.extent_mm = 1.3 * (box.max - box.min).maxCoeff();
-    view.from = (out + 0.6 * along).normalized();
-    pictures.push_back(picture::render({metal, around}, view));
-    captions.emplace_back("fit at the rim");
+    add("in its host", {metal, around}, out + 0.3 * along, false, 0);
+    add("fit at the rim", {metal, around}, out + 0.4 * along, false, extent);
+    add("cut open in its host", {metal, {.mesh = &bone, .color = kBone}}, 0.35 * out + along, true, extent);
   }
-  picture::writePng(picture::tile(pictures, captions, 2), png_path);
+  picture::writePng(picture::tile(pictures, captions, 3), png_path);
 }
 
 }  // namespace osteo::design_scaffold

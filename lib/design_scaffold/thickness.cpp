@@ -183,6 +183,25 @@ Window windowOf(const levelset::LevelSet& solid, const Envelope& envelope) {
   return window;
 }
 
+/// Distance in voxels from a sample to the surface beyond which its nearest sample of the other side lies: samples
+/// around that one know how far beyond the surface they are.
+float toSurface(const Window& window, const std::vector<float>& distance, const Eigen::Vector3i& from,
+                std::int32_t nearest) {
+  const std::int32_t row = window.size[0], slice = row * window.size[1];
+  const Eigen::Vector3i at(nearest % row, nearest % slice / row, nearest / slice);
+  const bool inside = distance[static_cast<std::size_t>(nearest)] < 0;
+  float best = kFar;
+  for (int k = std::max(0, at[2] - 1); k <= std::min(window.size[2] - 1, at[2] + 1); ++k)
+    for (int j = std::max(0, at[1] - 1); j <= std::min(window.size[1] - 1, at[1] + 1); ++j)
+      for (int i = std::max(0, at[0] - 1); i <= std::min(window.size[0] - 1, at[0] + 1); ++i) {
+        const float beyond = distance[window.at(i, j, k)];
+        if ((beyond < 0) != inside || std::abs(beyond) > 1.5F) continue;
+        const float way = (from - Eigen::Vector3i(i, j, k)).cast<float>().norm();
+        best = std::min(best, way - std::abs(beyond));
+      }
+  return best;
+}
+
 /// Radius in voxels of the largest sphere around each core sample that stays in its phase; 0 where it would leave the
 /// core.
 std::vector<float> sphereRadii(const Window& window, const std::vector<std::uint8_t>& phases,
@@ -196,12 +215,10 @@ std::vector<float> sphereRadii(const Window& window, const std::vector<std::uint
       other.squared[n] = (distance[n] < 0) == (phase == Wall) ? kFar : 0;
     });
     other.transform(window);
-    forSamples(window, [&](int, int, int, std::size_t n) {
+    forSamples(window, [&](int i, int j, int k, std::size_t n) {
       if (phases[n] != phase || other.squared[n] >= kFar) return;
-      // The nearest sample beyond the surface knows how far beyond it lies; next to the surface the sample itself knows
-      // best.
-      const float own = std::abs(distance[n]), beyond = std::abs(distance[other.nearest[n]]);
-      const float radius = own < 2 ? own : std::sqrt(other.squared[n]) - beyond;
+      const float own = std::abs(distance[n]);  // next to the surface the sample itself knows best
+      const float radius = own < 2 ? own : toSurface(window, distance, {i, j, k}, other.nearest[n]);
       if (radius <= std::sqrt(border.squared[n]) + 0.5F) radii[n] = radius;
     });
   }

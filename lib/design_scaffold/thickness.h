@@ -18,7 +18,7 @@ struct Thickness {
 /// the whole body where it has at most kWindow samples, else on a cube around the body's deepest point.
 Thickness measureThickness(const levelset::LevelSet& solid, const Envelope& envelope);
 
-constexpr std::int64_t kWindow = 27'000'000;
+constexpr std::int64_t kWindow = 12'000'000;
 
 /// Volume of voxels that are inside of both, in mm³, on the solid's voxels.
 double overlap_mm3(const levelset::LevelSet& solid, const levelset::LevelSet& host);
