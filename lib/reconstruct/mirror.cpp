@@ -72,7 +72,7 @@ levelset::LevelSet refine(const levelset::LevelSet& bone, const Host& host, cons
   };
   const Eigen::Vector3d reach = Eigen::Vector3d::Constant(margin + 3 * voxel);
   levelset::LevelSet out = levelset::fromFunction(missing, piece.min_mm - reach, piece.max_mm + reach, voxel);
-  const double opening = std::min(opening_mm, 0.8);
+  const double opening = std::min(opening_mm, 0.6);
   out = levelset::intersect(out, levelset::offset(levelset::offset(out, -opening), opening));
   out = levelset::largestComponent(levelset::subtract(out, bone));
   return levelset::fillCavities(out);
@@ -116,6 +116,7 @@ levelset::LevelSet completeByMirror(const levelset::LevelSet& bone, const image:
       refuse("after the fit to the rim nothing is left of the candidate", "lower --opening-mm or --min-piece-mm3");
     piece = choose(candidates, nearby);
   }
+  piece = grown(host, mirrored, {around(host.closed.frame, piece, 40), seen}, piece);
   progress.advance();
   measureRim(host, rimPoints(host, mirrored.local, mirrored.plane, piece), piece, report);
   report.local_shift_mm = (mirrored.local * piece.centre_mm - piece.centre_mm).norm();

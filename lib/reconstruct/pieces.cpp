@@ -22,6 +22,12 @@ bool inView(const image::Frame& seen, const Eigen::Vector3d& p) {
   return (index.array() >= kEdge).all() && (index.array() <= (seen.size.cast<double>().array() - 1 - kEdge)).all();
 }
 
+Eigen::Vector3d voxelCentre(const image::Frame& frame, std::int64_t voxel) {
+  const std::int64_t row = frame.size[0], slice = row * frame.size[1];
+  return frame.toWorld(
+      {static_cast<double>(voxel % row), static_cast<double>(voxel % slice / row), static_cast<double>(voxel / slice)});
+}
+
 /// Walks from p along a direction out of the piece; true when it meets no host bone in the next few millimetres.
 bool freeAlong(const Host& host, const image::CtVolume& mirrored, const Eigen::Vector3d& p,
                const Eigen::Vector3d& direction) {
@@ -35,6 +41,13 @@ bool freeAlong(const Host& host, const image::CtVolume& mirrored, const Eigen::V
   return true;
 }
 
+bool freeOnBothSides(const Host& host, const image::CtVolume& mirrored, const Eigen::Vector3d& p) {
+  const Eigen::Vector3d gradient = registration::gradientAt(mirrored, p, kFar);
+  if (gradient.norm() < 0.5) return true;  // the middle of the shell has no side; its neighbours decide
+  const Eigen::Vector3d out = gradient.normalized();
+  return freeAlong(host, mirrored, p, out) && freeAlong(host, mirrored, p, -out);
+}
+
 /// Share of the piece with nothing of the host in front of and behind it: near 1 in a hole, near 0 for a layer on the
 /// bone.
 double freeShare(const Host& host, const image::CtVolume& mirrored, const Candidate& piece) {
@@ -42,14 +55,12 @@ double freeShare(const Host& host, const image::CtVolume& mirrored, const Candid
   const std::size_t stride = std::max<std::size_t>(1, piece.voxels.size() / 2000);
   const auto& frame = mirrored.frame;
   for (std::size_t n = 0; n < piece.voxels.size(); n += stride) {
-    const std::int64_t v = piece.voxels[n], row = frame.size[0], slice = row * frame.size[1];
-    const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(
-        static_cast<double>(v % row), static_cast<double>(v % slice / row), static_cast<double>(v / slice)));
+    const std::int64_t v = piece.voxels[n];
+    const Eigen::Vector3d p = voxelCentre(frame, v);
     const Eigen::Vector3d gradient = registration::gradientAt(mirrored, p, kFar);
     if (gradient.norm() < 0.5) continue;  // the middle of the shell has no side
     ++tested;
-    const Eigen::Vector3d n_out = gradient.normalized();
-    free += freeAlong(host, mirrored, p, n_out) && freeAlong(host, mirrored, p, -n_out) ? 1 : 0;
+    free += freeOnBothSides(host, mirrored, p) ? 1 : 0;
   }
   return tested == 0 ? 0 : static_cast<double>(free) / static_cast<double>(tested);
 }
@@ -84,17 +95,46 @@ std::vector<Candidate> connectedParts(const image::CtVolume& field, double min_m
   return parts;
 }
 
+/// Distances to the piece's own voxels.
+void measure(Candidate& piece) {
+  std::vector<char> marked(piece.distance.frame.voxelCount(), 0);
+  for (const std::int64_t v : piece.voxels) marked[v] = 1;
+  piece.distance = registration::signedDistance(piece.distance.frame, [&](std::int64_t i) { return marked[i] != 0; });
+}
+
 void locate(Candidate& part, const image::Frame& frame) {
-  const std::int64_t row = frame.size[0], slice = row * frame.size[1];
   part.min_mm = Eigen::Vector3d::Constant(1e300);
   part.max_mm = -part.min_mm;
   for (const std::int64_t v : part.voxels) {
-    const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(
-        static_cast<double>(v % row), static_cast<double>(v % slice / row), static_cast<double>(v / slice)));
+    const Eigen::Vector3d p = voxelCentre(frame, v);
     part.centre_mm += p / static_cast<double>(part.voxels.size());
     part.min_mm = part.min_mm.cwiseMin(p);
     part.max_mm = part.max_mm.cwiseMax(p);
   }
+}
+
+/// Distances to the closed mirrored bone, and what it has and the host has not, on the field's grid.
+struct Sides {
+  image::CtVolume copy, missing;
+};
+
+Sides compareSides(const Host& host, const Mirrored& mirrored, const Field& field) {
+  const image::Frame &frame = field.grid, &from = host.closed.frame;
+  const Eigen::Isometry3d back = mirrored.local.inverse();
+  Sides sides{image::CtVolume(frame), image::CtVolume(frame)};
+  core::parallelFor(frame.size[2], [&](std::int64_t k) {
+    for (int j = 0; j < frame.size[1]; ++j) {
+      for (int i = 0; i < frame.size[0]; ++i) {
+        const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(i, j, static_cast<double>(k)));
+        const float theirs = image::sampleLinear(host.closed, from.toIndex(mirrored.plane.reflect(back * p)), kFar);
+        const float own = image::sampleLinear(host.closed, from.toIndex(p), kFar);
+        const std::int64_t at = sides.copy.index(i, j, static_cast<int>(k));
+        sides.copy.voxels[at] = theirs;
+        sides.missing.voxels[at] = inView(field.seen, p) ? std::max(theirs, -own) : kFar;
+      }
+    }
+  });
+  return sides;
 }
 
 }  // namespace
@@ -113,31 +153,51 @@ image::Frame around(const image::Frame& grid, const Candidate& piece, double mar
 std::vector<Candidate> findCandidates(const Host& host, const Mirrored& mirrored, const Field& field,
                                       const MirrorOptions& options) {
   const image::Frame& frame = field.grid;
-  const Eigen::Isometry3d back = mirrored.local.inverse();
-  image::CtVolume copy(frame), missing(frame);
-  core::parallelFor(frame.size[2], [&](std::int64_t k) {
-    for (int j = 0; j < frame.size[1]; ++j) {
-      for (int i = 0; i < frame.size[0]; ++i) {
-        const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(i, j, static_cast<double>(k)));
-        const float d =
-            image::sampleLinear(host.closed, host.closed.frame.toIndex(mirrored.plane.reflect(back * p)), kFar);
-        const std::int64_t at = copy.index(i, j, static_cast<int>(k));
-        copy.voxels[at] = d;
-        const float own = image::sampleLinear(host.closed, host.closed.frame.toIndex(p), kFar);
-        missing.voxels[at] = inView(field.seen, p) ? std::max(d, -own) : kFar;
-      }
-    }
-  });
-  const image::CtVolume thick = opened(missing, options.opening_mm);
+  const Sides sides = compareSides(host, mirrored, field);
+  const image::CtVolume thick = opened(sides.missing, options.opening_mm);
   std::vector<Candidate> parts = connectedParts(thick, options.min_piece_mm3);
   for (Candidate& part : parts) {
     locate(part, frame);
-    part.free_share = freeShare(host, copy, part);
+    part.free_share = freeShare(host, sides.copy, part);
     part.distance.frame = frame;
     core::debug(fmt::format("candidate: {:.0f} mm³ at {:.0f} {:.0f} {:.0f}, free {:.2f}", part.volume_mm3,
                             part.centre_mm[0], part.centre_mm[1], part.centre_mm[2], part.free_share));
   }
   return parts;
+}
+
+Candidate grown(const Host& host, const Mirrored& mirrored, const Field& field, const Candidate& piece) {
+  const image::Frame &grid = field.grid, &old = piece.distance.frame;
+  const Sides sides = compareSides(host, mirrored, field);
+  std::vector<std::int64_t> stack;
+  std::vector<char> taken(grid.voxelCount(), 0);
+  const std::int64_t step[3] = {1, grid.size[0], std::int64_t{grid.size[0]} * grid.size[1]};
+  for (const std::int64_t v : piece.voxels) {
+    const Eigen::Vector3i at = grid.toIndex(voxelCentre(old, v)).array().round().cast<int>();
+    stack.push_back(at[0] + step[1] * at[1] + step[2] * at[2]);
+    taken[stack.back()] = 1;
+  }
+  Candidate out;
+  out.free_share = piece.free_share;
+  while (!stack.empty()) {
+    const std::int64_t i = stack.back();
+    stack.pop_back();
+    out.voxels.push_back(i);
+    for (int side = 0; side < 6; ++side) {
+      const std::int64_t at = i / step[side / 2] % grid.size[side / 2];
+      if (side % 2 == 0 ? at == 0 : at + 1 == grid.size[side / 2]) continue;
+      const std::int64_t next = i + (side % 2 == 0 ? -step[side / 2] : step[side / 2]);
+      if (taken[next] != 0 || sides.missing.voxels[next] >= 0) continue;
+      taken[next] = 1;
+      if (freeOnBothSides(host, sides.copy, voxelCentre(grid, next))) stack.push_back(next);
+    }
+  }
+  std::sort(out.voxels.begin(), out.voxels.end());
+  out.volume_mm3 = static_cast<double>(out.voxels.size()) * grid.voxelVolume_mm3();
+  locate(out, grid);
+  out.distance.frame = grid;
+  measure(out);
+  return out;
 }
 
 Candidate choose(const std::vector<Candidate>& candidates, const MirrorOptions& options) {
@@ -160,9 +220,7 @@ Candidate choose(const std::vector<Candidate>& candidates, const MirrorOptions& 
          .hint = "name the place with --defect-at-mm x,y,z"});
   }
   Candidate chosen = *best;
-  std::vector<char> marked(chosen.distance.frame.voxelCount(), 0);
-  for (const std::int64_t v : chosen.voxels) marked[v] = 1;
-  chosen.distance = registration::signedDistance(chosen.distance.frame, [&](std::int64_t i) { return marked[i] != 0; });
+  measure(chosen);
   return chosen;
 }
 

@@ -33,6 +33,9 @@ image::Frame around(const image::Frame& grid, const Candidate& piece, double mar
 std::vector<Candidate> findCandidates(const Host& host, const Mirrored& mirrored, const Field& field,
                                       const MirrorOptions& options);
 
+/// The piece with the thin bone around it that lies in the same hole; opening has cut that off.
+Candidate grown(const Host& host, const Mirrored& mirrored, const Field& field, const Candidate& piece);
+
 /// The most plausible one: the largest that lies in a hole of the host; or the one nearest to options.defect_at_mm.
 /// Throws DataError when none lies in a hole.
 Candidate choose(const std::vector<Candidate>& candidates, const MirrorOptions& options);
