@@ -44,23 +44,36 @@ Fit fitOf(const cli::Context& ctx) {
   return fit;
 }
 
-levelset::LevelSet readShape(const std::string& path, double voxel_mm) {
-  return core::extension(path) == ".vdb" ? levelset::readVdb(path) : levelset::fromMesh(mesh::readMesh(path), voxel_mm);
+bool isMesh(const std::string& path) { return core::extension(path) != ".vdb"; }
+
+/// The defect as a level set, once its size is known to fit this machine.
+levelset::LevelSet readDefect(const std::string& path, const design_scaffold::Lattice& lattice, double voxel_mm) {
+  if (isMesh(path)) {
+    const mesh::TriangleMesh shape = mesh::readMesh(path);
+    design_scaffold::requireMemory(mesh::volume_mm3(shape), lattice, voxel_mm);
+    return levelset::fromMesh(shape, voxel_mm);
+  }
+  const levelset::LevelSet shape = levelset::readVdb(path);
+  design_scaffold::requireMemory(levelset::volume_mm3(shape), lattice, voxel_mm);
+  return shape;
+}
+
+levelset::LevelSet readHost(const std::string& path, double voxel_mm) {
+  constexpr double kFinest_mm = 0.4;  // of a host that comes as a mesh; skins and gaps need no more
+  return isMesh(path) ? levelset::fromMesh(mesh::readMesh(path), std::max(voxel_mm, kFinest_mm))
+                      : levelset::readVdb(path);
 }
 
 void run(cli::Context& ctx) {
   const Fit fit = fitOf(ctx);
   const design_scaffold::Lattice lattice(latticeOf(ctx));
-  const double voxel = ctx.given("voxel-mm") ? ctx.number("voxel-mm") : design_scaffold::defaultVoxel_mm(lattice);
-  const levelset::LevelSet defect = readShape(ctx.input("defect"), voxel);
+  const double voxel = design_scaffold::checkedVoxel_mm(lattice, ctx.given("voxel-mm") ? ctx.number("voxel-mm") : 0);
+  const levelset::LevelSet defect = readDefect(ctx.input("defect"), lattice, voxel);
   std::optional<levelset::LevelSet> host;
-  constexpr double kHostVoxel_mm = 0.4;  // of a host that comes as a mesh
-  if (ctx.given("host")) host = readShape(ctx.input("host"), std::max(voxel, kHostVoxel_mm));
+  if (ctx.given("host")) host = readHost(ctx.input("host"), voxel);
   const levelset::LevelSet* bone = host ? &*host : nullptr;
   design_scaffold::requireDesignable(defect, bone);
-  const double defect_mm3 = levelset::volume_mm3(defect);
-  design_scaffold::requireMemory(defect_mm3, lattice, voxel);
-  if (ctx.dryRun(design_scaffold::estimatedBytes(defect_mm3, lattice, voxel))) return;
+  if (ctx.dryRun(design_scaffold::estimatedBytes(levelset::volume_mm3(defect), lattice, voxel))) return;
 
   const std::string vdb = ctx.output("output"), stl = ctx.output("mesh"), png = ctx.output("picture");
   const auto made = design_scaffold::design(defect, bone, lattice, fit, voxel, ctx.results());

@@ -123,7 +123,16 @@ void label(LevelSet& solid, const LevelSet& defect, const Lattice& lattice, doub
 
 }  // namespace
 
-double defaultVoxel_mm(const Lattice& lattice) { return std::min(lattice.spec().cell_mm / 24, lattice.wall_mm() / 4); }
+double checkedVoxel_mm(const Lattice& lattice, double voxel_mm) {
+  const double wall = lattice.wall_mm();
+  if (voxel_mm <= 0) return std::min(lattice.spec().cell_mm / 24, wall / 4);
+  if (voxel_mm > 0.5 * wall)
+    throw core::Error(core::Exit::Usage, {.what = fmt::format("walls of {:.3g} mm are lost on these voxels", wall),
+                                          .expected = fmt::format("--voxel-mm up to {:.3g}", 0.5 * wall),
+                                          .got = fmt::format("{:.3g}", voxel_mm),
+                                          .hint = "or a larger --cell-mm, or a lower --porosity"});
+  return voxel_mm;
+}
 
 double estimatedBytes(double defect_mm3, const Lattice& lattice, double voxel_mm) {
   constexpr double kGrids = 3, kLeafWaste = 1.6, kBytesPerVoxel = 4.2, kTrianglesPerVoxelFace = 2.6;

@@ -6,8 +6,9 @@
 
 namespace osteo::design_scaffold {
 
-/// The house's voxel: the smaller of a twenty-fourth of the cell and a quarter of the wall.
-double defaultVoxel_mm(const Lattice& lattice);
+/// The given voxel, or for 0 the house's: the smaller of a twenty-fourth of the cell and a quarter of the wall. Throws
+/// Usage for voxels above half a wall, which would lose it.
+double checkedVoxel_mm(const Lattice& lattice, double voxel_mm);
 
 /// Peak memory of a design, in bytes, from the defect's volume.
 double estimatedBytes(double defect_mm3, const Lattice& lattice, double voxel_mm);
