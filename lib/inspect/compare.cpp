@@ -83,10 +83,10 @@ Verdict compareLabels(const Pair& pair) {
   return verdict;
 }
 
-/// Largest |difference| in mm where either surface is within 1.5 voxels: further out the band may be cut off.
+/// Largest |difference| in mm where either surface is within half a voxel, where the distance is at its most exact.
 double largestGap(const levelset::LevelSet& a, const levelset::LevelSet& b) {
   double largest = 0;
-  const double near_mm = 1.5 * a.voxel_mm();
+  const double near_mm = 0.5 * a.voxel_mm();
   const auto scan = [&](const openvdb::FloatGrid& from, const openvdb::FloatGrid& to) {
     const auto other = to.getConstAccessor();
     for (auto it = from.cbeginValueOn(); it; ++it) {
