@@ -4,6 +4,7 @@
 #include <openvdb/tools/FastSweeping.h>
 #include <openvdb/tools/Interpolation.h>
 #include <openvdb/tools/Morphology.h>
+#include <openvdb/tools/ValueTransformer.h>
 
 #include <algorithm>
 #include <cmath>

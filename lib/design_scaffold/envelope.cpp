@@ -1,13 +1,15 @@
 #include "design_scaffold/envelope.h"
 
 #include <fmt/format.h>
-#include <openvdb/tools/Clip.h>
+#include <openvdb/tools/ValueTransformer.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "core/progress.h"
 #include "design_scaffold/blocks.h"
 #include "levelset/components.h"
@@ -105,20 +107,38 @@ LevelSet thickCore(const LevelSet& defect, const Region& region, Envelope& envel
   return parts.filtered([&](const levelset::Piece& piece) { return &piece == &*largest; }, false);
 }
 
+/// Whether any voxel of the region lies in the defect but too far from its thick core.
+bool hasSlivers(const LevelSet& defect, const LevelSet& near, double reach_mm, const Region& region) {
+  const openvdb::Coord low = region.box.min(), size = region.box.dim();
+  std::vector<char> found(static_cast<std::size_t>(size.x()), 0);
+  core::parallelFor(size.x(), [&](std::int64_t x) {
+    const Sampler in_defect(defect), to_core(near);
+    for (int y = 0; y < size.y(); ++y)
+      for (int z = 0; z < size.z(); ++z) {
+        const Eigen::Vector3d p = region.point(low.offsetBy(static_cast<int>(x), y, z));
+        if (in_defect(p) < 0 && to_core(p) > reach_mm) found[static_cast<std::size_t>(x)] = 1;
+      }
+  });
+  return std::find(found.begin(), found.end(), 1) != found.end();
+}
+
 /// The defect without what lies too far from its thick core.
 LevelSet pruned(const LevelSet& defect, const Region& region, Envelope& envelope) {
   const double reach = kReach * 0.5 * kThinnest_mm + envelope.clearance_mm, band = 3 * region.voxel_mm;
   const LevelSet core = thickCore(defect, region, envelope);
   const LevelSet near = levelset::wrap(sweep(*core.grid().vdb, reach + band, band));
   const Region own = regionOf(defect, defect.voxel_mm(), 4 * defect.voxel_mm());
-  const LevelSet kept = evaluate(own, 3 * own.voxel_mm, [&]() -> VoxelFunction {
-    auto in_defect = std::make_shared<Sampler>(defect), to_core = std::make_shared<Sampler>(near);
-    return [=, &own](const openvdb::Coord& ijk) {
-      const Eigen::Vector3d p = own.point(ijk);
-      return std::max((*in_defect)(p), (*to_core)(p)-reach);
-    };
-  });
-  envelope.slivers_removed_mm3 = insideVolume_mm3(defect) - insideVolume_mm3(kept);
+  LevelSet kept = defect;
+  if (hasSlivers(defect, near, reach, region)) {
+    kept = evaluate(own, 3 * own.voxel_mm, [&]() -> VoxelFunction {
+      auto in_defect = std::make_shared<Sampler>(defect), to_core = std::make_shared<Sampler>(near);
+      return [=, &own](const openvdb::Coord& ijk) {
+        const Eigen::Vector3d p = own.point(ijk);
+        return std::max((*in_defect)(p), (*to_core)(p)-reach);
+      };
+    });
+    envelope.slivers_removed_mm3 = insideVolume_mm3(defect) - insideVolume_mm3(kept);
+  }
   // Finer grids are evaluated voxel by voxel anyway; on coarse ones the wide band tells which blocks lie outside.
   return own.voxel_mm < kField_mm ? kept : levelset::wrap(widen(*kept.grid().vdb, kNear_mm));
 }
