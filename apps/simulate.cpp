@@ -105,6 +105,7 @@ App describe() {
            "fields to write on the model's grid, as name=file.nrrd: displacement, energy, principal_strain, "
            "stress, von_mises");
   fields.count = 0;
+  fields.channel = Channel::Output;
   return {
       "simulate",
       "Linear elastic voxel finite elements from labels, HU or a level set",

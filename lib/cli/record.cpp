@@ -27,10 +27,16 @@ std::string publicName(const std::string& path) {
   return std::filesystem::is_directory(path, unknown) ? "folder" : core::baseName(path);
 }
 
-json baseNames(const json& value) {
-  if (value.is_string()) return publicName(value.get<std::string>());
+/// The same for an output given as name=path.
+std::string publicPair(const std::string& pair) {
+  const auto path = pair.find('=') + 1;
+  return pair.substr(0, path) + publicName(pair.substr(path));
+}
+
+json baseNames(const json& value, bool are_pairs) {
+  if (value.is_string()) return are_pairs ? publicPair(value.get<std::string>()) : publicName(value.get<std::string>());
   json names = json::array();
-  for (const json& v : value) names.push_back(baseNames(v));
+  for (const json& v : value) names.push_back(baseNames(v, are_pairs));
   return names;
 }
 
@@ -50,8 +56,8 @@ json makeRecord(const Call& call, const json& result, const json& results) {
   for (const Parameter& p : allParameters(call.job)) {
     const auto at = call.parameters.find(keyOf(p.name));
     if (at == call.parameters.end() || at->is_null() || isExecution(p.name)) continue;
-    const bool path = p.type == Type::File || p.type == Type::Folder;
-    parameters[keyOf(p.name)] = path ? baseNames(*at) : *at;
+    const bool path = p.type == Type::File || p.type == Type::Folder, pair = !path && p.channel == Channel::Output;
+    parameters[keyOf(p.name)] = path || pair ? baseNames(*at, pair) : *at;
     if (p.channel == Channel::Input) addInputs(*at, keyOf(p.name), object);
   }
   return {{"@type", "CreateAction"},

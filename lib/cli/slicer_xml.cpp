@@ -73,7 +73,7 @@ std::string parameterXml(const Parameter& p, int& index) {
   }
   xml += fmt::format("      <label>{}</label>\n      <description>{}</description>\n",
                      escape(p.name + (p.unit.empty() ? "" : " (" + p.unit + ")")), escape(p.help));
-  if (p.channel != Channel::None)
+  if (p.channel != Channel::None && (p.type == Type::File || p.type == Type::Folder))
     xml += fmt::format("      <channel>{}</channel>\n", p.channel == Channel::Input ? "input" : "output");
   if (p.default_json != "null") {
     const auto value = nlohmann::json::parse(p.default_json);
