@@ -5,8 +5,9 @@
 
 namespace osteo::mesh {
 
-/// Reads STL (binary or ASCII; vertices welded), PLY, OBJ, AMF or 3MF by ending. An STL without SPACE=LPS in its header is taken
-/// as LPS with a warning; SPACE=RAS is converted. Throws NoInput; DataError for truncated, empty, NaN or hostile files.
+/// Reads STL (binary or ASCII; vertices welded), PLY, OBJ, AMF or 3MF by ending. An STL without SPACE=LPS in its header
+/// is taken as LPS with a warning; SPACE=RAS is converted. Throws NoInput; DataError for truncated, empty, NaN or
+/// hostile files.
 TriangleMesh readMesh(const std::string& path);
 
 /// Writes by ending: .stl (binary, header "SPACE=LPS …"), .ply, .obj, .amf, .3mf. The same mesh gives the same bytes.

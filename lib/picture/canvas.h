@@ -17,10 +17,11 @@ class Canvas {
   int height() const { return height_; }
   Color& at(int x, int y) { return pixels_[static_cast<std::size_t>(y) * width_ + x]; }
   const Color& at(int x, int y) const { return pixels_[static_cast<std::size_t>(y) * width_ + x]; }
-  void blend(int x, int y, Color color, double alpha);  ///< ignores points outside
+  void blend(int x, int y, Color color, double alpha);                                  ///< ignores points outside
   void line(Eigen::Vector2d a, Eigen::Vector2d b, Color color, double width_px = 1.0);  ///< anti-aliased
   void polygon(const std::vector<std::vector<Eigen::Vector2d>>& rings, Color fill, double alpha = 1.0);  ///< even-odd
-  void text(int x, int y, const std::string& ascii, Color color, int scale = 1);  ///< built-in 5×7 font, upper-left anchor
+  void text(int x, int y, const std::string& ascii, Color color,
+            int scale = 1);  ///< built-in 5×7 font, upper-left anchor
   void paste(const Canvas& other, int x, int y);
 
  private:
