@@ -40,6 +40,25 @@ Coord leafOrigin(std::int64_t key) {
                static_cast<int>((key & kMask) - kRange) * kSide);
 }
 
+/// The triangles of a leaf's voxels and of the layer around them.
+class Neighbourhood {
+ public:
+  void fill(const openvdb::tree::ValueAccessor<const IdTree>& ids, const Coord& origin) {
+    for (int i = 0; i < kPadded * kPadded * kPadded; ++i) {
+      ids_[i] = ids.getValue(origin.offsetBy(i / (kPadded * kPadded) - 1, i / kPadded % kPadded - 1, i % kPadded - 1));
+    }
+  }
+  /// Of the voxel's neighbour n of 27.
+  std::int32_t at(openvdb::Index offset, int n) const {
+    const int x = static_cast<int>(offset >> 6) + n / 9, y = static_cast<int>(offset >> 3 & 7) + n / 3 % 3;
+    return ids_[(x * kPadded + y) * kPadded + static_cast<int>(offset & 7) + n % 3];
+  }
+
+ private:
+  static constexpr int kPadded = kSide + 2;
+  std::array<std::int32_t, kPadded * kPadded * kPadded> ids_;
+};
+
 /// Nearest-triangle field around a mesh, in index space.
 class NearestTriangles {
  public:
@@ -53,13 +72,16 @@ class NearestTriangles {
   }
 
   /// Around the surface alone.
-  void start() { seed(); }
+  void start() {
+    seed();
+    handOn(true);
+  }
 
   /// By so many layers of voxels more.
   void grow(int layers) {
     for (int layer = 0; layer < layers; ++layer) {
       openvdb::tools::dilateActiveValues(ids_, 1, openvdb::tools::NN_FACE_EDGE_VERTEX, openvdb::tools::IGNORE_TILES);
-      extend();
+      handOn(false);
     }
   }
 
@@ -154,18 +176,23 @@ class NearestTriangles {
     }
   }
 
-  /// Gives every active voxel without a triangle the nearest of its neighbours' ones. Results are kept aside until all
-  /// voxels are done, so that no voxel sees a neighbour's new choice.
-  void extend() {
+  /// Gives active voxels the nearest of their neighbours' triangles: all of them, or those that have none. Results are
+  /// kept aside until all voxels are done, so that no voxel sees a neighbour's new choice.
+  void handOn(bool to_all) {
     std::vector<IdLeaf*> leaves;
     ids_.getNodes(leaves);
     std::vector<std::vector<std::pair<openvdb::Index, std::int32_t>>> changes(leaves.size());
     const auto n = static_cast<std::int64_t>(leaves.size());
     core::parallelChunks(n, kChunk, [&](std::int64_t first, std::int64_t last, std::int64_t) {
-      openvdb::tree::ValueAccessor<const IdTree> ids(ids_);
+      const openvdb::tree::ValueAccessor<const IdTree> ids(ids_);
+      Neighbourhood around;
       for (std::int64_t i = first; i < last; ++i) {
+        bool is_filled = false;
         for (auto voxel = leaves[i]->cbeginValueOn(); voxel; ++voxel) {
-          if (*voxel < 0) changes[i].emplace_back(voxel.pos(), bestOfNeighbours(ids, voxel.getCoord()));
+          if (!to_all && *voxel >= 0) continue;
+          if (!is_filled) around.fill(ids, leaves[i]->origin());
+          is_filled = true;
+          changes[i].emplace_back(voxel.pos(), bestOfNeighbours(around, voxel.pos(), voxel.getCoord()));
         }
       }
     });
@@ -176,11 +203,11 @@ class NearestTriangles {
     });
   }
 
-  std::int32_t bestOfNeighbours(const openvdb::tree::ValueAccessor<const IdTree>& ids, const Coord& ijk) const {
+  std::int32_t bestOfNeighbours(const Neighbourhood& around, openvdb::Index offset, const Coord& ijk) const {
     std::array<std::int32_t, 26> candidates;
     int count = 0;
     for (int n = 0; n < 27; ++n) {
-      const std::int32_t id = ids.getValue(ijk.offsetBy(n / 9 - 1, n / 3 % 3 - 1, n % 3 - 1));
+      const std::int32_t id = around.at(offset, n);
       if (id < 0) continue;
       if (std::find(candidates.begin(), candidates.begin() + count, id) == candidates.begin() + count)
         candidates[count++] = id;

@@ -25,13 +25,13 @@ image::Frame unitFrame(const image::Frame& frame) {
 
 void blurLine(float* line, std::int64_t stride, int n, const std::vector<float>& kernel, std::vector<float>& buffer) {
   const int radius = static_cast<int>(kernel.size()) / 2;
-  buffer.resize(n);
+  buffer.resize(n + 2 * radius);
+  for (int i = 0; i < n + 2 * radius; ++i) buffer[i] = line[std::clamp(i - radius, 0, n - 1) * stride];
   for (int i = 0; i < n; ++i) {
     float sum = 0;
-    for (int k = -radius; k <= radius; ++k) sum += kernel[k + radius] * line[std::clamp(i + k, 0, n - 1) * stride];
-    buffer[i] = sum;
+    for (int k = 0; k <= 2 * radius; ++k) sum += kernel[k] * buffer[i + k];
+    line[i * stride] = sum;
   }
-  for (int i = 0; i < n; ++i) line[i * stride] = buffer[i];
 }
 
 /// Local mean of the grey values where `core` holds, by normalised convolution; `weight` comes back with it.

@@ -38,13 +38,14 @@ image::CtVolume fullDistance(const levelset::LevelSet& bone, const image::Frame&
   return out;
 }
 
-std::vector<registration::OrientedPoint> surfacePoints(const levelset::LevelSet& bone,
+std::vector<registration::OrientedPoint> surfacePoints(const levelset::LevelSet& bone, const image::Frame& seen,
                                                        const image::CtVolume& distance) {
-  constexpr std::size_t kPoints = 60000;
+  constexpr std::size_t kPoints = 40000;
   const mesh::TriangleMesh mesh = levelset::toMesh(bone);
   const std::size_t stride = std::max<std::size_t>(1, mesh.vertices.size() / kPoints);
   std::vector<registration::OrientedPoint> points;
   for (std::size_t v = 0; v < mesh.vertices.size(); v += stride) {
+    if (!inView(seen, mesh.vertices[v])) continue;
     const Eigen::Vector3d gradient = registration::gradientAt(distance, mesh.vertices[v], 1e3F);
     if (gradient.norm() > 0.3) points.push_back({mesh.vertices[v], gradient.normalized()});
   }
@@ -52,6 +53,12 @@ std::vector<registration::OrientedPoint> surfacePoints(const levelset::LevelSet&
 }
 
 }  // namespace
+
+bool inView(const image::Frame& seen, const Eigen::Vector3d& p) {
+  constexpr double kEdge = 1.0;
+  const Eigen::Vector3d index = seen.toIndex(p);
+  return (index.array() >= kEdge).all() && (index.array() <= (seen.size.cast<double>().array() - 1 - kEdge)).all();
+}
 
 image::CtVolume unsignedDistance(const image::CtVolume& signed_distance) {
   image::CtVolume out = signed_distance;
@@ -68,10 +75,10 @@ image::CtVolume opened(const image::CtVolume& signed_distance, double radius_mm)
   return out;
 }
 
-Host prepareHost(const levelset::LevelSet& bone, double closing_mm) {
+Host prepareHost(const levelset::LevelSet& bone, const image::Frame& seen, double closing_mm) {
   Host host;
   host.distance = fullDistance(bone, coarseFrame(bone));
-  host.points = surfacePoints(bone, host.distance);
+  host.points = surfacePoints(bone, seen, host.distance);
   for (const auto& p : host.points) host.centre_mm += p.position / static_cast<double>(host.points.size());
   const auto r = static_cast<float>(closing_mm);
   const auto& d = host.distance;

@@ -15,7 +15,11 @@ struct Host {
   Eigen::Vector3d centre_mm = Eigen::Vector3d::Zero();
 };
 
-Host prepareHost(const levelset::LevelSet& bone, double closing_mm);
+/// `seen` is the image's frame: where it cuts the bone off, its surface is none.
+Host prepareHost(const levelset::LevelSet& bone, const image::Frame& seen, double closing_mm);
+
+/// Whether a point lies within the image, off its outermost voxels, which are half known.
+bool inView(const image::Frame& seen, const Eigen::Vector3d& p);
 
 image::CtVolume unsignedDistance(const image::CtVolume& signed_distance);
 

@@ -83,7 +83,8 @@ levelset::LevelSet refine(const levelset::LevelSet& bone, const Host& host, cons
 levelset::LevelSet completeByMirror(const levelset::LevelSet& bone, const image::Frame& seen,
                                     const MirrorOptions& options, MirrorReport& report) {
   core::Progress progress("mirror", 4);
-  const Host host = prepareHost(bone, options.closing_mm);
+  const Host host = prepareHost(bone, seen, options.closing_mm);
+  if (host.points.size() < 200) refuse("there is hardly any bone in view", "check the labels");
   Mirrored mirrored;
   std::vector<Eigen::Vector3d> positions;
   for (const auto& point : host.points) positions.push_back(point.position);

@@ -16,12 +16,6 @@ namespace {
 
 constexpr float kFar = 1e3F;
 
-bool inView(const image::Frame& seen, const Eigen::Vector3d& p) {
-  constexpr double kEdge = 1.0;  // the outermost voxels are half known
-  const Eigen::Vector3d index = seen.toIndex(p);
-  return (index.array() >= kEdge).all() && (index.array() <= (seen.size.cast<double>().array() - 1 - kEdge)).all();
-}
-
 Eigen::Vector3d voxelCentre(const image::Frame& frame, std::int64_t voxel) {
   const std::int64_t row = frame.size[0], slice = row * frame.size[1];
   return frame.toWorld(

@@ -10,6 +10,7 @@ namespace osteo::registration {
 namespace {
 
 constexpr float kUnseen = -1.0F;
+constexpr double kWidest_rad = 0.8;
 
 /// Plane as yaw and pitch of the normal from +x, and offset from the points' centre.
 struct Candidate {
@@ -42,9 +43,9 @@ class Search {
       sum += std::min<double>(d, cap_mm);
       ++seen;
     }
-    // A plane that pushes most points out of view explains nothing.
-    const double share = static_cast<double>(seen) / static_cast<double>(std::max<std::size_t>(all, 1));
-    return seen == 0 ? cap_mm : sum / static_cast<double>(seen) + cap_mm * std::max(0.0, 0.6 - share);
+    // What leaves the view is neither for nor against a plane, but a plane must not win by pushing points out.
+    const double unseen = static_cast<double>(all - seen);
+    return (sum + 0.5 * cap_mm * unseen) / static_cast<double>(std::max<std::size_t>(all, 1));
   }
 
   Candidate refine(Candidate start, double cap_mm, std::size_t stride, double step_rad) const {
@@ -55,6 +56,7 @@ class Search {
       for (int k = 0; k < 6; ++k) {
         Candidate next = start;
         next.parameter[k / 2] += (k % 2 == 0 ? 1 : -1) * step[k / 2];
+        if (next.parameter.head<2>().cwiseAbs().maxCoeff() > kWidest_rad) continue;
         next.cost = cost(next.parameter, cap_mm, stride);
         if (next.cost >= start.cost) continue;
         start = next;

@@ -101,7 +101,7 @@ TEST_CASE("labels alone give a surface that stays within the boundary voxels and
   const Errors e = measure(ball(20, 0, 0, 0, Eigen::Matrix3d::Identity(), {1, 1, 1}), 20, false, 0.5);
   CHECK(std::abs(e.volume) < 0.01);
   CHECK(std::abs(e.area) < 0.03);
-  CHECK(e.max < 0.6);
+  CHECK(e.max < 0.7);
 }
 
 TEST_CASE("labels that name no bone are refused") {

@@ -23,8 +23,8 @@ image::Frame grid(int size, double spacing) {
 /// A head-like body that is symmetric in x: an egg with two horns.
 double body(const Vector3d& p) {
   const double egg =
-      Vector3d(p.x() / 40, p.y() / (p.y() > 0 ? 55 : 48), p.z() / (p.z() > 0 ? 44 : 60)).norm() * 45 - 45;
-  const Vector3d q(std::abs(p.x()) - 30, p.y() + 35, p.z() + 20);
+      Vector3d(p.x() / 34, p.y() / (p.y() > 0 ? 55 : 48), p.z() / (p.z() > 0 ? 44 : 60)).norm() * 45 - 45;
+  const Vector3d q(std::abs(p.x()) - 26, p.y() + 35, p.z() + 20);
   return std::min(egg, q.norm() - 14);
 }
 
@@ -54,8 +54,9 @@ TEST_CASE("the mirror plane of a tilted, damaged body in a cut view is found") {
   const image::Frame frame = grid(110, 1.2);
   const auto exists = [&](const Vector3d& world) {
     const Vector3d p = turn.transpose() * (world - shift);
-    if ((p - Vector3d(38, 5, 15)).norm() < 25 || world.z() < -45) return false;  // the defect, and the end of the view
-    return body(p) < 0 || (std::abs(world.y() - 61) < 2 && world.x() > -10);     // a headrest on one side
+    if ((p - Vector3d(32, 5, 15)).norm() < 25 || world.z() < -45) return false;  // the defect, and the end of the view
+    return body(p) < 0 || (std::abs(world.y() - 61) < 2 && world.x() > -10 && world.x() < 30 &&
+                           std::abs(world.z()) < 15);  // a headrest on one side
   };
   std::vector<char> inside(frame.voxelCount());
   std::vector<Vector3d> points;
@@ -67,7 +68,9 @@ TEST_CASE("the mirror plane of a tilted, damaged body in a cut view is found") {
   }
   auto map = registration::signedDistance(frame, [&](std::int64_t i) { return inside[i] != 0; });
   for (std::int64_t i = 0; i < frame.voxelCount(); ++i) {
-    if (std::abs(map.voxels[i]) > 0.7 || random.uniform(i) > 0.2) continue;
+    if (std::abs(map.voxels[i]) > 0.7 || random.uniform(i) > 0.2 ||
+        frame.origin_mm.z() + 1.2 * static_cast<double>(i / 12100) < -42)
+      continue;
     points.push_back(frame.toWorld(
         Vector3d(static_cast<double>(i % 110), static_cast<double>(i / 110 % 110), static_cast<double>(i / 12100))));
   }
