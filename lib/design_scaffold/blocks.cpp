@@ -2,7 +2,6 @@
 
 #include <openvdb/tools/ChangeBackground.h>
 #include <openvdb/tools/FastSweeping.h>
-#include <openvdb/tools/Interpolation.h>
 #include <openvdb/tools/Morphology.h>
 #include <openvdb/tools/ValueTransformer.h>
 
@@ -101,17 +100,17 @@ openvdb::FloatGrid::Ptr gridFromBlocks(const BlockRange& range, double voxel_mm,
 }
 
 openvdb::FloatGrid::Ptr gridFromFunction(const openvdb::CoordBBox& box, double voxel_mm, double band_mm,
-                                         const std::function<VoxelFunction()>& make) {
-  return gridFromBlocks(blocksOver(box), voxel_mm, band_mm,
-                        [&](const Coord& lowest, std::int64_t, BlockValues& values) {
-                          const VoxelFunction function = make();
-                          std::size_t n = 0;
-                          for (int x = 0; x < kBlock; ++x)
-                            for (int y = 0; y < kBlock; ++y)
-                              for (int z = 0; z < kBlock; ++z)
-                                values[n++] = static_cast<float>(function(lowest.offsetBy(x, y, z)));
-                          return true;
-                        });
+                                         const MakeVoxelFunction& make) {
+  return gridFromBlocks(
+      blocksOver(box), voxel_mm, band_mm, [&](const Coord& lowest, std::int64_t, BlockValues& values) {
+        const Eigen::Vector3d low = Eigen::Vector3d(lowest.x(), lowest.y(), lowest.z()) * voxel_mm;
+        const VoxelFunction function = make({low, low + Eigen::Vector3d::Constant((kBlock - 1) * voxel_mm)});
+        std::size_t n = 0;
+        for (int x = 0; x < kBlock; ++x)
+          for (int y = 0; y < kBlock; ++y)
+            for (int z = 0; z < kBlock; ++z) values[n++] = static_cast<float>(function(lowest.offsetBy(x, y, z)));
+        return true;
+      });
 }
 
 void clampToBand(openvdb::FloatGrid& grid, double band_mm) {
@@ -126,7 +125,8 @@ void clampToBand(openvdb::FloatGrid& grid, double band_mm) {
 
 openvdb::FloatGrid::Ptr widen(const openvdb::FloatGrid& grid, double band_mm) {
   auto wide = openvdb::tools::dilateSdf(grid, layersOf(grid, std::max(0.0, band_mm - grid.background())),
-                                        openvdb::tools::NN_FACE_EDGE);
+                                        openvdb::tools::NN_FACE_EDGE, 1,
+                                        openvdb::tools::FastSweepingDomain::SWEEP_GREATER_THAN_ISOVALUE);
   clampToBand(*wide, band_mm);
   return wide;
 }
@@ -140,12 +140,29 @@ openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm, do
   return swept;
 }
 
-Sampler::Sampler(const levelset::LevelSet& level_set)
-    : values_(level_set.grid().vdb->getConstAccessor()), voxel_mm_(level_set.voxel_mm()) {}
+Sampler::Sampler(const levelset::LevelSet& level_set, const Span& span) : voxel_mm_(level_set.voxel_mm()) {
+  // One voxel of margin for the upper corner of a cell, one more on both sides for gradients.
+  base_ = (span.low_mm / voxel_mm_).array().floor().cast<int>() - 1;
+  size_ = (span.high_mm / voxel_mm_).array().floor().cast<int>() + 3 - base_;
+  values_.resize(static_cast<std::size_t>(size_[0]) * size_[1] * size_[2]);
+  const auto grid = level_set.grid().vdb->getConstAccessor();
+  std::size_t n = 0;
+  for (int x = 0; x < size_[0]; ++x)
+    for (int y = 0; y < size_[1]; ++y)
+      for (int z = 0; z < size_[2]; ++z) values_[n++] = grid.getValue(Coord(base_[0] + x, base_[1] + y, base_[2] + z));
+}
 
 double Sampler::operator()(const Eigen::Vector3d& point_mm) const {
-  return openvdb::tools::BoxSampler::sample(
-      values_, openvdb::Vec3d(point_mm.x() / voxel_mm_, point_mm.y() / voxel_mm_, point_mm.z() / voxel_mm_));
+  const Eigen::Array3d inside = (point_mm / voxel_mm_).array() - base_.cast<double>();
+  const Eigen::Array3d at = inside.max(0.0).min((size_ - 1).cast<double>());
+  const Eigen::Array3i low = at.cast<int>().min(size_ - 2);
+  const Eigen::Array3d f = at - low.cast<double>();
+  const std::size_t row = static_cast<std::size_t>(size_[2]), slice = row * size_[1];
+  const float* corner = &values_[low[0] * slice + low[1] * row + low[2]];
+  const auto alongZ = [&](const float* c) { return c[0] + f[2] * (c[1] - c[0]); };
+  const double near = alongZ(corner) + f[1] * (alongZ(corner + row) - alongZ(corner));
+  const double far = alongZ(corner + slice) + f[1] * (alongZ(corner + slice + row) - alongZ(corner + slice));
+  return near + f[0] * (far - near);
 }
 
 Eigen::Vector3d Sampler::gradient(const Eigen::Vector3d& point_mm) const {

@@ -1,7 +1,9 @@
 #pragma once
 #include <array>
 #include <functional>
+#include <vector>
 
+#include "design_scaffold/envelope.h"
 #include "levelset/grid.h"
 
 namespace osteo::design_scaffold {
@@ -27,32 +29,35 @@ BlockRange blocksOver(const openvdb::CoordBBox& box);
 openvdb::FloatGrid::Ptr gridFromBlocks(const BlockRange& range, double voxel_mm, double band_mm,
                                        const EvaluateBlock& evaluate);
 
-/// The same from a function of the voxel, made once for each block so that it may cache.
+/// The same from a function of the voxel, made once for each block with the block's span.
 using VoxelFunction = std::function<double(const openvdb::Coord&)>;
+using MakeVoxelFunction = std::function<VoxelFunction(const Span&)>;
 openvdb::FloatGrid::Ptr gridFromFunction(const openvdb::CoordBBox& box, double voxel_mm, double band_mm,
-                                         const std::function<VoxelFunction()>& make);
+                                         const MakeVoxelFunction& make);
 
-/// True distances beyond those that a level set has, out to band_mm on both sides (fast sweeping, Zhao, Math Comp 74,
+/// True distances outside beyond those that a level set has, out to band_mm (fast sweeping, Zhao, Math Comp 74,
 /// 2005, as in OpenVDB); those it has stay as they are.
 openvdb::FloatGrid::Ptr widen(const openvdb::FloatGrid& grid, double band_mm);
-/// The same when the values are no distances: all but those next to the zero level are made anew. Voxels nearer to the
-/// zero level than known_mm are active already.
+/// The same on both sides when the values are no distances: all but those next to the zero level are made anew. Voxels
+/// nearer to the zero level than known_mm are active already.
 openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm, double known_mm);
 
 /// Values beyond ± band_mm become ± band_mm and inactive.
 void clampToBand(openvdb::FloatGrid& grid, double band_mm);
 
-/// Trilinear samples of a grid in mm; holds a cache, so one per thread.
+/// Trilinear samples of a level set within a span, from a dense copy of its values there; beyond the span, those at its
+/// border.
 class Sampler {
  public:
-  explicit Sampler(const levelset::LevelSet& level_set);
+  Sampler(const levelset::LevelSet& level_set, const Span& span);
   double operator()(const Eigen::Vector3d& point_mm) const;
   /// Gradient by central differences over one voxel of the grid, without unit.
   Eigen::Vector3d gradient(const Eigen::Vector3d& point_mm) const;
 
  private:
-  openvdb::FloatGrid::ConstAccessor values_;
   double voxel_mm_;
+  Eigen::Array3i base_, size_;
+  std::vector<float> values_;  ///< z fastest
 };
 
 }  // namespace osteo::design_scaffold

@@ -59,7 +59,7 @@ double insideVolume_mm3(const LevelSet& level_set) {
   return volume;
 }
 
-LevelSet evaluate(const Region& region, double band_mm, const std::function<VoxelFunction()>& make) {
+LevelSet evaluate(const Region& region, double band_mm, const MakeVoxelFunction& make) {
   return levelset::wrap(gridFromFunction(region.box, region.voxel_mm, band_mm, make));
 }
 
@@ -85,9 +85,9 @@ LevelSet hostAround(const LevelSet& host, const Region& region, double band_mm) 
 /// The largest piece of what is thicker than kThinnest_mm once the host is clear.
 LevelSet thickCore(const LevelSet& defect, const Region& region, Envelope& envelope) {
   const double shrink = 0.5 * kThinnest_mm, band = 3 * region.voxel_mm;
-  const LevelSet whole = evaluate(region, shrink + band, [&]() -> VoxelFunction {
-    auto in_defect = std::make_shared<Sampler>(defect);
-    auto in_host = envelope.host ? std::make_shared<Sampler>(*envelope.host) : nullptr;
+  const LevelSet whole = evaluate(region, shrink + band, [&](const Span& span) -> VoxelFunction {
+    auto in_defect = std::make_shared<Sampler>(defect, span);
+    auto in_host = envelope.host ? std::make_shared<Sampler>(*envelope.host, span) : nullptr;
     return [=, &region, &envelope](const openvdb::Coord& ijk) {
       const Eigen::Vector3d p = region.point(ijk);
       return std::max((*in_defect)(p), in_host ? envelope.clearance_mm - (*in_host)(p) : -kInfinity);
@@ -112,7 +112,10 @@ bool hasSlivers(const LevelSet& defect, const LevelSet& near, double reach_mm, c
   const openvdb::Coord low = region.box.min(), size = region.box.dim();
   std::vector<char> found(static_cast<std::size_t>(size.x()), 0);
   core::parallelFor(size.x(), [&](std::int64_t x) {
-    const Sampler in_defect(defect), to_core(near);
+    const int plane = low.x() + static_cast<int>(x);
+    const Span span{region.point(openvdb::Coord(plane, low.y(), low.z())),
+                    region.point(openvdb::Coord(plane, region.box.max().y(), region.box.max().z()))};
+    const Sampler in_defect(defect, span), to_core(near, span);
     for (int y = 0; y < size.y(); ++y)
       for (int z = 0; z < size.z(); ++z) {
         const Eigen::Vector3d p = region.point(low.offsetBy(static_cast<int>(x), y, z));
@@ -130,8 +133,8 @@ LevelSet pruned(const LevelSet& defect, const Region& region, Envelope& envelope
   const Region own = regionOf(defect, defect.voxel_mm(), 4 * defect.voxel_mm());
   LevelSet kept = defect;
   if (hasSlivers(defect, near, reach, region)) {
-    kept = evaluate(own, 3 * own.voxel_mm, [&]() -> VoxelFunction {
-      auto in_defect = std::make_shared<Sampler>(defect), to_core = std::make_shared<Sampler>(near);
+    kept = evaluate(own, 3 * own.voxel_mm, [&](const Span& span) -> VoxelFunction {
+      auto in_defect = std::make_shared<Sampler>(defect, span), to_core = std::make_shared<Sampler>(near, span);
       return [=, &own](const openvdb::Coord& ijk) {
         const Eigen::Vector3d p = own.point(ijk);
         return std::max((*in_defect)(p), (*to_core)(p)-reach);
@@ -146,17 +149,18 @@ LevelSet pruned(const LevelSet& defect, const Region& region, Envelope& envelope
 /// Negative where the body is to be solid: shallower than the skin under the surface of defect and host together.
 LevelSet skinOf(const Envelope& envelope, const Region& region, const Fit& fit, const Eigen::Vector3d& centre_mm) {
   const double voxel = region.voxel_mm, seam = kSeam_voxels * voxel, band = 3 * voxel;
-  const LevelSet both = evaluate(region, seam + band, [&]() -> VoxelFunction {
-    auto in_defect = std::make_shared<Sampler>(envelope.defect), in_host = std::make_shared<Sampler>(*envelope.host);
+  const LevelSet both = evaluate(region, seam + band, [&](const Span& span) -> VoxelFunction {
+    auto in_defect = std::make_shared<Sampler>(envelope.defect, span),
+         in_host = std::make_shared<Sampler>(*envelope.host, span);
     return [=, &region](const openvdb::Coord& ijk) {
       const Eigen::Vector3d p = region.point(ijk);
       return std::min((*in_defect)(p), (*in_host)(p));
     };
   });
   const LevelSet body = moved(moved(both, seam, seam + band), -seam, fit.skin_mm + band);
-  return evaluate(region, band, [&]() -> VoxelFunction {
-    auto in_defect = std::make_shared<Sampler>(envelope.defect), in_body = std::make_shared<Sampler>(body),
-         in_host = std::make_shared<Sampler>(*envelope.host);
+  return evaluate(region, band, [&](const Span& span) -> VoxelFunction {
+    auto in_defect = std::make_shared<Sampler>(envelope.defect, span), in_body = std::make_shared<Sampler>(body, span),
+         in_host = std::make_shared<Sampler>(*envelope.host, span);
     return [=, &region, &fit](const openvdb::Coord& ijk) {
       const Eigen::Vector3d p = region.point(ijk);
       if ((*in_defect)(p) > 2 * voxel) return band;

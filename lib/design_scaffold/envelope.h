@@ -15,6 +15,11 @@ enum class Skin {
   Rim     ///< a frame on the free surfaces, rim_mm wide, along the host
 };
 
+/// A box in LPS, mm.
+struct Span {
+  Eigen::Vector3d low_mm, high_mm;
+};
+
 /// How the implant meets the bone around it; lengths in mm.
 struct Fit {
   double clearance_mm = 0.3;  ///< gap kept to the host

@@ -13,7 +13,7 @@ namespace osteo::design_scaffold {
 namespace {
 
 constexpr double kTwoPi = 2 * std::numbers::pi;
-constexpr int kNodes = 96;  // a multiple of 24, so that voxels of cell/24 fall on nodes
+constexpr int kNodes = 72;  // a multiple of 24, so that voxels of cell/24 fall on nodes
 constexpr double kStep = kTwoPi / kNodes;
 constexpr float kFar = std::numeric_limits<float>::infinity();
 
@@ -121,8 +121,11 @@ double thinnest(const std::vector<float>& table) {
 Lattice::Lattice(const LatticeSpec& spec) : spec_(spec), iso_(isoValue(spec.kind, spec.volume_fraction)) {
   table_ = distances(iso_);
   if (spec.kind == Kind::Sheet) {
-    const std::vector<float> below = distances(-iso_);
-    for (std::size_t i = 0; i < table_.size(); ++i) table_[i] = std::max(table_[i], -below[i]);
+    // G(-u) = -G(u): the distance to the sheet's other face is that to this face from the inverted point.
+    const std::vector<float> face = table_;
+    for (int k = 0; k < kNodes; ++k)
+      for (int j = 0; j < kNodes; ++j)
+        for (int i = 0; i < kNodes; ++i) table_[at(i, j, k)] = std::max(face[at(i, j, k)], face[at(-i, -j, -k)]);
   }
   const auto [low, high] = std::minmax_element(table_.begin(), table_.end());
   pore_mm_ = 2 * *high * spec.cell_mm;

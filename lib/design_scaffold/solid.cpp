@@ -43,7 +43,7 @@ class Composer {
       : envelope_(envelope), lattice_(lattice), voxel_(voxel_mm), band_(levelset::kHalfWidth_voxels * voxel_mm) {}
 
   bool block(const Coord& lowest, BlockValues& values, BlockSums& sums) const {
-    const Body body(envelope_);
+    const Body body(envelope_, spanOf(lowest));
     const double diagonal = 0.5 * std::sqrt(3.0) * (kBlock + 1) * voxel_;
     const Eigen::Vector3d centre = point(lowest) + Eigen::Vector3d::Constant(0.5 * (kBlock - 1) * voxel_);
     if (body.envelope_mm(centre) > diagonal + band_) return false;
@@ -60,6 +60,9 @@ class Composer {
 
  private:
   Eigen::Vector3d point(const Coord& ijk) const { return Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z()) * voxel_; }
+
+  /// A block with its margin of one voxel.
+  Span spanOf(const Coord& lowest) const { return {point(lowest.offsetBy(-1)), point(lowest.offsetBy(kBlock))}; }
 
   void fill(const Body& body, const Coord& lowest, Padded& outer, Padded& material, BlockSums& sums) const {
     std::size_t n = 0;
@@ -93,7 +96,7 @@ class Composer {
   }
 
   void measureGaps(const Coord& lowest, const Padded& outer, const Padded& material, BlockSums& sums) const {
-    const Sampler host(*envelope_.host);
+    const Sampler host(*envelope_.host, spanOf(lowest));
     for (int x = 1; x <= kBlock; ++x)
       for (int y = 1; y <= kBlock; ++y)
         for (int z = 1; z <= kBlock; ++z) {
@@ -121,10 +124,10 @@ struct Body::State {
   double clearance_mm;
 };
 
-Body::Body(const Envelope& envelope) {
-  auto state = std::make_shared<State>(State{Sampler(envelope.defect), nullptr, nullptr, envelope.clearance_mm});
-  if (envelope.host) state->host = std::make_unique<Sampler>(*envelope.host);
-  if (envelope.skin) state->skin = std::make_unique<Sampler>(*envelope.skin);
+Body::Body(const Envelope& envelope, const Span& span) {
+  auto state = std::make_shared<State>(State{Sampler(envelope.defect, span), nullptr, nullptr, envelope.clearance_mm});
+  if (envelope.host) state->host = std::make_unique<Sampler>(*envelope.host, span);
+  if (envelope.skin) state->skin = std::make_unique<Sampler>(*envelope.skin, span);
   state_ = state;
 }
 

@@ -21,10 +21,10 @@ struct Solid {
 /// make.
 Solid compose(const Envelope& envelope, const Lattice& lattice, double voxel_mm);
 
-/// Tells at a point in which part of the body it lies; for measures. Holds caches, so one per thread.
+/// Tells at a point of a span in which part of the body it lies.
 class Body {
  public:
-  explicit Body(const Envelope& envelope);
+  Body(const Envelope& envelope, const Span& span);
   double envelope_mm(const Eigen::Vector3d& p) const;  ///< distance to the body's own surface, negative inside
   double skin_mm(const Eigen::Vector3d& p) const;      ///< negative in what is to be solid, +3 mm without skin
 

@@ -23,6 +23,7 @@ struct Window {
   std::size_t at(int i, int j, int k) const {
     return static_cast<std::size_t>(i + std::int64_t{size[0]} * (j + std::int64_t{size[1]} * k));
   }
+  Span slices(int first, int last) const { return {point(0, 0, first), point(size[0] - 1, size[1] - 1, last)}; }
   Eigen::Vector3d point(int i, int j, int k) const {
     return (base + Eigen::Vector3i(i, j, k)).cast<double>() * voxel_mm;
   }
@@ -155,6 +156,7 @@ Diameters summary(std::vector<float> diameters, double voxel_mm) {
   return {mean * voxel_mm, rank(0.05), rank(0.5), rank(0.95), rank(1)};
 }
 
+/// The whole body, or a cube around the sample in it that is nearest to its centre.
 Window windowOf(const levelset::LevelSet& solid, const Envelope& envelope) {
   Window window;
   window.voxel_mm = solid.voxel_mm();
@@ -162,22 +164,27 @@ Window windowOf(const levelset::LevelSet& solid, const Envelope& envelope) {
   solid.activeBox(window.base, last);
   window.size = last - window.base + Eigen::Vector3i::Ones();
   if (window.count() <= kWindow) return window;
-  const int side = static_cast<int>(std::cbrt(static_cast<double>(kWindow)));
-  const Body body(envelope);
-  double deepest = std::numeric_limits<double>::infinity();
-  Eigen::Vector3i best = window.base + window.size / 2;
-  const int step = std::max(1, side / 24);
-  for (int k = 0; k < window.size[2]; k += step)
+  const int side = static_cast<int>(std::cbrt(static_cast<double>(kWindow))), step = std::max(1, side / 24);
+  std::vector<Eigen::Vector3i> inside;
+  Eigen::Vector3d centre = Eigen::Vector3d::Zero();
+  for (int k = 0; k < window.size[2]; k += step) {
+    const Body body(envelope, window.slices(k, k));
     for (int j = 0; j < window.size[1]; j += step)
       for (int i = 0; i < window.size[0]; i += step) {
-        const double depth = body.envelope_mm(window.point(i, j, k));
-        if (depth >= deepest) continue;
-        deepest = depth;
-        best = window.base + Eigen::Vector3i(i, j, k);
+        if (body.envelope_mm(window.point(i, j, k)) >= 0) continue;
+        inside.emplace_back(i, j, k);
+        centre += inside.back().cast<double>();
       }
+  }
+  if (inside.empty()) inside.emplace_back(window.size / 2);
+  centre /= static_cast<double>(inside.size());
+  const Eigen::Vector3i best =
+      *std::min_element(inside.begin(), inside.end(), [&](const Eigen::Vector3i& a, const Eigen::Vector3i& b) {
+        return (a.cast<double>() - centre).squaredNorm() < (b.cast<double>() - centre).squaredNorm();
+      });
   for (int axis = 0; axis < 3; ++axis) {
-    const int size = std::min(side, window.size[axis]), end = window.base[axis] + window.size[axis] - size;
-    window.base[axis] = std::clamp(best[axis] - size / 2, window.base[axis], end);
+    const int size = std::min(side, window.size[axis]);
+    window.base[axis] += std::clamp(best[axis] - size / 2, 0, window.size[axis] - size);
     window.size[axis] = size;
   }
   return window;
@@ -234,7 +241,7 @@ Thickness measureThickness(const levelset::LevelSet& solid, const Envelope& enve
   std::vector<std::uint8_t> phases(count);
   std::vector<float> distance(count);
   core::parallelFor(window.size[2], [&](std::int64_t k) {
-    const Body body(envelope);
+    const Body body(envelope, window.slices(static_cast<int>(k), static_cast<int>(k)));
     const auto values = solid.grid().vdb->getConstAccessor();
     for (int j = 0; j < window.size[1]; ++j)
       for (int i = 0; i < window.size[0]; ++i) {
@@ -273,29 +280,30 @@ Thickness measureThickness(const levelset::LevelSet& solid, const Envelope& enve
 
 double overlap_mm3(const levelset::LevelSet& solid, const levelset::LevelSet& host) {
   const openvdb::FloatGrid& grid = *solid.grid().vdb;
-  std::vector<const openvdb::FloatTree::LeafNodeType*> leaves;
-  grid.tree().getNodes(leaves);
   const double voxel = solid.voxel_mm();
-  const auto inHost = [&](const Sampler& distance, const Coord& ijk) {
-    return distance(Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z()) * voxel) < 0;
+  const auto point = [voxel](const Coord& ijk) -> Eigen::Vector3d {
+    return Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z()) * voxel;
   };
-  double voxels =
-      core::parallelSum(static_cast<std::int64_t>(leaves.size()), 256, [&](std::int64_t first, std::int64_t last) {
-        const Sampler distance(host);
-        double sum = 0;
-        for (std::int64_t n = first; n < last; ++n)
-          for (auto value = leaves[static_cast<std::size_t>(n)]->cbeginValueAll(); value; ++value)
-            if (*value < 0 && inHost(distance, value.getCoord())) sum += 1;
-        return sum;
-      });
-  const Sampler distance(host);
+  const auto shared = [&](const openvdb::CoordBBox& box) {
+    const Sampler distance(host, {point(box.min()), point(box.max())});
+    const auto values = grid.getConstAccessor();
+    double voxels = 0;
+    for (auto ijk = box.begin(); ijk; ++ijk)
+      if (values.getValue(*ijk) < 0 && distance(point(*ijk)) < 0) ++voxels;
+    return voxels;
+  };
+  std::vector<openvdb::CoordBBox> boxes;
+  for (auto leaf = grid.tree().cbeginLeaf(); leaf; ++leaf) boxes.push_back(leaf->getNodeBoundingBox());
   auto tile = grid.tree().cbeginValueAll();
   tile.setMaxDepth(openvdb::FloatTree::ValueAllCIter::LEAF_DEPTH - 1);
-  for (; tile; ++tile) {
-    if (*tile >= 0) continue;
-    for (auto voxel_of_tile = tile.getBoundingBox().begin(); voxel_of_tile; ++voxel_of_tile)
-      voxels += inHost(distance, *voxel_of_tile) ? 1 : 0;
-  }
+  for (; tile; ++tile)
+    if (*tile < 0) boxes.push_back(tile.getBoundingBox());
+  const double voxels =
+      core::parallelSum(static_cast<std::int64_t>(boxes.size()), 64, [&](std::int64_t first, std::int64_t last) {
+        double sum = 0;
+        for (std::int64_t n = first; n < last; ++n) sum += shared(boxes[static_cast<std::size_t>(n)]);
+        return sum;
+      });
   return voxels * voxel * voxel * voxel;
 }
 

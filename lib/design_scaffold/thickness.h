@@ -15,7 +15,7 @@ struct Thickness {
 
 /// Local thickness (Hildebrand & Rüegsegger, J Microsc 185, 1997) of walls and pores in the lattice core: on the
 /// solid's own voxels, spheres wholly within the core alone, so that the cut surface makes no small pores. Measured on
-/// the whole body where it has at most kWindow samples, else on a cube around the body's deepest point.
+/// the whole body where it has at most kWindow samples, else on a cube around its middle.
 Thickness measureThickness(const levelset::LevelSet& solid, const Envelope& envelope);
 
 constexpr std::int64_t kWindow = 12'000'000;

@@ -110,7 +110,7 @@ TEST_CASE("an implant keeps clear of its bone, stays open towards it, and is one
   for (const Skin skin : {Skin::Outer, Skin::Both, Skin::Rim}) {
     nlohmann::json results;
     const Design made =
-        design(head.piece, &head.bone, lattice, {.skin = skin, .skin_mm = 0.8, .rim_mm = 2}, 0.25, results);
+        design(head.piece, &head.bone, lattice, {.skin = skin, .skin_mm = 0.8, .rim_mm = 2}, 0.3, results);
     CHECK(results["overlap_mm3"] == 0);
     CHECK(results["gap_p05_mm"].get<double>() == Approx(0.3).margin(0.05));
     CHECK(results["gap_p95_mm"].get<double>() == Approx(0.3).margin(0.05));
