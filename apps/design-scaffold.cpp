@@ -94,7 +94,7 @@ cli::App cli::describe() {
         "Fills a defect with a gyroid lattice, keeps it clear of the host and covers it with a skin.",
         {"design-scaffold defect.vdb --host bone.vdb -o scaffold.vdb --mesh scaffold.stl --picture scaffold.png",
          "design-scaffold defect.vdb --host bone.vdb -o rim.vdb --skin rim --porosity 0.7 --voxel-mm 0.2",
-         "design-scaffold defect.vdb -o block.vdb --kind sheet --volume-fraction 0.3 --cell-mm 4 --voxel-mm 0.2"},
+         "design-scaffold defect.vdb -o block.vdb --kind sheet --volume-fraction 0.3 --cell-mm 5 --voxel-mm 0.15"},
         {input("defect", shapes, "shape of the missing bone, as reconstruct writes it"),
          inputOption("host", {".vdb", ".stl", ".ply", ".obj", ".3mf"}, "remaining bone; the implant keeps clear of it"),
          output({".vdb"}, "scaffold as a level set"),

@@ -138,7 +138,7 @@ cli::App cli::describe() {
       {{"",
         "makes the bone's surface from labels and CT, and the missing piece by mirroring",
         {"reconstruct labels.seg.nrrd --ct ct.nrrd -o bone.vdb --mesh bone.stl",
-         "reconstruct labels.seg.nrrd --ct ct.nrrd -o bone.vdb --complete mirror --defect defect.vdb --picture "
+         "reconstruct labels.seg.nrrd --ct ct.nrrd -o host.vdb --complete mirror --defect defect.vdb --picture "
          "skull.png"},
         {input("labels", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz"}, "labels of segment, or of any other tool"),
          inputOption("ct", {".nrrd", ".nii", ".nii.gz"},
