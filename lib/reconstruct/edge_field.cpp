@@ -11,6 +11,8 @@
 namespace osteo::reconstruct {
 namespace {
 
+constexpr double kSplineSigma = 0.57735;  ///< of the cubic B-spline, √(1/3) voxel
+
 std::array<double, 4> splineWeights(double t) {
   const double s = 1 - t;
   return {s * s * s / 6, (3 * t * t * t - 6 * t * t + 4) / 6, (3 * s * s * s - 6 * s * s + 4) / 6, t * t * t / 6};
@@ -50,32 +52,56 @@ image::CtVolume plateau(const image::CtVolume& grey, const std::vector<char>& co
   return mean;
 }
 
-/// Thresholds and contrast from the plateaus on both sides of the present bone mask.
-void measurePlateaus(const std::vector<char>& bone, EdgeField& field) {
-  constexpr double kSigma = 1.5;
+/// Largest value among the bone's voxels within one voxel in each direction, 0 outside bone.
+image::CtVolume localPeak(const image::CtVolume& smooth, const std::vector<char>& bone) {
+  image::CtVolume peak(smooth.frame);
+  const auto& size = smooth.frame.size;
+  core::parallelFor(size[2], [&](std::int64_t k) {
+    for (int j = 0; j < size[1]; ++j) {
+      for (int i = 0; i < size[0]; ++i) {
+        const std::int64_t at = peak.index(i, j, static_cast<int>(k));
+        if (bone[at] == 0) continue;
+        float highest = smooth.voxels[at];
+        for (int n = 0; n < 27; ++n) {
+          const int x = i + n % 3 - 1, y = j + n / 3 % 3 - 1, z = static_cast<int>(k) + n / 9 - 1;
+          if (smooth.contains(x, y, z) && bone[smooth.index(x, y, z)] != 0)
+            highest = std::max(highest, smooth.at(x, y, z));
+        }
+        peak.voxels[at] = highest;
+      }
+    }
+  });
+  return peak;
+}
+
+/// Thresholds and contrast from the plateaus on both sides of the present bone mask. `smooth` is the grey volume as the
+/// B-spline shows it.
+void measurePlateaus(const std::vector<char>& bone, const image::CtVolume& smooth, EdgeField& field) {
+  constexpr double kSigma = 1.5, kPeakSigma = 1.0;
   constexpr float kDeep = 1.2F;  // voxels from the mask's surface: beyond most of the blur
   const image::CtVolume depth =
       registration::signedDistance(unitFrame(field.grey.frame), [&](std::int64_t i) { return bone[i] != 0; });
-  std::vector<char> inner(bone.size()), shallow(bone.size()), outer(bone.size());
+  std::vector<char> inner(bone.size()), shell(bone.size()), outer(bone.size());
   for (std::size_t i = 0; i < bone.size(); ++i) {
     inner[i] = depth.voxels[i] < -kDeep ? 1 : 0;
-    shallow[i] = bone[i];
+    shell[i] = bone[i] != 0 && depth.voxels[i] >= -kDeep ? 1 : 0;
     outer[i] = depth.voxels[i] > kDeep ? 1 : 0;
   }
-  image::CtVolume inner_weight, shallow_weight, outer_weight;
+  image::CtVolume inner_weight, shell_weight, outer_weight;
   const image::CtVolume in = plateau(field.grey, inner, kSigma, inner_weight);
-  const image::CtVolume thin = plateau(field.grey, shallow, kSigma, shallow_weight);
+  const image::CtVolume peak = plateau(localPeak(smooth, bone), shell, kPeakSigma, shell_weight);
   const image::CtVolume out = plateau(field.grey, outer, kSigma, outer_weight);
   field.threshold = image::CtVolume(field.grey.frame);
   field.contrast = image::CtVolume(field.grey.frame);
   for (std::size_t i = 0; i < bone.size(); ++i) {
-    // Where bone is too thin for a core, its mean stands for the plateau.
-    constexpr float kEnough = 0.02F;
-    const float trust = std::min(1.0F, inner_weight.voxels[i] / kEnough);
-    const float high = outer_weight.voxels[i] > 0 && shallow_weight.voxels[i] > 0
-                           ? trust * in.voxels[i] + (1 - trust) * thin.voxels[i]
-                           : field.grey.voxels[i];
     const float low = outer_weight.voxels[i] > 1e-4F ? out.voxels[i] : 0.0F;
+    const float core = inner_weight.voxels[i] > 0.02F ? in.voxels[i] : low;
+    // A cortex over soft marrow, and bone too thin for a core, end half way up their own peak.
+    float high = core;
+    if (shell_weight.voxels[i] > 1e-4F) {
+      const float excess = (peak.voxels[i] - core) / std::max(core - low, 1.0F);
+      high += std::clamp((excess - 0.1F) / 0.15F, 0.0F, 1.0F) * std::max(0.0F, peak.voxels[i] - core);
+    }
     field.threshold.voxels[i] = 0.5F * (high + low);
     field.contrast.voxels[i] = std::max(high - low, 1e-3F);
   }
@@ -143,10 +169,12 @@ EdgeField edgesInGreys(const std::vector<char>& bone, const image::CtVolume& ct)
   field.grey = ct;
   field.gate = registration::signedDistance(unitFrame(ct.frame), [&](std::int64_t i) { return bone[i] != 0; });
   std::vector<char> mask = bone;
+  image::CtVolume smooth = ct;
+  blur(smooth, kSplineSigma);
   // A label drawn with another threshold has its plateaus at unlike depths: repeat with the mask that the first edges
   // make.
   for (int round = 0; round < 2; ++round) {
-    measurePlateaus(mask, field);
+    measurePlateaus(mask, smooth, field);
     for (std::size_t i = 0; i < mask.size() && round == 0; ++i) {
       if (std::abs(field.gate.voxels[i]) < field.reach_voxels)
         mask[i] = ct.voxels[i] > field.threshold.voxels[i] ? 1 : 0;

@@ -60,7 +60,7 @@ RigidFit fitToSurface(const std::vector<OrientedPoint>& points, const image::CtV
     if (distances.size() < 50) return fit;
     std::nth_element(distances.begin(), distances.begin() + distances.size() / 2, distances.end());
     fit.residual_mm = distances[distances.size() / 2];
-    normal_matrix += 0.01 * static_cast<double>(distances.size()) * Matrix6::Identity();
+    normal_matrix += 0.02 * static_cast<double>(distances.size()) * Matrix6::Identity();
     const Vector6 step = normal_matrix.ldlt().solve(right);
     const Eigen::Vector3d turn = step.head<3>() / radius;
     Eigen::Isometry3d update = Eigen::Isometry3d::Identity();
