@@ -152,7 +152,7 @@ void runResect(Context& ctx) {
 /// Rows that every kind shares, after its own.
 std::vector<cli::Parameter> withScanRows(std::vector<cli::Parameter> rows) {
   const cli::Range any_mm{-1000, 1000};
-  for (cli::Parameter row : {
+  for (const cli::Parameter& row : {
            cli::output({".nrrd"}, "CT volume in HU"),
            cli::outputOption("labels", {".seg.nrrd"}, "true labels on the same grid"),
            cli::numbers("spacing-mm", "mm", 0, {0.1, 10}, "voxel size, one value or three; 1 unless given"),

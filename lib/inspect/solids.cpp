@@ -126,7 +126,7 @@ Scores scoreSolids(const Solid& a, const Solid& b, const Criteria& criteria) {
 
 void judge(const std::string& name, const Scores& scores, const Criteria& criteria, Verdict& verdict) {
   const auto& [overlap, surface, voxel_mm3] = scores;
-  const auto volume = [&](std::int64_t voxels) { return static_cast<double>(voxels) * voxel_mm3; };
+  const auto volume = [each = voxel_mm3](std::int64_t voxels) { return static_cast<double>(voxels) * each; };
   verdict.measures[name] = {{"dice", overlap.dice},
                             {"iou", overlap.iou},
                             {"hd95_mm", surface.hd95_mm},
