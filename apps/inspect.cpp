@@ -52,6 +52,7 @@ picture::Canvas draw(const std::string& path, Kind kind) {
   const std::string name = core::baseName(path);
   if (kind == Kind::Mesh) return drawSurface(mesh::readMesh(path), name);
   if (kind == Kind::LevelSet) return drawSurface(levelset::toMesh(levelset::readVdb(path)), name);
+  if (kind == Kind::Png) return picture::readPng(path);  // a sheet of one
   if (kind == Kind::Volume) return drawSlices(image::readVolume(path), nullptr, name);
   if (kind == Kind::Labels) {
     const auto labels = image::readSegmentation(path).labels;
