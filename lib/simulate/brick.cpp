@@ -5,135 +5,284 @@
 namespace osteo::simulate {
 namespace {
 
-constexpr int kLanes = 4;
 constexpr int kChunk = 64;  // elements whose nodal forces wait in the first-level cache
 
 #pragma GCC diagnostic ignored "-Wpsabi"  // packs are never passed across a call
 
-// Four doubles, loaded and stored at any 8-byte boundary; the compiler splits them where there is no AVX.
-using Pack = double __attribute__((vector_size(32), aligned(8), may_alias));
-
-[[gnu::always_inline]] inline Pack load(const double* p) { return *reinterpret_cast<const Pack*>(p); }
-[[gnu::always_inline]] inline void store(double* p, const Pack& v) { *reinterpret_cast<Pack*>(p) = v; }
-
-struct Geometry {
-  double ax, ay, az;  // 2/h: from the reference cube to mm
-  double scale;       // volume / 64: both basis changes carry 1/8
+/// 32 bytes of numbers, loaded and stored at any boundary of a number; the compiler splits them where there is no AVX.
+template <class T>
+struct PackOf;
+template <>
+struct PackOf<double> {
+  using type = double __attribute__((vector_size(32), aligned(8), may_alias));
 };
+template <>
+struct PackOf<float> {
+  using type = float __attribute__((vector_size(32), aligned(4), may_alias));
+};
+template <class T>
+using Pack = typename PackOf<T>::type;
+template <class T>
+constexpr int kLanes = 32 / static_cast<int>(sizeof(T));
+
+template <class T>
+[[gnu::always_inline]] inline Pack<T> load(const T* p) {
+  return *reinterpret_cast<const Pack<T>*>(p);
+}
+template <class T>
+[[gnu::always_inline]] inline void store(T* p, const Pack<T>& v) {
+  *reinterpret_cast<Pack<T>*>(p) = v;
+}
+
+/// Stiffness of kLanes elements from floats, where elements beyond the run's end count as zero.
+template <class T>
+[[gnu::always_inline]] inline Pack<T> loadStiffness(const float* p, int valid) {
+  Pack<T> v;
+  for (int lane = 0; lane < kLanes<T>; ++lane) v[lane] = lane < valid ? static_cast<T>(p[lane]) : T(0);
+  return v;
+}
+template <>
+[[gnu::always_inline]] inline Pack<float> loadStiffness<float>(const float* p, int valid) {
+  alignas(32) static constexpr float kMask[16] = {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0};
+  const Pack<float> v = load(p);
+  return valid >= kLanes<float> ? v : v * load(kMask + kLanes<float> - valid);
+}
 
 /// Modes 1..7 (x, y, xy, z, xz, yz, xyz) of one displacement component in the Hadamard basis, times 8.
+template <class T>
 struct Modes {
-  Pack m[8];
+  Pack<T> m[8];
 };
 
-[[gnu::always_inline]] inline void toModes(const double* const* rows, int x, Modes& out) {
-  const Pack a0 = load(rows[0] + x), a1 = load(rows[0] + x + 1), a2 = load(rows[1] + x), a3 = load(rows[1] + x + 1);
-  const Pack a4 = load(rows[2] + x), a5 = load(rows[2] + x + 1), a6 = load(rows[3] + x), a7 = load(rows[3] + x + 1);
-  const Pack b0 = a0 + a1, b1 = a1 - a0, b2 = a2 + a3, b3 = a3 - a2;
-  const Pack b4 = a4 + a5, b5 = a5 - a4, b6 = a6 + a7, b7 = a7 - a6;
-  const Pack c0 = b0 + b2, c2 = b2 - b0, c1 = b1 + b3, c3 = b3 - b1;
-  const Pack c4 = b4 + b6, c6 = b6 - b4, c5 = b5 + b7, c7 = b7 - b5;
+template <class T>
+[[gnu::always_inline]] inline void toModes(const T* const* rows, int x, Modes<T>& out) {
+  using P = Pack<T>;
+  const P a0 = load(rows[0] + x), a1 = load(rows[0] + x + 1), a2 = load(rows[1] + x), a3 = load(rows[1] + x + 1);
+  const P a4 = load(rows[2] + x), a5 = load(rows[2] + x + 1), a6 = load(rows[3] + x), a7 = load(rows[3] + x + 1);
+  const P b0 = a0 + a1, b1 = a1 - a0, b2 = a2 + a3, b3 = a3 - a2;
+  const P b4 = a4 + a5, b5 = a5 - a4, b6 = a6 + a7, b7 = a7 - a6;
+  const P c0 = b0 + b2, c2 = b2 - b0, c1 = b1 + b3, c3 = b3 - b1;
+  const P c4 = b4 + b6, c6 = b6 - b4, c5 = b5 + b7, c7 = b7 - b5;
   out.m[1] = c1 + c5, out.m[5] = c5 - c1;
   out.m[2] = c2 + c6, out.m[6] = c6 - c2;
   out.m[3] = c3 + c7, out.m[7] = c7 - c3;
   out.m[4] = c4 - c0;
 }
 
-/// Nodal forces of one component from its modes; `forces` points to 8 rows of kChunk + kLanes.
-[[gnu::always_inline]] inline void toForces(const Modes& w, double (*forces)[kChunk + kLanes], int x) {
-  const Pack d1 = w.m[1] - w.m[5], s1 = w.m[1] + w.m[5], d2 = w.m[2] - w.m[6], s2 = w.m[2] + w.m[6];
-  const Pack d3 = w.m[3] - w.m[7], s3 = w.m[3] + w.m[7];
-  const Pack even00 = -w.m[4] - d2, even10 = d2 - w.m[4], odd00 = d1 - d3, odd10 = d1 + d3;
-  const Pack even01 = w.m[4] - s2, even11 = w.m[4] + s2, odd01 = s1 - s3, odd11 = s1 + s3;
-  store(forces[0] + x, even00 - odd00), store(forces[1] + x, even00 + odd00);
-  store(forces[2] + x, even10 - odd10), store(forces[3] + x, even10 + odd10);
-  store(forces[4] + x, even01 - odd01), store(forces[5] + x, even01 + odd01);
-  store(forces[6] + x, even11 - odd11), store(forces[7] + x, even11 + odd11);
+/// Nodal forces that wait for their rows: those on the upper nodes stand one value further, so that the sum on node x
+/// is lower[x] + upper[x].
+template <class T>
+struct Forces {
+  static constexpr int kRow = kChunk + 2 * kLanes<T>;
+  alignas(64) T lower[12][kRow], upper[12][kRow];
+};
+
+/// Nodal forces of component c from its modes.
+template <class T>
+[[gnu::always_inline]] inline void toForces(const Modes<T>& w, Forces<T>& f, int c, int x) {
+  using P = Pack<T>;
+  const P d1 = w.m[1] - w.m[5], s1 = w.m[1] + w.m[5], d2 = w.m[2] - w.m[6], s2 = w.m[2] + w.m[6];
+  const P d3 = w.m[3] - w.m[7], s3 = w.m[3] + w.m[7];
+  const P even00 = -w.m[4] - d2, even10 = d2 - w.m[4], odd00 = d1 - d3, odd10 = d1 + d3;
+  const P even01 = w.m[4] - s2, even11 = w.m[4] + s2, odd01 = s1 - s3, odd11 = s1 + s3;
+  T(*lower)[Forces<T>::kRow] = f.lower + 4 * c;
+  T(*upper)[Forces<T>::kRow] = f.upper + 4 * c;
+  store<T>(lower[0] + x, even00 - odd00), store<T>(upper[0] + x + 1, even00 + odd00);
+  store<T>(lower[1] + x, even10 - odd10), store<T>(upper[1] + x + 1, even10 + odd10);
+  store<T>(lower[2] + x, even01 - odd01), store<T>(upper[2] + x + 1, even01 + odd01);
+  store<T>(lower[3] + x, even11 - odd11), store<T>(upper[3] + x + 1, even11 + odd11);
 }
+
+/// Lengths and stiffness of the general brick: gradients are 2/h per reference unit; both basis changes carry 1/8.
+template <class T>
+struct General {
+  T ax, ay, az;
+  T scale;  // volume / 64
+};
 
 /// Forces in mode space from displacements in mode space: dU/dh of U = V/2 ⟨ε·C·ε⟩, where the strains are polynomials
 /// in the reference coordinates and the monomials are orthogonal with weights 1, 1/3 and 1/9. A = c11 − c12, B = c12, C
 /// = c44.
-[[gnu::always_inline]] inline void modeForces(const Geometry& g, const Pack& A, const Pack& B, const Pack& C,
-                                              const Modes* h, Modes* w) {
-  const double ax = g.ax, ay = g.ay, az = g.az;
+template <class T>
+[[gnu::always_inline]] inline void modeForces(const General<T>& g, const Pack<T>& A, const Pack<T>& B, const Pack<T>& C,
+                                              const Modes<T>* h, Modes<T>* w) {
+  using P = Pack<T>;
+  const T ax = g.ax, ay = g.ay, az = g.az;
   {  // constant strain
-    const Pack exx = ax * h[0].m[1], eyy = ay * h[1].m[2], ezz = az * h[2].m[4];
-    const Pack trace = B * (exx + eyy + ezz);
+    const P exx = ax * h[0].m[1], eyy = ay * h[1].m[2], ezz = az * h[2].m[4];
+    const P trace = B * (exx + eyy + ezz);
     w[0].m[1] = ax * (trace + A * exx), w[1].m[2] = ay * (trace + A * eyy), w[2].m[4] = az * (trace + A * ezz);
-    const Pack sxy = C * (ay * h[0].m[2] + ax * h[1].m[1]), syz = C * (az * h[1].m[4] + ay * h[2].m[2]);
-    const Pack sxz = C * (az * h[0].m[4] + ax * h[2].m[1]);
+    const P sxy = C * (ay * h[0].m[2] + ax * h[1].m[1]), syz = C * (az * h[1].m[4] + ay * h[2].m[2]);
+    const P sxz = C * (az * h[0].m[4] + ax * h[2].m[1]);
     w[0].m[2] = ay * sxy, w[1].m[1] = ax * sxy, w[1].m[4] = az * syz;
     w[2].m[2] = ay * syz, w[0].m[4] = az * sxz, w[2].m[1] = ax * sxz;
   }
-  const Pack A3 = A * (1.0 / 3), B3 = B * (1.0 / 3), C3 = C * (1.0 / 3);
+  const T third = T(1) / 3, ninth = T(1) / 9;
+  const P A3 = A * third, B3 = B * third, C3 = C * third;
   {  // strains linear in the first coordinate: of y and z
-    const Pack eyy = ay * h[1].m[3], ezz = az * h[2].m[5], trace = B3 * (eyy + ezz);
-    const Pack syz = C3 * (az * h[1].m[5] + ay * h[2].m[3]);
+    const P eyy = ay * h[1].m[3], ezz = az * h[2].m[5], trace = B3 * (eyy + ezz);
+    const P syz = C3 * (az * h[1].m[5] + ay * h[2].m[3]);
     w[1].m[3] = ay * (trace + A3 * eyy) + (ax * ax) * (C3 * h[1].m[3]);
     w[2].m[5] = az * (trace + A3 * ezz) + (ax * ax) * (C3 * h[2].m[5]);
     w[1].m[5] = az * syz, w[2].m[3] = ay * syz;
   }
   {  // of x and z along y
-    const Pack exx = ax * h[0].m[3], ezz = az * h[2].m[6], trace = B3 * (exx + ezz);
-    const Pack sxz = C3 * (az * h[0].m[6] + ax * h[2].m[3]);
+    const P exx = ax * h[0].m[3], ezz = az * h[2].m[6], trace = B3 * (exx + ezz);
+    const P sxz = C3 * (az * h[0].m[6] + ax * h[2].m[3]);
     w[0].m[3] = ax * (trace + A3 * exx) + (ay * ay) * (C3 * h[0].m[3]);
     w[2].m[6] = az * (trace + A3 * ezz) + (ay * ay) * (C3 * h[2].m[6]);
     w[0].m[6] = az * sxz, w[2].m[3] += ax * sxz;
   }
   {  // of x and y along z
-    const Pack exx = ax * h[0].m[5], eyy = ay * h[1].m[6], trace = B3 * (exx + eyy);
-    const Pack sxy = C3 * (ay * h[0].m[6] + ax * h[1].m[5]);
+    const P exx = ax * h[0].m[5], eyy = ay * h[1].m[6], trace = B3 * (exx + eyy);
+    const P sxy = C3 * (ay * h[0].m[6] + ax * h[1].m[5]);
     w[0].m[5] = ax * (trace + A3 * exx) + (az * az) * (C3 * h[0].m[5]);
     w[1].m[6] = ay * (trace + A3 * eyy) + (az * az) * (C3 * h[1].m[6]);
     w[0].m[6] += ay * sxy, w[1].m[5] += ax * sxy;
   }
-  const Pack A9 = (A + B) * (1.0 / 9), C9 = C * (1.0 / 9);  // strains in the products of two coordinates
+  const P A9 = (A + B) * ninth, C9 = C * ninth;  // strains in the products of two coordinates
   w[0].m[7] = (ax * ax * A9 + (ay * ay + az * az) * C9) * h[0].m[7];
   w[1].m[7] = (ay * ay * A9 + (ax * ax + az * az) * C9) * h[1].m[7];
   w[2].m[7] = (az * az * A9 + (ax * ax + ay * ay) * C9) * h[2].m[7];
 }
 
-/// Adds the forces of n neighbouring elements to one node row: left holds those on the lower node, right on the upper.
-[[gnu::always_inline]] inline void addRow(double* y, const double* left, const double* right, int n) {
-  y[0] += left[0];
-  int i = 1;
-  for (; i + kLanes <= n; i += kLanes) store(y + i, load(y + i) + (load(left + i) + load(right + i - 1)));
-  for (; i < n; ++i) y[i] += left[i] + right[i - 1];
-  y[n] += right[n - 1];
+/// The same for cubic bricks that differ by one factor only: seven numbers instead of 45.
+template <class T>
+struct Cubic {
+  T a, b, c, d, e, f, g, last;  // a: c11 − c12, b: c12, c: c44, …, all times h/16
+
+  explicit Cubic(const Elastic& base, double h_mm) {
+    const double s = h_mm / 16, A = base.c11 - base.c12, B = base.c12, C = base.c44;
+    a = T(s * A), b = T(s * B), c = T(s * C);
+    d = T(s * (A + B + C) / 3), e = T(s * B / 3), f = T(s * C / 3), g = T(s * C / 3);
+    last = T(s * (A + B + 2 * C) / 9);
+  }
+};
+
+template <class T>
+[[gnu::always_inline]] inline void modeForces(const Cubic<T>& k, const Pack<T>& s, const Modes<T>* h, Modes<T>* w) {
+  using P = Pack<T>;
+  const P bs = k.b * s, as = k.a * s, cs = k.c * s, ds = k.d * s, es = k.e * s, fs = k.f * s, ls = k.last * s;
+  const P trace = bs * (h[0].m[1] + h[1].m[2] + h[2].m[4]);
+  w[0].m[1] = trace + as * h[0].m[1], w[1].m[2] = trace + as * h[1].m[2], w[2].m[4] = trace + as * h[2].m[4];
+  w[0].m[2] = w[1].m[1] = cs * (h[0].m[2] + h[1].m[1]);
+  w[1].m[4] = w[2].m[2] = cs * (h[1].m[4] + h[2].m[2]);
+  w[0].m[4] = w[2].m[1] = cs * (h[0].m[4] + h[2].m[1]);
+  w[1].m[3] = ds * h[1].m[3] + es * h[2].m[5], w[2].m[5] = ds * h[2].m[5] + es * h[1].m[3];
+  w[0].m[3] = ds * h[0].m[3] + es * h[2].m[6], w[2].m[6] = ds * h[2].m[6] + es * h[0].m[3];
+  w[0].m[5] = ds * h[0].m[5] + es * h[1].m[6], w[1].m[6] = ds * h[1].m[6] + es * h[0].m[5];
+  const P sum = fs * (h[0].m[6] + h[1].m[5] + h[2].m[3]);
+  w[0].m[6] = sum + fs * h[0].m[6], w[1].m[5] = sum + fs * h[1].m[5], w[2].m[3] = sum + fs * h[2].m[3];
+  for (int c = 0; c < 3; ++c) w[c].m[7] = ls * h[c].m[7];
+}
+
+/// Calls body(h, w, element, valid) for every pack of elements of the runs and adds the forces to their node rows.
+template <class T, class Body>
+[[gnu::always_inline]] inline void forEachPack(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run,
+                                               const T* u, T* y, std::int64_t stride, const Body& body) {
+  constexpr int kL = kLanes<T>;
+  Forces<T> forces;
+  for (auto& row : forces.upper) row[0] = 0;
+  for (std::int64_t r = first_run; r < last_run; ++r) {
+    const ElementRun& run = model.runs[static_cast<std::size_t>(r)];
+    for (int first = 0; first < run.count; first += kChunk) {
+      const int n = std::min(kChunk, run.count - first);
+      const T* rows[3][4];
+      for (int c = 0; c < 3; ++c)
+        for (int row = 0; row < 4; ++row) rows[c][row] = u + c * stride + run.node[row] + first;
+      const std::int64_t element = run.element + first;
+      for (int x = 0; x < n; x += kL) {
+        Modes<T> h[3], w[3];
+        for (int c = 0; c < 3; ++c) toModes<T>(rows[c], x, h[c]);
+        body(h, w, element + x, n - x);
+        for (int c = 0; c < 3; ++c) toForces<T>(w[c], forces, c, x);
+      }
+      // Elements beyond the run's end have no stiffness, so that whole packs can be added; n itself is an upper node.
+      const int end = (n + kL - 1) / kL * kL;
+      for (int c = 0; c < 3; ++c)
+        for (int row = 0; row < 4; ++row) {
+          T* to = y + c * stride + run.node[row] + first;
+          const T *lower = forces.lower[4 * c + row], *upper = forces.upper[4 * c + row];
+          int x = 0;
+          for (; x + kL <= n; x += kL) store<T>(to + x, load(to + x) + (load(lower + x) + load(upper + x)));
+          if (end == n)
+            to[n] += upper[n];
+          else
+            store<T>(to + x, load(to + x) + (load(lower + x) + load(upper + x)));
+        }
+    }
+  }
+}
+
+template <class T>
+[[gnu::always_inline]] inline void applyAny(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run,
+                                            const T* u, T* y, std::int64_t stride) {
+  const Eigen::Vector3d size = model.frame.spacing_mm;
+  const Stiffness& stiffness = model.stiffness;
+  if (stiffness.isUniform() && size[0] == size[1] && size[1] == size[2]) {
+    const Cubic<T> cubic(stiffness.base, size[0]);
+    forEachPack<T>(model, first_run, last_run, u, y, stride,
+                   [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
+                     modeForces<T>(cubic, loadStiffness<T>(&stiffness.scale[e], valid), h, w);
+                   });
+    return;
+  }
+  const General<T> g{T(2 / size[0]), T(2 / size[1]), T(2 / size[2]), T(size.prod() / 64)};
+  if (stiffness.isUniform()) {
+    const T A = g.scale * T(stiffness.base.c11 - stiffness.base.c12), B = g.scale * T(stiffness.base.c12);
+    const T C = g.scale * T(stiffness.base.c44);
+    forEachPack<T>(model, first_run, last_run, u, y, stride,
+                   [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
+                     const Pack<T> s = loadStiffness<T>(&stiffness.scale[e], valid);
+                     modeForces<T>(g, A * s, B * s, C * s, h, w);
+                   });
+    return;
+  }
+  forEachPack<T>(model, first_run, last_run, u, y, stride,
+                 [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
+                   const Pack<T> B = g.scale * loadStiffness<T>(&stiffness.c12[e], valid);
+                   const Pack<T> C = g.scale * loadStiffness<T>(&stiffness.c44[e], valid);
+                   const Pack<T> A = g.scale * loadStiffness<T>(&stiffness.c11[e], valid) - B;
+                   modeForces<T>(g, A, B, C, h, w);
+                 });
 }
 
 }  // namespace
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-__attribute__((target_clones("avx2", "default")))
+#define OSTEO_DISPATCH __attribute__((target_clones("avx2", "default")))
+#else
+#define OSTEO_DISPATCH
 #endif
-void applyBricks(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run, const double* u, double* y,
-                 std::int64_t stride) {
-  const Eigen::Vector3d size = model.frame.spacing_mm;
-  const Geometry g{2 / size[0], 2 / size[1], 2 / size[2], size.prod() / 64};
-  alignas(64) double forces[24][kChunk + kLanes];
-  for (std::int64_t r = first_run; r < last_run; ++r) {
-    const ElementRun& run = model.runs[static_cast<std::size_t>(r)];
-    for (int first = 0; first < run.count; first += kChunk) {
-      const int n = std::min(kChunk, run.count - first);
-      const double* rows[3][4];
-      for (int c = 0; c < 3; ++c)
-        for (int row = 0; row < 4; ++row) rows[c][row] = u + c * stride + run.node[row] + first;
-      const std::int64_t element = run.element + first;
-      for (int x = 0; x < n; x += kLanes) {
-        Modes h[3], w[3];
-        for (int c = 0; c < 3; ++c) toModes(rows[c], x, h[c]);
-        const Pack B = g.scale * load(&model.c12[element + x]), C = g.scale * load(&model.c44[element + x]);
-        const Pack A = g.scale * load(&model.c11[element + x]) - B;
-        modeForces(g, A, B, C, h, w);
-        for (int c = 0; c < 3; ++c) toForces(w[c], forces + 8 * c, x);
-      }
-      for (int c = 0; c < 3; ++c)
-        for (int row = 0; row < 4; ++row)
-          addRow(y + c * stride + run.node[row] + first, forces[8 * c + 2 * row], forces[8 * c + 2 * row + 1], n);
-    }
+OSTEO_DISPATCH void applyBricks(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run, const double* u,
+                                double* y, std::int64_t stride) {
+  applyAny<double>(model, first_run, last_run, u, y, stride);
+}
+OSTEO_DISPATCH void applyBricks(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run, const float* u,
+                                float* y, std::int64_t stride) {
+  applyAny<float>(model, first_run, last_run, u, y, stride);
+}
+#undef OSTEO_DISPATCH
+
+Eigen::Matrix<double, 24, 24> brickStiffness(const Elastic& elastic, const Eigen::Vector3d& size_mm) {
+  VoxelModel one;
+  one.frame.spacing_mm = size_mm;
+  ElementRun run;
+  run.count = 1;
+  run.node = {0, 2, 4, 6};
+  one.runs = {run};
+  one.stiffness.base = elastic;
+  one.stiffness.scale.assign(1 + kPadding, 0.0F);
+  one.stiffness.scale[0] = 1;
+  constexpr int kStride = 8 + kPadding;
+  Eigen::Matrix<double, 24, 24> K;
+  for (int column = 0; column < 24; ++column) {
+    std::array<double, 3 * kStride> u = {}, y = {};
+    u[column % 3 * kStride + column / 3] = 1;
+    applyBricks(one, 0, 1, u.data(), y.data(), kStride);
+    for (int row = 0; row < 24; ++row) K(row, column) = y[row % 3 * kStride + row / 3];
   }
+  return K;
 }
 
 std::array<double, 6> diagonalBlock(const Elastic& elastic, const Eigen::Vector3d& size_mm, int a) {

@@ -18,11 +18,13 @@ Operator::Operator(const VoxelModel& model) : model_(model), stride_((model.node
   const std::int64_t target = std::max(kLeastBlock, model.elements / kBlocks);
   block_start_.push_back(0);
   std::int64_t elements = 0;
+  int layers = 0;
   for (std::size_t k = 0; k + 1 < model.layer_start.size(); ++k) {
     for (auto r = model.layer_start[k]; r < model.layer_start[k + 1]; ++r) elements += model.runs[r].count;
-    if (elements >= target) {
+    // Two layers at least: the kernel may add zeros to the first nodes of the plane after a block's last.
+    if (++layers >= 2 && elements >= target) {
       block_start_.push_back(model.layer_start[k + 1]);
-      elements = 0;
+      elements = layers = 0;
     }
   }
   const auto end = static_cast<std::int64_t>(model.runs.size());
@@ -37,13 +39,17 @@ void Operator::forEachBlock(const std::function<void(std::int64_t, std::int64_t)
                       [&](std::int64_t b) { body(block_start_[2 * b + parity], block_start_[2 * b + parity + 1]); });
 }
 
-void Operator::apply(const Field& u, Field& y) const {
+template <class T>
+void Operator::applyTo(const std::vector<T>& u, std::vector<T>& y) const {
   core::parallelChunks(3 * stride_, 1 << 16, [&](std::int64_t first, std::int64_t last, std::int64_t) {
-    std::memset(y.data() + first, 0, static_cast<std::size_t>(last - first) * sizeof(double));
+    std::memset(y.data() + first, 0, static_cast<std::size_t>(last - first) * sizeof(T));
   });
   forEachBlock(
       [&](std::int64_t first, std::int64_t last) { applyBricks(model_, first, last, u.data(), y.data(), stride_); });
 }
+
+void Operator::apply(const Field& u, Field& y) const { applyTo(u, y); }
+void Operator::apply(const FloatField& u, FloatField& y) const { applyTo(u, y); }
 
 std::vector<double> Operator::diagonalBlocks() const {
   std::vector<double> blocks(static_cast<std::size_t>(6 * stride_), 0.0);

@@ -9,92 +9,13 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "simulate/multigrid.h"
 
 namespace osteo::simulate {
 namespace {
 
 using Index = std::int64_t;
-constexpr Index kNodeChunk = 4096;
-
-/// Inverses of the diagonal blocks over the free components, in float: any symmetric positive approximation will do.
-std::vector<float> invertBlocks(const Operator& K, const std::vector<FixedDof>& fixed) {
-  const Index stride = K.stride();
-  const auto blocks = K.diagonalBlocks();
-  std::vector<std::uint8_t> held(static_cast<std::size_t>(stride), 0);
-  for (const auto& f : fixed) held[f.dof % stride] |= static_cast<std::uint8_t>(1 << f.dof / stride);
-  std::vector<float> inverse(static_cast<std::size_t>(6 * stride), 0.0F);
-  core::parallelChunks(K.nodes(), kNodeChunk, [&](Index first, Index last, Index) {
-    for (Index n = first; n < last; ++n) {
-      std::array<double, 6> m;  // xx yy zz yz xz xy
-      for (int c = 0; c < 6; ++c) m[c] = blocks[c * stride + n];
-      for (int c = 0; c < 3; ++c)
-        if (held[n] >> c & 1) {
-          m[c] = 1;
-          m[3 + (c + 1) % 3] = m[3 + (c + 2) % 3] = 0;
-        }
-      const double d =
-          m[0] * m[1] * m[2] + 2 * m[3] * m[4] * m[5] - m[0] * m[3] * m[3] - m[1] * m[4] * m[4] - m[2] * m[5] * m[5];
-      const std::array<double, 6> adjoint = {m[1] * m[2] - m[3] * m[3], m[0] * m[2] - m[4] * m[4],
-                                             m[0] * m[1] - m[5] * m[5], m[4] * m[5] - m[0] * m[3],
-                                             m[3] * m[5] - m[1] * m[4], m[3] * m[4] - m[2] * m[5]};
-      for (int c = 0; c < 6; ++c) inverse[c * stride + n] = static_cast<float>(adjoint[c] / d);
-      for (int c = 0; c < 3; ++c)
-        if (held[n] >> c & 1) inverse[c * stride + n] = 0;
-    }
-  });
-  return inverse;
-}
-
-/// The loops over nodes of one conjugate-gradient iteration, each with its sums in fixed order.
-struct Vectors {
-  const Operator& K;
-  std::vector<float> inverse;
-  Field x, r, p, Kp;
-
-  std::array<double, 3> precondition(Index n) const {
-    const Index s = K.stride();
-    const double r0 = r[n], r1 = r[s + n], r2 = r[2 * s + n];
-    const float* m = inverse.data() + n;
-    return {m[0] * r0 + m[5 * s] * r1 + m[4 * s] * r2, m[5 * s] * r0 + m[s] * r1 + m[3 * s] * r2,
-            m[4 * s] * r0 + m[3 * s] * r1 + m[2 * s] * r2};
-  }
-
-  /// x += α p, r −= α K p; returns {r·M⁻¹r, r·r}.
-  std::array<double, 2> step(double alpha) {
-    const Index s = K.stride(), chunks = (K.nodes() + kNodeChunk - 1) / kNodeChunk;
-    std::vector<std::array<double, 2>> sums(static_cast<std::size_t>(chunks));
-    core::parallelChunks(K.nodes(), kNodeChunk, [&](Index first, Index last, Index chunk) {
-      for (int c = 0; c < 3; ++c)
-        for (Index n = c * s + first; n < c * s + last; ++n) {
-          x[n] += alpha * p[n];
-          r[n] -= alpha * Kp[n];
-        }
-      double rz = 0, rr = 0;
-      for (Index n = first; n < last; ++n) {
-        const auto z = precondition(n);
-        for (int c = 0; c < 3; ++c) {
-          rz += r[c * s + n] * z[c];
-          rr += r[c * s + n] * r[c * s + n];
-        }
-      }
-      sums[chunk] = {rz, rr};
-    });
-    std::array<double, 2> total = {0, 0};
-    for (const auto& sum : sums) total[0] += sum[0], total[1] += sum[1];
-    return total;
-  }
-
-  /// p = M⁻¹ r + β p.
-  void turn(double beta) {
-    const Index s = K.stride();
-    core::parallelChunks(K.nodes(), kNodeChunk, [&](Index first, Index last, Index) {
-      for (Index n = first; n < last; ++n) {
-        const auto z = precondition(n);
-        for (int c = 0; c < 3; ++c) p[c * s + n] = z[c] + beta * p[c * s + n];
-      }
-    });
-  }
-};
+constexpr Index kChunk = 3 * 4096;  // values per partial sum
 
 [[noreturn]] void notConverged(int iterations, double residual, double tolerance) {
   throw core::Error(core::Exit::DataError,
@@ -105,42 +26,152 @@ struct Vectors {
                      .hint = "raise --max-iterations; loosely hanging parts or extreme contrast slow it down"});
 }
 
+std::vector<std::uint8_t> heldMask(const Operator& K, const std::vector<FixedDof>& fixed) {
+  std::vector<std::uint8_t> held(static_cast<std::size_t>(K.stride()), 0);
+  for (const auto& f : fixed) held[f.dof % K.stride()] |= static_cast<std::uint8_t>(1 << f.dof / K.stride());
+  return held;
+}
+
+/// Several sums at once over fixed chunks, added in order.
+template <std::size_t N, class Body>
+std::array<double, N> sums(Index n, const Body& body) {
+  std::vector<std::array<double, N>> parts(static_cast<std::size_t>((n + kChunk - 1) / kChunk));
+  core::parallelChunks(n, kChunk, [&](Index first, Index last, Index c) { parts[c] = body(first, last); });
+  std::array<double, N> total = {};
+  for (const auto& part : parts)
+    for (std::size_t i = 0; i < N; ++i) total[i] += part[i];
+  return total;
+}
+
 }  // namespace
+
+struct Solver::Parts {
+  const Operator& K;
+  std::vector<std::uint8_t> held;
+  Multigrid multigrid;
+  Field r, p, q;
+  FloatField scaled, z;
+  bool is_plain = false;  ///< the cycle broke down: go on with the diagonal alone
+
+  Parts(const Operator& op, const std::vector<FixedDof>& fixed)
+      : K(op), held(heldMask(op, fixed)), multigrid(op, held) {}
+
+  Index size() const { return 3 * K.stride(); }
+  void hold(Field& field) const {
+    const Index s = K.stride();
+    core::parallelChunks(K.nodes(), kChunk, [&](Index first, Index last, Index) {
+      for (Index n = first; n < last; ++n)
+        if (held[n])
+          for (int c = 0; c < 3; ++c)
+            if (held[n] >> c & 1) field[c * s + n] = 0;
+    });
+  }
+  /// r = f − K u on the free components; returns its norm.
+  double residual(const Field& force, const Field& u) {
+    K.apply(u, q);
+    core::parallelChunks(size(), kChunk, [&](Index first, Index last, Index) {
+      for (Index n = first; n < last; ++n) r[n] = force[n] - q[n];
+    });
+    hold(r);
+    return std::sqrt(dot(K, r, r));
+  }
+  /// z = M⁻¹ r / |r|; returns {r·z, q·z}.
+  std::array<double, 2> precondition(double norm) {
+    const double factor = 1 / norm;  // floats would lose a small residual
+    core::parallelChunks(size(), kChunk, [&](Index first, Index last, Index) {
+      for (Index n = first; n < last; ++n) scaled[n] = static_cast<float>(factor * r[n]);
+    });
+    is_plain ? multigrid.applyDiagonal(scaled, z) : multigrid.apply(scaled, z);
+    return sums<2>(size(), [&](Index first, Index last) {
+      std::array<double, 2> sum = {0, 0};
+      for (Index n = first; n < last; ++n) sum[0] += r[n] * double(z[n]), sum[1] += q[n] * double(z[n]);
+      return sum;
+    });
+  }
+  void turn(double beta, double norm) {
+    core::parallelChunks(size(), kChunk, [&](Index first, Index last, Index) {
+      for (Index n = first; n < last; ++n) p[n] = norm * double(z[n]) + beta * p[n];
+    });
+  }
+  /// u += α p, r −= α q; returns |r|.
+  double step(double alpha, Field& u) {
+    return std::sqrt(sums<1>(size(), [&](Index first, Index last) {
+      std::array<double, 1> sum = {0};
+      for (Index n = first; n < last; ++n) {
+        u[n] += alpha * p[n];
+        r[n] -= alpha * q[n];
+        sum[0] += r[n] * r[n];
+      }
+      return sum;
+    })[0]);
+  }
+};
+
+Solver::Solver(const Operator& K, const std::vector<FixedDof>& fixed) : parts_(std::make_unique<Parts>(K, fixed)) {}
+Solver::~Solver() = default;
+
+bool Solver::holds(const std::vector<FixedDof>& fixed) const { return heldMask(parts_->K, fixed) == parts_->held; }
+
+SolveReport Solver::solve(const Field& force, const std::vector<FixedDof>& fixed, const SolveOptions& options,
+                          Field& u) {
+  auto& v = *parts_;
+  for (auto* field : {&v.r, &v.p, &v.q}) field->assign(static_cast<std::size_t>(v.size()), 0.0);
+  for (auto* field : {&v.scaled, &v.z}) field->assign(static_cast<std::size_t>(v.size()), 0.0F);
+  SolveReport report;
+  report.bytes = double(4 * v.size()) * sizeof(double) + double(2 * v.size()) * sizeof(float) + v.multigrid.bytes();
+  report.levels = v.multigrid.levels();
+  // The scale of the residual is that of a cold start, whatever the first guess is.
+  Field cold = v.K.zeros();
+  for (const auto& f : fixed) cold[f.dof] = f.value_mm;
+  const double start = v.residual(force, cold);
+  double norm = start;
+  if (u.size() == cold.size()) {
+    for (const auto& f : fixed) u[f.dof] = f.value_mm;
+    norm = v.residual(force, u);
+    if (!(norm < start)) u = std::move(cold), norm = v.residual(force, u);
+  } else {
+    u = std::move(cold);
+  }
+  cold = {};
+  const double decades = -std::log10(options.tolerance);
+  core::Progress progress("solve", 1000);
+  double rz = 0, alpha = 0;
+  bool is_fresh = true;  // no search direction yet
+  while (start > 0) {
+    if (norm <= options.tolerance * start) {
+      // The residual that is carried along drifts from the true one: the true one decides.
+      norm = v.residual(force, u);
+      if (norm <= options.tolerance * start) break;
+      is_fresh = true;
+    }
+    if (report.iterations == options.max_iterations) notConverged(report.iterations, norm / start, options.tolerance);
+    const auto [next, against] = v.precondition(norm);
+    if (!(next > 0) && !v.is_plain) {
+      v.is_plain = is_fresh = true;
+      continue;
+    }
+    // (z, r − r_before) instead of (z, r): the cycle is symmetric but for rounding, and q holds the difference.
+    const double beta = is_fresh ? 0 : norm * (-alpha * against) / rz;
+    v.turn(beta, norm);
+    rz = norm * next;
+    v.K.apply(v.p, v.q);
+    v.hold(v.q);
+    const double curvature = dot(v.K, v.p, v.q);
+    if (!(curvature > 0)) notConverged(report.iterations, norm / start, options.tolerance);
+    alpha = rz / curvature;
+    norm = v.step(alpha, u);
+    is_fresh = false;
+    ++report.iterations;
+    progress.set(static_cast<Index>(1000 * std::clamp(-std::log10(norm / start) / decades, 0.0, 1.0)));
+  }
+  report.residual = start > 0 ? norm / start : 0;
+  return report;
+}
 
 SolveReport solve(const Operator& K, const Field& force, const std::vector<FixedDof>& fixed,
                   const SolveOptions& options, Field& u) {
-  u = K.zeros();
-  for (const auto& f : fixed) u[f.dof] = f.value_mm;
-  Vectors v{K, invertBlocks(K, fixed), K.zeros(), K.zeros(), K.zeros(), K.zeros()};
-  const auto hold = [&](Field& field) {
-    for (const auto& f : fixed) field[f.dof] = 0;
-  };
-  K.apply(u, v.Kp);
-  for (std::size_t n = 0; n < v.r.size(); ++n) v.r[n] = force[n] - v.Kp[n];
-  hold(v.r);
-  SolveReport report;
-  report.bytes = double(v.inverse.size() * sizeof(float) + 6 * u.size() * sizeof(double));
-  const double start = std::sqrt(dot(K, v.r, v.r));
-  if (start == 0) return report;
-  double rz = v.step(0)[0];
-  v.turn(0);
-  const double decades = -std::log10(options.tolerance);
-  core::Progress progress("solve", 1000);
-  for (report.residual = 1; report.residual > options.tolerance; ++report.iterations) {
-    if (report.iterations == options.max_iterations)
-      notConverged(report.iterations, report.residual, options.tolerance);
-    K.apply(v.p, v.Kp);
-    hold(v.Kp);
-    const double curvature = dot(K, v.p, v.Kp);
-    if (!(curvature > 0)) notConverged(report.iterations, report.residual, options.tolerance);
-    const auto [next, rr] = v.step(rz / curvature);
-    report.residual = std::sqrt(rr) / start;
-    v.turn(next / rz);
-    rz = next;
-    progress.set(static_cast<Index>(1000 * std::clamp(-std::log10(report.residual) / decades, 0.0, 1.0)));
-  }
-  for (std::size_t n = 0; n < u.size(); ++n) u[n] += v.x[n];
-  return report;
+  u.clear();
+  return Solver(K, fixed).solve(force, fixed, options, u);
 }
 
 }  // namespace osteo::simulate

@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@ namespace osteo::simulate {
 /// Nodal values, three component arrays in one vector: component c of node n stands at [c·stride + n]. Grid axes, mm or
 /// N.
 using Field = std::vector<double>;
+using FloatField = std::vector<float>;
 
 /// The stiffness of a model as an operator; nothing is assembled.
 class Operator {
@@ -20,6 +22,7 @@ class Operator {
   Field zeros() const { return Field(static_cast<std::size_t>(3 * stride_), 0.0); }
   /// y = K u. The same bits for any thread count: layers are added in a fixed order.
   void apply(const Field& u, Field& y) const;
+  void apply(const FloatField& u, FloatField& y) const;
   /// Diagonal 3×3 blocks, six arrays xx yy zz yz xz xy of `stride` each.
   std::vector<double> diagonalBlocks() const;
 
@@ -27,6 +30,8 @@ class Operator {
   const VoxelModel& model_;
   std::int64_t stride_;
   std::vector<std::int64_t> block_start_;  ///< first run of each block of layers, and the end
+  template <class T>
+  void applyTo(const std::vector<T>& u, std::vector<T>& y) const;
   void forEachBlock(const std::function<void(std::int64_t, std::int64_t)>& body) const;
 };
 
@@ -38,17 +43,37 @@ struct FixedDof {
 
 struct SolveOptions {
   double tolerance = 1e-6;  ///< of the residual norm relative to that of the right-hand side
-  int max_iterations = 20000;
+  int max_iterations = 2000;
 };
 
 struct SolveReport {
   int iterations = 0;
-  double residual = 0;  ///< relative, reached
+  double residual = 0;  ///< relative, of f − K u as computed at the end
   double bytes = 0;     ///< of the vectors and the preconditioner
+  std::vector<std::int64_t> levels = {};  ///< degrees of freedom of each grid, the voxels first
 };
 
-/// Solves K u = f with fixed degrees of freedom by conjugate gradients, preconditioned with the inverses of the
-/// diagonal 3×3 blocks. `u` is overwritten. Throws DataError when it does not converge.
+/// Solves K u = f with fixed degrees of freedom by conjugate gradients in double, preconditioned by a multigrid cycle in
+/// float that is built once for the set of fixed degrees of freedom.
+class Solver {
+ public:
+  Solver(const Operator& K, const std::vector<FixedDof>& fixed);
+  ~Solver();
+  Solver(const Solver&) = delete;
+  Solver& operator=(const Solver&) = delete;
+  /// `fixed` holds the same degrees of freedom as the constructor's, with any values. `u` is overwritten; where it has
+  /// the right size it is the first guess, so that a sequence of like problems starts warm. Throws DataError when it
+  /// does not converge.
+  SolveReport solve(const Field& force, const std::vector<FixedDof>& fixed, const SolveOptions& options, Field& u);
+  /// Whether it was built for these degrees of freedom.
+  bool holds(const std::vector<FixedDof>& fixed) const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+/// One solve from a cold start.
 SolveReport solve(const Operator& K, const Field& force, const std::vector<FixedDof>& fixed,
                   const SolveOptions& options, Field& u);
 

@@ -120,10 +120,34 @@ void numberNodes(VoxelModel& model) {
   model.row_start.back() = static_cast<Index>(model.node_runs.size());
 }
 
+Stiffness compress(const std::vector<Elastic>& elastics) {
+  Stiffness s;
+  s.base = elastics.front();
+  constexpr double kSame = 1e-12;
+  const double r12 = s.base.c12 / s.base.c11, r44 = s.base.c44 / s.base.c11;
+  const bool is_uniform = std::all_of(elastics.begin(), elastics.end(), [&](const Elastic& e) {
+    return std::abs(e.c12 - r12 * e.c11) <= kSame * e.c11 && std::abs(e.c44 - r44 * e.c11) <= kSame * e.c11;
+  });
+  const auto copy = [&](std::vector<float>& to, const auto& value) {
+    to.reserve(elastics.size() + kPadding);
+    for (const auto& e : elastics) to.push_back(static_cast<float>(value(e)));
+    to.insert(to.end(), kPadding, 0.0F);
+  };
+  if (is_uniform) {
+    copy(s.scale, [&](const Elastic& e) { return e.c11 / s.base.c11; });
+  } else {
+    copy(s.c11, [](const Elastic& e) { return e.c11; });
+    copy(s.c12, [](const Elastic& e) { return e.c12; });
+    copy(s.c44, [](const Elastic& e) { return e.c44; });
+  }
+  return s;
+}
+
 void fillElements(const Filling& filling, const ElasticLaw& law, VoxelModel& model) {
   model.material.reserve(model.elements);
   model.value.reserve(model.elements);
-  for (auto* c : {&model.c11, &model.c12, &model.c44}) c->reserve(model.elements + kPadding);
+  std::vector<Elastic> elastics;
+  elastics.reserve(model.elements);
   for (const auto& run : model.runs)
     for (int x = 0; x < run.count; ++x) {
       const Index voxel = run.i + x + Index{model.frame.size[0]} * (run.j + Index{model.frame.size[1]} * run.k);
@@ -136,12 +160,10 @@ void fillElements(const Filling& filling, const ElasticLaw& law, VoxelModel& mod
                                                                      elastic.c12, elastic.c44)});
       model.material.push_back(material);
       model.value.push_back(value);
-      model.c11.push_back(elastic.c11);
-      model.c12.push_back(elastic.c12);
-      model.c44.push_back(elastic.c44);
+      elastics.push_back(elastic);
       if (!filling.label.empty()) model.label.push_back(filling.label[voxel]);
     }
-  for (auto* c : {&model.c11, &model.c12, &model.c44}) c->insert(c->end(), kPadding, 0.0);
+  model.stiffness = compress(elastics);
 }
 
 }  // namespace
@@ -160,7 +182,7 @@ double VoxelModel::bytes() const {
   return double(runs.size() * sizeof(ElementRun) + node_runs.size() * sizeof(NodeRun) +
                 (layer_start.size() + row_start.size()) * sizeof(Index) +
                 (material.size() + label.size()) * sizeof(std::uint16_t) + value.size() * sizeof(float) +
-                3 * c11.size() * sizeof(double));
+                (stiffness.scale.size() + 3 * stiffness.c11.size()) * sizeof(float));
 }
 
 VoxelModel buildModel(const Filling& filling, const ElasticLaw& law) {

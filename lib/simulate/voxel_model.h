@@ -31,6 +31,21 @@ struct NodeRun {
   std::int64_t node = 0;
 };
 
+/// Arrays that the vectorised kernel reads end in this many zeros.
+constexpr int kPadding = 8;
+
+/// Stiffness per element, MPa. Where all elements are multiples of one tensor, the factor alone is kept; else three
+/// entries. Arrays end in kPadding zeros.
+struct Stiffness {
+  Elastic base;
+  std::vector<float> scale;          ///< empty when the tensors differ in more than a factor
+  std::vector<float> c11, c12, c44;  ///< empty when they don't
+  bool isUniform() const { return !scale.empty(); }
+  Elastic at(std::size_t e) const {
+    return isUniform() ? double(scale[e]) * base : Elastic{double(c11[e]), double(c12[e]), double(c44[e])};
+  }
+};
+
 /// A sparse mesh of equal 8-node bricks: only elements with material and their nodes are stored. Elements and nodes are
 /// numbered with x fastest, then y, then z. Node (i, j, k) is the lower corner of voxel (i, j, k).
 struct VoxelModel {
@@ -42,7 +57,7 @@ struct VoxelModel {
   std::int64_t elements = 0, nodes = 0;
   std::vector<std::uint16_t> material, label;  ///< per element; material is the index into the list; label may be empty
   std::vector<float> value;                    ///< per element, see Filling
-  std::vector<double> c11, c12, c44;           ///< stiffness per element, MPa, with kPadding zeros behind
+  Stiffness stiffness;
   std::int64_t dropped_pieces = 0, dropped_elements = 0;
 
   /// Number of node (i, j, k), -1 where there is none.
@@ -50,15 +65,10 @@ struct VoxelModel {
   /// Centre of an element and position of a node in LPS mm.
   Eigen::Vector3d elementPoint(int i, int j, int k) const { return frame.toWorld({double(i), double(j), double(k)}); }
   Eigen::Vector3d nodePoint(int i, int j, int k) const { return frame.toWorld({i - 0.5, j - 0.5, k - 0.5}); }
-  Elastic elastic(std::int64_t e) const {
-    const auto n = static_cast<std::size_t>(e);
-    return {c11[n], c12[n], c44[n]};
-  }
+  Elastic elastic(std::int64_t e) const { return stiffness.at(static_cast<std::size_t>(e)); }
   double bytes() const;
 };
 
-/// Arrays that the vectorised kernel reads end in this many zeros.
-constexpr int kPadding = 8;
 
 /// A face of an element without a neighbour. `axis` is the grid axis, `sign` the outward direction along it.
 struct Face {

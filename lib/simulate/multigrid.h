@@ -1,0 +1,40 @@
+#pragma once
+#include <Eigen/Cholesky>
+#include <memory>
+#include <vector>
+
+#include "simulate/aggregation.h"
+#include "simulate/split_level.h"
+
+namespace osteo::simulate {
+
+/// Chebyshev smoothing over [largest/ratio, largest] of D⁻¹ A (Adams et al., J Comput Phys 188 (2003) 593-610).
+struct Smoothing {
+  double largest = 0;
+  double ratio = 10;
+  int degree = 2;
+};
+
+/// One V-cycle in float as a preconditioner: matrix-free bricks on the voxels, the split grid of 2×2×2 cells, then
+/// smoothed aggregation with rigid motions down to a dense factor. Symmetric, so that conjugate gradients can use it.
+class Multigrid {
+ public:
+  /// `held` has a bit a component for each node that is prescribed.
+  Multigrid(const Operator& K, const std::vector<std::uint8_t>& held);
+  ~Multigrid();
+  Multigrid(const Multigrid&) = delete;
+  Multigrid& operator=(const Multigrid&) = delete;
+  /// z = M⁻¹ r; held components of z are 0.
+  void apply(const FloatField& r, FloatField& z);
+  /// z = D⁻¹ r alone, the inverses of the diagonal 3×3 blocks.
+  void applyDiagonal(const FloatField& r, FloatField& z) const;
+  double bytes() const;
+  /// Degrees of freedom of each level, the voxels first.
+  std::vector<std::int64_t> levels() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace osteo::simulate

@@ -1,0 +1,413 @@
+#include "simulate/split_level.h"
+
+#include <algorithm>
+#include <numeric>
+#include <unordered_map>
+
+#include "simulate/brick.h"
+
+namespace osteo::simulate {
+namespace {
+
+using Index = std::int64_t;
+using Mask = std::uint8_t;
+
+/// Corners with a weight, and the weights, for each of the 27 places of a fine node in its cell.
+struct Interpolation {
+  std::array<int, 27> count = {};
+  std::array<std::array<int, 8>, 27> corner = {};
+  std::array<float, 27> weight = {};  ///< the same for all corners that have one
+  Interpolation() {
+    for (int at = 0; at < 27; ++at) {
+      const int place[3] = {at % 3, at / 3 % 3, at / 9};
+      for (int a = 0; a < 8; ++a) {
+        bool has_weight = true;
+        for (int c = 0; c < 3; ++c) has_weight &= place[c] == 1 || place[c] == 2 * (a >> c & 1);
+        if (has_weight) corner[at][count[at]++] = a;
+      }
+      weight[at] = 1.0F / static_cast<float>(count[at]);
+    }
+  }
+};
+const Interpolation kInterpolation;
+
+/// The cells of a model with their filled octants, row by row.
+struct Cells {
+  Eigen::Vector3i size;              ///< of the grid of cells
+  std::vector<Index> row_start;      ///< first cell of row J + NY·K, and the end
+  std::vector<std::int32_t> i;       ///< place along x, rising within a row
+  std::vector<Mask> octants;
+
+  explicit Cells(const VoxelModel& model) : size((model.frame.size.array() + 1) / 2) {
+    std::vector<Mask> line(static_cast<std::size_t>(size[0]));
+    row_start.assign(static_cast<std::size_t>(Index{size[1]} * size[2] + 1), 0);
+    for (int K = 0; K < size[2]; ++K) {
+      // The runs of two layers are in order of j, so a pointer into each suffices.
+      Index at[2], end[2];
+      for (int z = 0; z < 2; ++z) {
+        const int k = std::min(2 * K + z, model.frame.size[2]);
+        at[z] = model.layer_start[k];
+        end[z] = model.layer_start[std::min(k + 1, model.frame.size[2])];
+      }
+      for (int J = 0; J < size[1]; ++J) {
+        int low = size[0], high = -1;
+        for (int z = 0; z < 2; ++z)
+          for (; at[z] < end[z] && model.runs[at[z]].j < 2 * J + 2; ++at[z]) {
+            const ElementRun& run = model.runs[at[z]];
+            low = std::min(low, run.i / 2), high = std::max(high, (run.i + run.count - 1) / 2);
+            for (int x = run.i; x < run.i + run.count; ++x)
+              line[x / 2] |= static_cast<Mask>(1 << ((x & 1) + 2 * (run.j & 1) + 4 * z));
+          }
+        for (int I = low; I <= high; ++I)
+          if (line[I]) {
+            i.push_back(I);
+            octants.push_back(line[I]);
+            line[I] = 0;
+          }
+        row_start[J + Index{size[1]} * K + 1] = static_cast<Index>(i.size());
+      }
+    }
+  }
+};
+
+/// For each of the 27 fine nodes around a corner: the octants of the 8 cells around it that touch that node. Corner
+/// nodes touch one cell only and are left out.
+struct Touching {
+  std::vector<std::array<Mask, 8>> of;
+  Touching() {
+    for (int at = 0; at < 27; ++at) {
+      const int place[3] = {at % 3 - 1, at / 3 % 3 - 1, at / 9 - 1};
+      if (place[0] && place[1] && place[2]) continue;
+      std::array<Mask, 8> mask = {};
+      for (int cell = 0; cell < 8; ++cell)
+        for (int octant = 0; octant < 8; ++octant) {
+          bool touches = true;
+          for (int c = 0; c < 3; ++c) {
+            const int side = cell >> c & 1, half = octant >> c & 1;
+            touches &= place[c] == 0 ? half == 1 - side : place[c] == 2 * side - 1;
+          }
+          if (touches) mask[cell] |= static_cast<Mask>(1 << octant);
+        }
+      of.push_back(mask);
+    }
+  }
+};
+const Touching kTouching;
+
+/// Which of the 8 cells around a corner hang together there: the smallest number of each one's group.
+std::array<int, 8> groups(const std::array<Mask, 8>& octants) {
+  std::array<int, 8> group = {0, 1, 2, 3, 4, 5, 6, 7};
+  for (const auto& node : kTouching.of) {
+    int first = -1;
+    for (int cell = 0; cell < 8; ++cell) {
+      if (!(octants[cell] & node[cell])) continue;
+      if (first < 0) {
+        first = group[cell];
+      } else if (group[cell] != first) {
+        const int low = std::min(first, group[cell]), high = std::max(first, group[cell]);
+        for (auto& g : group)
+          if (g == high) g = low;
+        first = low;
+      }
+    }
+  }
+  return group;
+}
+
+/// Numbers the corners of the cells, plane by plane, row by row.
+void numberCorners(const Cells& cells, SplitLevel& level) {
+  const auto& size = cells.size;
+  level.corners.assign(cells.i.size(), {});
+  struct Line {
+    std::vector<Index> cell;  // -1 where there is none
+  };
+  std::array<Line, 4> lines;
+  for (auto& line : lines) line.cell.assign(static_cast<std::size_t>(size[0] + 2), -1);
+  for (int K = 0; K <= size[2]; ++K)
+    for (int J = 0; J <= size[1]; ++J) {
+      int low = size[0], high = -1;
+      for (int q = 0; q < 4; ++q) {
+        const int j = J - 1 + (q & 1), k = K - 1 + (q >> 1);
+        if (j < 0 || k < 0 || j >= size[1] || k >= size[2]) continue;
+        const Index row = j + Index{size[1]} * k;
+        for (Index c = cells.row_start[row]; c < cells.row_start[row + 1]; ++c) {
+          lines[q].cell[cells.i[c] + 1] = c;
+          low = std::min(low, cells.i[c]), high = std::max(high, cells.i[c]);
+        }
+      }
+      for (int I = low; I <= high + 1; ++I) {
+        std::array<Index, 8> around;
+        std::array<Mask, 8> octants = {};
+        for (int c = 0; c < 8; ++c) {
+          around[c] = lines[c >> 1].cell[I + (c & 1)];
+          if (around[c] >= 0) octants[c] = cells.octants[around[c]];
+        }
+        const auto group = groups(octants);
+        std::array<std::int32_t, 8> number;
+        number.fill(-1);
+        for (int c = 0; c < 8; ++c) {
+          if (around[c] < 0) continue;
+          auto& n = number[group[c]];
+          if (n < 0) {
+            n = level.nodes++;
+            level.position.emplace_back(float(I), float(J), float(K));
+          }
+          level.corners[around[c]][7 - c] = n;
+        }
+      }
+      for (auto& line : lines) std::fill(line.cell.begin() + low + 1, line.cell.begin() + std::max(low, high) + 2, -1);
+    }
+}
+
+/// Gives every fine node a cell and a place in it.
+void findOwners(const VoxelModel& model, const Cells& cells, SplitLevel& level) {
+  level.owner.assign(static_cast<std::size_t>(model.nodes), 0xffffffffU);
+  level.local.assign(static_cast<std::size_t>(model.nodes), 0);
+  for (const auto& run : model.runs) {
+    const Index row = run.j / 2 + Index{cells.size[1]} * (run.k / 2);
+    Index cell = std::lower_bound(cells.i.begin() + cells.row_start[row], cells.i.begin() + cells.row_start[row + 1],
+                                  run.i / 2) -
+                 cells.i.begin();
+    for (int x = run.i; x < run.i + run.count; ++x) {
+      if (x > run.i && (x & 1) == 0) ++cell;  // a run fills every cell that it passes
+      for (int a = 0; a < 8; ++a) {
+        const Index node = run.node[a >> 1] + (x - run.i) + (a & 1);
+        if (level.owner[node] != 0xffffffffU) continue;
+        level.owner[node] = static_cast<std::uint32_t>(cell);
+        const int at[3] = {(x & 1) + (a & 1), (run.j & 1) + (a >> 1 & 1), (run.k & 1) + (a >> 2)};
+        level.local[node] = static_cast<std::uint8_t>(at[0] + 3 * at[1] + 9 * at[2]);
+      }
+    }
+  }
+}
+
+using Stiff = Eigen::Matrix<double, 24, 24>;
+
+/// 24×24 interpolation from a cell's corners to the nodes of one of its octants; rows of held components are zero.
+Stiff interpolation(int octant, const std::array<Mask, 8>* held) {
+  Stiff T = Stiff::Zero();
+  for (int a = 0; a < 8; ++a) {
+    int at = 0, step = 1;
+    for (int c = 0; c < 3; ++c, step *= 3) at += step * ((octant >> c & 1) + (a >> c & 1));
+    for (int n = 0; n < kInterpolation.count[at]; ++n)
+      for (int c = 0; c < 3; ++c)
+        if (!held || !((*held)[a] >> c & 1))
+          T(3 * a + c, 3 * kInterpolation.corner[at][n] + c) = double(kInterpolation.weight[at]);
+  }
+  return T;
+}
+
+/// A cell's stiffness, block row by block row.
+using CellBlocks = std::array<float, 576>;
+Eigen::Map<Block<3, 3>> blockAt(CellBlocks& blocks, int a, int b) {
+  return Eigen::Map<Block<3, 3>>(blocks.data() + (8 * a + b) * 9);
+}
+
+/// The cell stiffness as sums over octants, three tensors where stiffness isn't uniform.
+class CellStiffness {
+ public:
+  CellStiffness(const VoxelModel& model, const Cells& cells, const std::vector<std::uint8_t>& held)
+      : model_(model), cells_(cells), held_(held) {
+    const bool is_uniform = model.stiffness.isUniform();
+    const Elastic units[3] = {is_uniform ? model.stiffness.base : Elastic{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
+    for (int q = 0; q < (is_uniform ? 1 : 3); ++q) {
+      unit_.push_back(brickStiffness(units[q], model.frame.spacing_mm));
+      for (int octant = 0; octant < 8; ++octant) {
+        const Stiff T = interpolation(octant, nullptr);
+        const Eigen::Matrix<float, 24, 24> M = (T.transpose() * unit_[q] * T).cast<float>();
+        // Block rows, each block column by column: 8 × 9 values a corner.
+        CellBlocks blocks;
+        for (int a = 0; a < 8; ++a)
+          for (int b = 0; b < 8; ++b)
+            blockAt(blocks, a, b) = M.block<3, 3>(3 * a, 3 * b);
+        octants_.push_back(blocks);
+      }
+    }
+    const std::size_t n = cells.i.size();
+    elements_.assign(n, {});
+    for (auto& e : elements_) e.fill(-1);
+    has_held_.assign(n, 0);
+    for (const auto& run : model.runs) {
+      const Index row = run.j / 2 + Index{cells.size[1]} * (run.k / 2);
+      Index cell = std::lower_bound(cells.i.begin() + cells.row_start[row], cells.i.begin() + cells.row_start[row + 1],
+                                    run.i / 2) -
+                   cells.i.begin();
+      for (int x = run.i; x < run.i + run.count; ++x) {
+        if (x > run.i && (x & 1) == 0) ++cell;
+        elements_[cell][(x & 1) + 2 * (run.j & 1) + 4 * (run.k & 1)] =
+            static_cast<std::int32_t>(run.element + x - run.i);
+        for (int a = 0; a < 8; ++a) has_held_[cell] |= held[run.node[a >> 1] + (x - run.i) + (a & 1)];
+      }
+    }
+    addHeld();  // cells with held components are few: their whole matrices are kept
+  }
+
+  /// Adds block row a of a cell to `out`: 8 blocks of 9 values.
+  void addRow(Index cell, int a, float* out) const {
+    if (has_held_[cell]) {
+      const float* m = held_cells_.at(cell).data() + 72 * a;
+      for (int v = 0; v < 72; ++v) out[v] += m[v];
+      return;
+    }
+    const auto& s = model_.stiffness;
+    for (int octant = 0; octant < 8; ++octant) {
+      const auto e = elements_[cell][octant];
+      if (e < 0) continue;
+      const float factor[3] = {s.isUniform() ? s.scale[e] : s.c11[e], s.isUniform() ? 0 : s.c12[e],
+                               s.isUniform() ? 0 : s.c44[e]};
+      for (std::size_t q = 0; q < unit_.size(); ++q) {
+        const float* m = octants_[8 * q + octant].data() + 72 * a;
+        for (int v = 0; v < 72; ++v) out[v] += factor[q] * m[v];
+      }
+    }
+  }
+
+ private:
+  const VoxelModel& model_;
+  const Cells& cells_;
+  const std::vector<std::uint8_t>& held_;
+  std::vector<Stiff> unit_;
+  std::vector<CellBlocks> octants_;
+  std::vector<std::array<std::int32_t, 8>> elements_;
+  std::vector<Mask> has_held_;
+  std::unordered_map<Index, CellBlocks> held_cells_;
+
+  void addHeld() {
+    for (const auto& run : model_.runs) {
+      const Index row = run.j / 2 + Index{cells_.size[1]} * (run.k / 2);
+      Index cell = std::lower_bound(cells_.i.begin() + cells_.row_start[row],
+                                    cells_.i.begin() + cells_.row_start[row + 1], run.i / 2) -
+                   cells_.i.begin();
+      for (int x = run.i; x < run.i + run.count; ++x) {
+        if (x > run.i && (x & 1) == 0) ++cell;
+        if (!has_held_[cell]) continue;
+        std::array<Mask, 8> held;
+        for (int a = 0; a < 8; ++a) held[a] = held_[run.node[a >> 1] + (x - run.i) + (a & 1)];
+        const int octant = (x & 1) + 2 * (run.j & 1) + 4 * (run.k & 1);
+        const auto e = run.element + x - run.i;
+        const auto& s = model_.stiffness;
+        Stiff K = (s.isUniform() ? double(s.scale[e]) : double(s.c11[e])) * unit_[0];
+        if (!s.isUniform()) K += double(s.c12[e]) * unit_[1] + double(s.c44[e]) * unit_[2];
+        const Stiff T = interpolation(octant, &held);
+        const Stiff M = T.transpose() * K * T;
+        auto& blocks = held_cells_.try_emplace(cell).first->second;
+        for (int a = 0; a < 8; ++a)
+          for (int b = 0; b < 8; ++b)
+            blockAt(blocks, a, b) += M.block<3, 3>(3 * a, 3 * b).cast<float>();
+      }
+    }
+  }
+};
+
+}  // namespace
+
+double SplitLevel::bytes() const {
+  return double(corners.size() * sizeof(corners[0]) +
+                owner.size() * sizeof(owner[0]) + local.size() + position.size() * sizeof(position[0]));
+}
+
+SplitLevel splitLevel(const VoxelModel& model) {
+  SplitLevel level;
+  const Cells cells(model);
+  numberCorners(cells, level);
+  findOwners(model, cells, level);
+  const Index planes = model.frame.size[2] + 1;
+  level.plane.resize(static_cast<std::size_t>(planes + 1));
+  for (Index k = 0; k <= planes; ++k) {
+    const Index run = k == planes ? static_cast<Index>(model.node_runs.size())
+                                  : model.row_start[Index{model.frame.size[1] + 1} * k];
+    level.plane[k] = run == static_cast<Index>(model.node_runs.size()) ? model.nodes : model.node_runs[run].node;
+  }
+  return level;
+}
+
+BlockMatrix<3, 3> galerkin(const VoxelModel& model, const SplitLevel& level, const std::vector<std::uint8_t>& held) {
+  const Cells cells(model);
+  const CellStiffness stiffness(model, cells, held);
+  // The up to eight cells of each coarse node, as 8·cell + corner.
+  std::vector<std::array<std::int32_t, 8>> of_node(static_cast<std::size_t>(level.nodes));
+  std::vector<std::uint8_t> count(static_cast<std::size_t>(level.nodes), 0);
+  for (std::size_t c = 0; c < level.corners.size(); ++c)
+    for (int a = 0; a < 8; ++a) {
+      const auto n = level.corners[c][a];
+      of_node[n][count[n]++] = static_cast<std::int32_t>(8 * c + a);
+    }
+  BlockMatrix<3, 3> A;
+  A.columns = level.nodes;
+  A.start.assign(static_cast<std::size_t>(level.nodes + 1), 0);
+  const auto neighbours = [&](Index n, std::array<std::int32_t, 64>& out) {
+    int found = 0;
+    for (int q = 0; q < count[n]; ++q)
+      for (const auto m : level.corners[of_node[n][q] / 8]) out[found++] = m;
+    std::sort(out.begin(), out.begin() + found);
+    return static_cast<int>(std::unique(out.begin(), out.begin() + found) - out.begin());
+  };
+  core::parallelChunks(level.nodes, kRowChunk, [&](Index first, Index last, Index) {
+    std::array<std::int32_t, 64> out;
+    for (Index n = first; n < last; ++n) A.start[n + 1] = neighbours(n, out);
+  });
+  std::partial_sum(A.start.begin(), A.start.end(), A.start.begin());
+  A.column.resize(static_cast<std::size_t>(A.start.back()));
+  A.value.assign(static_cast<std::size_t>(9 * A.start.back() + 1), 0.0F);
+  core::parallelChunks(level.nodes, kRowChunk, [&](Index first, Index last, Index) {
+    std::array<std::int32_t, 64> out;
+    alignas(32) std::array<float, 72> row;
+    for (Index n = first; n < last; ++n) {
+      const int found = neighbours(n, out);
+      std::copy_n(out.begin(), found, A.column.begin() + A.start[n]);
+      for (int q = 0; q < count[n]; ++q) {
+        row.fill(0);
+        const Index cell = of_node[n][q] / 8;
+        stiffness.addRow(cell, of_node[n][q] % 8, row.data());
+        for (int b = 0; b < 8; ++b) {
+          const auto at = std::lower_bound(out.begin(), out.begin() + found, level.corners[cell][b]) - out.begin();
+          float* to = A.value.data() + 9 * (A.start[n] + at);
+          for (int v = 0; v < 9; ++v) to[v] += row[9 * b + v];
+        }
+      }
+    }
+  });
+  return A;
+}
+
+void restrictTo(const SplitLevel& level, const FloatField& fine, std::int64_t stride,
+                const std::vector<std::uint8_t>& held, std::vector<float>& coarse) {
+  std::fill(coarse.begin(), coarse.end(), 0.0F);
+  const Index planes = static_cast<Index>(level.plane.size()) - 1, pairs = (planes + 1) / 2;
+  // Planes 2g and 2g + 1 reach the coarse planes g and g + 1: every second pair is independent.
+  for (int parity = 0; parity < 2; ++parity)
+    core::parallelFor((pairs + 1 - parity) / 2, [&](Index p) {
+      const Index g = 2 * p + parity;
+      for (Index n = level.plane[2 * g]; n < level.plane[std::min(2 * g + 2, planes)]; ++n) {
+        float v[3];
+        const float w = kInterpolation.weight[level.local[n]];
+        for (int c = 0; c < 3; ++c) v[c] = held[n] >> c & 1 ? 0.0F : w * fine[c * stride + n];
+        const auto& corners = level.corners[level.owner[n]];
+        const auto& used = kInterpolation.corner[level.local[n]];
+        for (int q = 0; q < kInterpolation.count[level.local[n]]; ++q) {
+          float* to = coarse.data() + 3 * Index{corners[used[q]]};
+          for (int c = 0; c < 3; ++c) to[c] += v[c];
+        }
+      }
+    });
+}
+
+void prolongAdd(const SplitLevel& level, const std::vector<float>& coarse, std::int64_t stride,
+                const std::vector<std::uint8_t>& held, FloatField& fine) {
+  core::parallelChunks(static_cast<Index>(level.owner.size()), 4 * kRowChunk, [&](Index first, Index last, Index) {
+    for (Index n = first; n < last; ++n) {
+      float v[3] = {0, 0, 0};
+      const auto& corners = level.corners[level.owner[n]];
+      const auto& used = kInterpolation.corner[level.local[n]];
+      for (int q = 0; q < kInterpolation.count[level.local[n]]; ++q) {
+        const float* from = coarse.data() + 3 * Index{corners[used[q]]};
+        for (int c = 0; c < 3; ++c) v[c] += from[c];
+      }
+      const float w = kInterpolation.weight[level.local[n]];
+      for (int c = 0; c < 3; ++c)
+        if (!(held[n] >> c & 1)) fine[c * stride + n] += w * v[c];
+    }
+  });
+}
+
+}  // namespace osteo::simulate

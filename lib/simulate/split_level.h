@@ -1,0 +1,32 @@
+#pragma once
+#include "simulate/block_matrix.h"
+#include "simulate/solver.h"
+
+namespace osteo::simulate {
+
+/// The first coarse grid: cells of 2×2×2 voxels, trilinear, where a corner that cells share is doubled when the bone in
+/// them does not hang together there, so that a coarse grid never glues trabeculae across a gap (composite elements
+/// after Nesme et al., ACM Trans Graph 28 (2009) 52).
+struct SplitLevel {
+  std::int32_t nodes = 0;
+  std::vector<std::array<std::int32_t, 8>> corners;  ///< coarse nodes of each cell
+  std::vector<std::uint32_t> owner;                  ///< of each fine node: a cell that it belongs to
+  std::vector<std::uint8_t> local;                   ///< and its place there, x + 3 y + 9 z
+  std::vector<std::int64_t> plane;                   ///< first fine node of each plane z, and the end
+  std::vector<Eigen::Vector3f> position;             ///< of the coarse nodes, in cells
+  double bytes() const;
+};
+
+SplitLevel splitLevel(const VoxelModel& model);
+
+/// Pᵀ K P with the rows of P of held components left out; `held` has a bit a component for each fine node.
+BlockMatrix<3, 3> galerkin(const VoxelModel& model, const SplitLevel& level, const std::vector<std::uint8_t>& held);
+
+/// coarse = Pᵀ fine.
+void restrictTo(const SplitLevel& level, const FloatField& fine, std::int64_t stride,
+                const std::vector<std::uint8_t>& held, std::vector<float>& coarse);
+/// fine += P coarse.
+void prolongAdd(const SplitLevel& level, const std::vector<float>& coarse, std::int64_t stride,
+                const std::vector<std::uint8_t>& held, FloatField& fine);
+
+}  // namespace osteo::simulate
