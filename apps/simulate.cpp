@@ -59,20 +59,53 @@ void draw(const sim::Study& study, const sim::ElementResults& results, const std
   picture::writePng(picture::tile(views, {"from the front", "from behind"}, 2), path);
 }
 
-void run(Context& ctx) {
+int axisOf(const std::string& name) { return name[0] - 'x'; }
+
+std::optional<double> given(const Context& ctx, const std::string& name) {
+  return ctx.given(name) ? std::optional<double>(ctx.number(name)) : std::nullopt;
+}
+
+/// A test with one modulus or a map of moduli, or loads with materials.
+sim::StudyFiles studyFiles(const Context& ctx) {
   const std::string type = ctx.text("model-type");
-  const sim::StudyFiles files{ctx.input("model"),
-                              ctx.input("loads"),
-                              ctx.input("materials"),
-                              ctx.input("host"),
-                              type == "labels"     ? sim::ModelType::Labels
-                              : type == "hu"       ? sim::ModelType::Hu
-                              : type == "levelset" ? sim::ModelType::LevelSet
-                                                   : sim::ModelType::Auto,
-                              ctx.given("element-mm") ? ctx.number("element-mm") : 0};
+  sim::StudyFiles files;
+  files.model = ctx.input("model");
+  files.loads = ctx.input("loads");
+  files.materials = ctx.input("materials");
+  files.host = ctx.input("host");
+  files.type = type == "labels"     ? sim::ModelType::Labels
+               : type == "hu"       ? sim::ModelType::Hu
+               : type == "levelset" ? sim::ModelType::LevelSet
+                                    : sim::ModelType::Auto;
+  files.element_mm = given(ctx, "element-mm").value_or(0);
+  files.modulus_mpa = given(ctx, "modulus-mpa").value_or(0);
+  files.poisson = ctx.number("poisson");
+  files.modulus_map = ctx.input("modulus-map");
+  if (ctx.given("test")) {
+    sim::StandardTest test;
+    test.kind = ctx.text("test");
+    test.axis = axisOf(ctx.text("axis"));
+    test.shear_axis = ctx.given("shear-axis") ? axisOf(ctx.text("shear-axis")) : test.axis == 0 ? 1 : 0;
+    test.strain = given(ctx, "strain");
+    test.displacement_mm = given(ctx, "displacement-mm");
+    test.angle_deg = given(ctx, "angle-deg");
+    files.test = test;
+  }
+  if (ctx.given("homogenise")) files.homogenise = ctx.text("homogenise");
+  if (int(files.test.has_value()) + int(!files.loads.empty()) + int(!files.homogenise.empty()) != 1)
+    throw core::Error(core::Exit::Usage, {.what = "say how the model is loaded",
+                                          .expected = "one of --loads, --test and --homogenise"});
+  if (int(files.modulus_mpa > 0) + int(!files.modulus_map.empty()) + int(!files.materials.empty()) != 1)
+    throw core::Error(core::Exit::Usage, {.what = "say what the model is made of",
+                                          .expected = "one of --materials, --modulus-mpa and --modulus-map"});
+  return files;
+}
+
+void run(Context& ctx) {
+  const sim::StudyFiles files = studyFiles(ctx);
   const auto fields = fieldFiles(ctx);
   ctx.output("output");
-  const sim::Study study(files);
+  sim::Study study(files);
   if (ctx.dryRun(study.estimatedBytes())) return;
   const std::size_t cases = study.cases().size();
   std::vector<std::string> paths;  // opened before the solve, so that a wrong folder costs no time
@@ -81,11 +114,22 @@ void run(Context& ctx) {
   const std::string picture = ctx.output("picture");
 
   ctx.results()["model"] = study.describe();
+  const sim::SolveOptions options{ctx.number("tolerance"), static_cast<int>(ctx.integer("max-iterations"))};
+  if (!files.homogenise.empty()) {
+    if (!fields.empty() || !picture.empty())
+      throw core::Error(core::Exit::Usage, {.what = "--homogenise has neither fields nor a picture"});
+    ctx.results().update(study.homogenise(options));
+    return;
+  }
   auto path = paths.begin();
   for (const auto& c : study.cases()) {
     auto& record = ctx.results()["cases"][c.name];
     const auto solved =
-        study.solveCase(c, {ctx.number("tolerance"), static_cast<int>(ctx.integer("max-iterations"))}, record);
+        study.solveCase(c, options, record);
+    if (record.contains("test")) {
+      ctx.results().update(record["test"]);
+      record.erase("test");
+    }
     for (const auto& f : fields) {
       int channels = 0;
       const auto values = sim::fieldOnGrid(study.model(), solved.elements, f.field, channels);
@@ -98,12 +142,25 @@ void run(Context& ctx) {
 
 }  // namespace
 
+/// A choice that is absent unless given.
+Parameter optionalChoice(const std::string& name, const std::vector<std::string>& choices, const std::string& help) {
+  Parameter p = choice(name, choices, choices.front(), help);
+  p.default_json = "null";
+  return p;
+}
+
+Parameter kindOfTest() {
+  return optionalChoice("test", sim::standardTests(),
+                        "a test between two sides of the box instead of --loads: uniaxial (smooth plates), axial (rough "
+                        "plates), confined (smooth walls around), shear, bending, torsion");
+}
+
 App describe() {
   const Range positive{1e-6, 1e6};
   Parameter fields =
       text("fields", "",
-           "fields to write on the model's grid, as name=file.nrrd: displacement, energy, principal_strain, "
-           "stress, von_mises");
+           "fields to write on the model's grid, as name=file.nrrd: displacement, principal_strain, sed (strain energy "
+           "density, MPa), stress, von_mises");
   fields.count = 0;
   fields.channel = Channel::Output;
   return {
@@ -113,19 +170,33 @@ App describe() {
         "Stress, strain, reactions and safety of a bone or an implant under load cases",
         {"simulate scaffold.vdb -o mechanics.json --loads loads.json --materials materials.json --host bone.vdb "
          "--fields von_mises=stress.nrrd --picture stress.png",
-         "simulate labels.seg.nrrd -o mechanics_bone.json --loads uniaxial.json --materials materials.json"},
+         "simulate labels.seg.nrrd -o mechanics_bone.json --loads uniaxial.json --materials materials.json",
+         "simulate labels.seg.nrrd -o stiffness.json --test axial --axis z --strain -0.01 --modulus-mpa 6829"},
         {input("model", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".vdb"},
                "labels, HU or a level set; its voxels become the elements"),
          output({".json"}, "results and run record"),
-         inputOption("loads", {".json"}, "load cases (presets in configs/simulate)").must(),
-         inputOption("materials", {".json"}, "materials and what they fill (presets in configs/materials)").must(),
+         inputOption("loads", {".json"}, "load cases (presets in configs/simulate)"),
+         inputOption("materials", {".json"}, "materials and what they fill (presets in configs/materials)"),
+         kindOfTest(),
+         choice("axis", {"x", "y", "z"}, "z", "axis of the test: the sides of the model's box across it are its ends"),
+         optionalChoice("shear-axis", {"x", "y", "z"},
+                        "direction of --test shear, and of the tilt of bending; default: x, or y when --axis is x"),
+         optionalNumber("strain", "", {-1, 1}, "of a test: change of the box's length; for shear the engineering strain"),
+         optionalNumber("displacement-mm", "mm", {-1e6, 1e6}, "of a test, instead of --strain"),
+         optionalNumber("angle-deg", "deg", {-90, 90}, "of torsion, or between the ends in bending; linear"),
+         optionalChoice("homogenise", {"periodic", "mixed"},
+                        "the stiffness tensor that the whole box stands for, from six load cases: periodic, or mixed "
+                        "uniform boundary conditions for cut-outs of bone"),
+         optionalNumber("modulus-mpa", "MPa", {1e-12, 1e9}, "Young's modulus of everything that is filled"),
+         number("poisson", "", 0.3, {0, 0.499}, "Poisson's ratio with --modulus-mpa and --modulus-map"),
+         inputOption("modulus-map", {".nrrd", ".nii", ".nii.gz"}, "Young's modulus of each voxel of the labels, MPa"),
          inputOption("host", {".vdb"}, "the level set that regions of the loads call host: the bone around an implant"),
          choice("model-type", {"auto", "labels", "hu", "levelset"}, "auto",
                 "what the voxels mean; auto: unsigned integers are labels, int16 is HU, .vdb a level set"),
          optionalNumber("element-mm", "mm", positive,
                         "element size for level sets; default: the grid's voxel, coarsened to 1.5 million elements"),
          number("tolerance", "", 1e-6, {1e-12, 0.1}, "relative residual at which the solver stops").advanced(),
-         integer("max-iterations", "", 20000, {1, 10000000}, "iterations after which it gives up").advanced(), fields,
+         integer("max-iterations", "", 2000, {1, 10000000}, "iterations after which it gives up").advanced(), fields,
          picture("the model's surface coloured by the first case's von Mises stress")},
         run}}};
 }

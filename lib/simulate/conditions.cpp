@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/Geometry>
 #include <cmath>
 
 #include "core/error.h"
@@ -47,6 +48,22 @@ struct Held {
   explicit Held(const Operator& K) : value(static_cast<std::size_t>(3 * K.stride()), std::nan("")) {}
 };
 
+template <class Visit>
+void forEachSelected(const VoxelModel& model, const Selection& selection, const Visit& visit) {
+  for (const auto& run : model.node_runs)
+    for (int x = 0; x < run.count; ++x)
+      if (selection.nodes[run.node + x]) visit(run.node + x, model.nodePoint(run.i + x, run.j, run.k));
+}
+
+Vector3d middleOf(const VoxelModel& model, const Selection& selection) {
+  Vector3d low = Vector3d::Constant(1e300), high = -low;
+  forEachSelected(model, selection, [&](std::int64_t, const Vector3d& p) {
+    low = low.cwiseMin(p);
+    high = high.cwiseMax(p);
+  });
+  return 0.5 * (low + high);
+}
+
 Conditions::Part placeConstraint(const Scene& scene, const Operator& K, const Constraint& constraint, Held& held) {
   const VoxelModel& model = scene.model;
   const ModelBox box = modelBox(model);
@@ -54,24 +71,33 @@ Conditions::Part placeConstraint(const Scene& scene, const Operator& K, const Co
   part.displacement_mm = constraint.displacement_mm;
   for (int c = 0; c < 3; ++c)
     if (constraint.strain[c]) part.displacement_mm[c] = *constraint.strain[c] * (box.max_mm[c] - box.min_mm[c]);
-  const auto components = onGrid(model.frame.direction, part);
   const Selection selection = select(scene, constraint.region, "constraint " + constraint.name);
   part.nodes = selection.count();
-  for (int g = 0; g < 3; ++g) {
-    if (!components[g]) continue;
-    for (std::int64_t n = 0; n < model.nodes; ++n) {
-      if (!selection.nodes[n]) continue;
-      const std::int64_t dof = g * K.stride() + n;
-      const double before = held.value[dof];
-      if (std::isnan(before)) {
-        part.fixed.push_back({dof, *components[g]});
-        held.value[dof] = *components[g];
-      } else if (std::abs(before - *components[g]) > 1e-12 * (1 + std::abs(before))) {
-        throw core::Error(core::Exit::DataError,
-                          {.what = "a node is held at two different displacements by " + part.name});
-      }
+  const auto hold = [&](std::int64_t n, int g, double value) {
+    const std::int64_t dof = g * K.stride() + n;
+    const double before = held.value[dof];
+    if (std::isnan(before)) {
+      part.fixed.push_back({dof, value});
+      held.value[dof] = value;
+    } else if (std::abs(before - value) > 1e-12 * (1 + std::abs(before))) {
+      throw core::Error(core::Exit::DataError,
+                        {.what = "a node is held at two different displacements by " + part.name});
     }
+  };
+  if (constraint.rotation) {
+    part.rotation = constraint.rotation;
+    if (!part.rotation->centre_mm) part.rotation->centre_mm = middleOf(model, selection);
+    const Vector3d spin = part.rotation->angle_rad * part.rotation->axis;
+    forEachSelected(model, selection, [&](std::int64_t n, const Vector3d& p) {
+      const Vector3d u = model.frame.direction.transpose() * spin.cross(p - *part.rotation->centre_mm);
+      for (int g = 0; g < 3; ++g) hold(n, g, u[g]);
+    });
+    return part;
   }
+  const auto components = onGrid(model.frame.direction, part);
+  for (int g = 0; g < 3; ++g)
+    for (std::int64_t n = 0; components[g] && n < model.nodes; ++n)
+      if (selection.nodes[n]) hold(n, g, *components[g]);
   return part;
 }
 
@@ -139,6 +165,19 @@ Conditions place(const Scene& scene, const Operator& K, const LoadCase& load_cas
     throw core::Error(core::Exit::DataError, {.what = "nothing acts on the model in case " + load_case.name,
                                               .expected = "a load, or a displacement that isn't zero"});
   return conditions;
+}
+
+double momentAbout(const Operator& K, const Field& values, const std::vector<FixedDof>& dofs,
+                   const Rotation& rotation) {
+  const VoxelModel& model = K.model();
+  Selection selection{std::vector<std::uint8_t>(static_cast<std::size_t>(model.nodes), 0)};
+  for (const auto& d : dofs) selection.nodes[d.dof % K.stride()] = 1;
+  double moment = 0;
+  forEachSelected(model, selection, [&](std::int64_t n, const Vector3d& p) {
+    const Vector3d f(values[n], values[K.stride() + n], values[2 * K.stride() + n]);
+    moment += rotation.axis.dot((p - *rotation.centre_mm).cross(model.frame.direction * f));
+  });
+  return moment;
 }
 
 Vector3d sumInLps(const Operator& K, const Field& values, const std::vector<FixedDof>& dofs) {

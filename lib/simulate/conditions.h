@@ -17,6 +17,7 @@ struct Conditions {
     std::vector<FixedDof> fixed = {};   ///< of a constraint; a node held twice belongs to the first
     std::vector<FixedDof> forces = {};  ///< of a load: dof and N
     std::array<std::optional<double>, 3> displacement_mm = {};  ///< prescribed, LPS, strains resolved
+    std::optional<Rotation> rotation = {};  ///< of a constraint, its centre resolved
   };
   std::vector<Part> constraints, loads;
   std::vector<FixedDof> fixed;
@@ -27,6 +28,9 @@ struct Conditions {
 /// Places a load case on the model. Throws DataError for regions without nodes or faces, contradicting displacements,
 /// or rigid motions that stay free (unless the case pins them); Config for partial constraints on an oblique grid.
 Conditions place(const Scene& scene, const Operator& K, const LoadCase& load_case);
+
+/// Moment in N mm about the axis and centre of a rotation of nodal forces at some degrees of freedom.
+double momentAbout(const Operator& K, const Field& values, const std::vector<FixedDof>& dofs, const Rotation& rotation);
 
 /// Vector in LPS of nodal values summed over some degrees of freedom.
 Eigen::Vector3d sumInLps(const Operator& K, const Field& values, const std::vector<FixedDof>& dofs);

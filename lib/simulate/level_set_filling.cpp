@@ -120,11 +120,6 @@ bool isHomogenised(const Lattice& lattice, const Materials& materials, const lev
       lattice.type.empty() ? 3 * levelset::volume_mm3(level_set) / levelset::area_mm2(level_set) : lattice.wall_mm;
   if (wall >= kWallElements * element_mm) return false;
   if (!lattice.type.empty() && lattice.cell_mm > 0 && materials.lattice_laws.count(lattice.type)) return true;
-  if (lattice.type.empty() && wall >= kWallElements / 2 * element_mm) {
-    core::warn(fmt::format("walls of about {:.2f} mm have only {:.1f} elements of {:.3g} mm: bending is too stiff",
-                           wall, wall / element_mm, element_mm));
-    return false;
-  }
   throw core::Error(core::Exit::DataError,
                     {.what = "walls have too few elements, and no homogenised law is known for them",
                      .file = path,

@@ -10,6 +10,7 @@ namespace osteo::simulate {
 namespace {
 
 using nlohmann::json;
+constexpr double kDegree = 3.14159265358979323846 / 180;
 
 Eigen::Vector3d vector(const json& j) {
   return Eigen::Vector3d(j[0].get<double>(), j[1].get<double>(), j[2].get<double>());
@@ -47,8 +48,19 @@ Constraint constraint(const json& j, std::size_t number, const std::string& path
   c.region = region(j["region"], path);
   c.displacement_mm = components(j, "displacement_mm");
   c.strain = components(j, "strain");
-  bool is_empty = true;
+  if (j.contains("rotation")) {
+    const json& r = j["rotation"];
+    Eigen::Vector3d axis = vector(r["axis"]);
+    if (axis.norm() == 0) throw core::Error(core::Exit::Config, {.what = "a rotation has no axis", .file = path});
+    c.rotation = Rotation{axis.normalized(), r["angle_deg"].get<double>() * kDegree};
+    if (r.contains("centre_mm")) c.rotation->centre_mm = vector(r["centre_mm"]);
+  }
+  bool is_empty = !c.rotation;
   for (int a = 0; a < 3; ++a) {
+    if (c.rotation && (c.displacement_mm[a] || c.strain[a]))
+      throw core::Error(core::Exit::Config,
+                        {.what = "a rotation holds all components; no displacement goes with it, in " + c.name,
+                         .file = path});
     is_empty &= !c.displacement_mm[a] && !c.strain[a];
     if (c.displacement_mm[a] && c.strain[a])
       throw core::Error(core::Exit::Config,

@@ -39,11 +39,19 @@ struct Region {
   std::optional<Outer> outer = {};  ///< the patch of a plate-like model that faces away from another level set
 };
 
+/// A small rotation as a linear displacement field: u = angle·axis × (x − centre), LPS.
+struct Rotation {
+  Eigen::Vector3d axis;  ///< unit length
+  double angle_rad = 0;
+  std::optional<Eigen::Vector3d> centre_mm = {};  ///< absent: the middle of the box of the region's nodes
+};
+
 /// Displacement components in LPS; absent ones are free. A strain is multiplied by the model's length along its axis.
 struct Constraint {
   std::string name;
   Region region;
   std::array<std::optional<double>, 3> displacement_mm = {}, strain = {};
+  std::optional<Rotation> rotation = {};  ///< instead of both: all three components are held
 };
 
 /// A total force spread evenly over the region's outer faces, or a pressure on them.

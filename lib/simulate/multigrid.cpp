@@ -172,6 +172,7 @@ struct Direct {
 struct Multigrid::Parts {
   const Operator& K;
   const std::vector<std::uint8_t>& held;
+  const Ties& ties;
   std::vector<float> inverse;  // 3×3 blocks of the voxels' nodes: xx yy zz yz xz xy, six arrays
   Smoothing smoothing;
   FloatField p, t;
@@ -182,7 +183,13 @@ struct Multigrid::Parts {
   std::vector<std::unique_ptr<Transfer<6>>> between;
   std::unique_ptr<Direct> direct;
 
-  Parts(const Operator& op, const std::vector<std::uint8_t>& is_held) : K(op), held(is_held) {}
+  Parts(const Operator& op, const std::vector<std::uint8_t>& is_held, const Ties& tied)
+      : K(op), held(is_held), ties(tied) {}
+  /// y = K x for spread x, folded.
+  void multiply(const FloatField& x, FloatField& y) const {
+    K.apply(x, y);
+    ties.fold(y, K.stride());
+  }
   void invertBlocks();
   void buildCoarse();
   double largestEigenvalue();
@@ -194,7 +201,8 @@ struct Multigrid::Parts {
 /// Inverses of the diagonal blocks over the free components.
 void Multigrid::Parts::invertBlocks() {
   const Index s = K.stride();
-  const auto blocks = K.diagonalBlocks();
+  auto blocks = K.diagonalBlocks();
+  ties.fold(blocks, s, 6);
   inverse.assign(static_cast<std::size_t>(6 * s), 0.0F);
   core::parallelChunks(K.nodes(), kNodeChunk, [&](Index begin, Index end, Index) {
     for (Index n = begin; n < end; ++n) {
@@ -210,6 +218,7 @@ void Multigrid::Parts::invertBlocks() {
       const std::array<double, 6> adjoint = {m[1] * m[2] - m[3] * m[3], m[0] * m[2] - m[4] * m[4],
                                              m[0] * m[1] - m[5] * m[5], m[4] * m[5] - m[0] * m[3],
                                              m[3] * m[5] - m[1] * m[4], m[3] * m[4] - m[2] * m[5]};
+      if (!(d > 0)) continue;  // a copy of a tied node
       for (int c = 0; c < 6; ++c) inverse[c * s + n] = static_cast<float>(adjoint[c] / d);
       for (int c = 0; c < 3; ++c)
         if (held[n] >> c & 1) inverse[c * s + n] = 0;
@@ -242,11 +251,12 @@ void Multigrid::Parts::smooth(const FloatField& b, FloatField& x, bool from_zero
   for (int k = 0; k < smoothing.degree; ++k) {
     const bool is_start = from_zero && k == 0;
     const auto [old, fresh] = k == 0 ? std::array<float, 2>{0, static_cast<float>(1 / steps.theta)} : steps.next();
-    if (!is_start) K.apply(x, t);
+    if (!is_start) multiply(x, t);
     core::parallelChunks(K.nodes(), kNodeChunk, [&, old = old, fresh = fresh](Index begin, Index end, Index) {
       const auto body = is_start ? step<true, true> : k == 0 ? step<true, false> : step<false, false>;
       body(inverse.data(), b.data(), t.data(), p.data(), x.data(), s, begin, end, old, fresh);
     });
+    ties.spread(x, s);
   }
 }
 
@@ -259,7 +269,8 @@ double Multigrid::Parts::largestEigenvalue() {
   double value = 0;
   FloatField zero(p.size(), 0.0F);
   for (int k = 0; k < kPowerSteps; ++k) {
-    K.apply(x, t);
+    ties.spread(x, s);
+    multiply(x, t);
     core::parallelChunks(K.nodes(), kNodeChunk, [&](Index begin, Index end, Index) {
       step<true, false>(inverse.data(), zero.data(), t.data(), p.data(), x.data(), s, begin, end, 0, 1);
     });
@@ -278,7 +289,7 @@ double Multigrid::Parts::largestEigenvalue() {
 }
 
 void Multigrid::Parts::buildCoarse() {
-  split = splitLevel(K.model());
+  split = splitLevel(K.model(), ties);
   first.A = galerkin(K.model(), split, held);
   first.prepare(10, 2);
   if (first.A.rows() * 3 <= kDirect) {
@@ -331,8 +342,8 @@ void Multigrid::Parts::cycleFirst() {
   first.smooth(false);
 }
 
-Multigrid::Multigrid(const Operator& K, const std::vector<std::uint8_t>& held)
-    : parts_(std::make_unique<Parts>(K, held)) {
+Multigrid::Multigrid(const Operator& K, const std::vector<std::uint8_t>& held, const Ties& ties)
+    : parts_(std::make_unique<Parts>(K, held, ties)) {
   parts_->invertBlocks();
   parts_->buildCoarse();
   parts_->p.assign(static_cast<std::size_t>(3 * K.stride()), 0.0F);
@@ -344,13 +355,14 @@ Multigrid::~Multigrid() = default;
 void Multigrid::apply(const FloatField& r, FloatField& z) {
   auto& m = *parts_;
   m.smooth(r, z, true);
-  m.K.apply(z, m.t);
+  m.multiply(z, m.t);
   core::parallelChunks(static_cast<Index>(m.t.size()), kNodeChunk, [&](Index begin, Index end, Index) {
     for (Index n = begin; n < end; ++n) m.t[n] = r[n] - m.t[n];
   });
   restrictTo(m.split, m.t, m.K.stride(), m.held, m.first.b);
   m.cycleFirst();
   prolongAdd(m.split, m.first.x, m.K.stride(), m.held, z);
+  m.ties.spread(z, m.K.stride());
   m.smooth(r, z, false);
 }
 
@@ -360,6 +372,7 @@ void Multigrid::applyDiagonal(const FloatField& r, FloatField& z) const {
   core::parallelChunks(m.K.nodes(), kNodeChunk, [&](Index begin, Index end, Index) {
     step<true, true>(m.inverse.data(), r.data(), r.data(), m.p.data(), z.data(), s, begin, end, 0, 1);
   });
+  m.ties.spread(z, s);
 }
 
 double Multigrid::bytes() const {

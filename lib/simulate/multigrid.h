@@ -19,8 +19,9 @@ struct Smoothing {
 /// smoothed aggregation with rigid motions down to a dense factor. Symmetric, so that conjugate gradients can use it.
 class Multigrid {
  public:
-  /// `held` has a bit a component for each node that is prescribed.
-  Multigrid(const Operator& K, const std::vector<std::uint8_t>& held);
+  /// `held` has a bit a component for each node that is prescribed. With ties, residuals are folded and what comes out
+  /// is spread.
+  Multigrid(const Operator& K, const std::vector<std::uint8_t>& held, const Ties& ties);
   ~Multigrid();
   Multigrid(const Multigrid&) = delete;
   Multigrid& operator=(const Multigrid&) = delete;

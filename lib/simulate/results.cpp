@@ -72,6 +72,11 @@ json partsOf(const Operator& K, const Conditions& conditions, const Field& u, co
     const Vector3d force = sumInLps(K, reaction, part.fixed);
     auto& p = out["constraints"][part.name];
     p = {{"nodes", part.nodes}, {"reaction_force_n", list(force)}};
+    if (part.rotation) {
+      const double moment = momentAbout(K, reaction, part.fixed, *part.rotation);
+      p["reaction_moment_n_mm"] = moment;
+      p["rotational_stiffness_n_mm_per_rad"] = moment / part.rotation->angle_rad;
+    }
     for (int c = 0; c < 3; ++c)
       if (part.displacement_mm[c].value_or(0) != 0)
         p["stiffness_n_per_mm"]["xyz"[c] + std::string()] = force[c] / *part.displacement_mm[c];
@@ -203,7 +208,7 @@ json summarise(const Operator& K, const Conditions& conditions, const Field& u, 
 }
 
 const std::vector<std::string>& fieldNames() {
-  static const std::vector<std::string> names = {"displacement", "energy", "principal_strain", "stress", "von_mises"};
+  static const std::vector<std::string> names = {"displacement", "principal_strain", "sed", "stress", "von_mises"};
   return names;
 }
 
@@ -212,7 +217,7 @@ std::vector<float> fieldOnGrid(const VoxelModel& model, const ElementResults& re
   const std::vector<float>& values = name == "von_mises"      ? results.von_mises
                                      : name == "stress"       ? results.stress
                                      : name == "displacement" ? results.displacement
-                                     : name == "energy"       ? results.energy
+                                     : name == "sed"       ? results.energy
                                      : name == "principal_strain"
                                          ? results.principal_strain
                                          : throw core::Error(core::Exit::Software, {.what = name});

@@ -25,8 +25,8 @@ ElementResults evaluate(const Operator& K, const Field& u, const std::vector<Fil
 nlohmann::json summarise(const Operator& K, const Conditions& conditions, const Field& u, const ElementResults& results,
                          const std::vector<Filler>& fillers);
 
-/// A field of a case as values on the model's grid, channel fastest: von_mises, stress, displacement, energy or
-/// principal_strain; 0 where there is no element.
+/// A field of a case as values on the model's grid, channel fastest: von_mises, stress, displacement, sed (strain
+/// energy density, MPa) or principal_strain; 0 where there is no element.
 std::vector<float> fieldOnGrid(const VoxelModel& model, const ElementResults& results, const std::string& name,
                                int& channels);
 

@@ -48,13 +48,14 @@ std::array<double, N> sums(Index n, const Body& body) {
 struct Solver::Parts {
   const Operator& K;
   std::vector<std::uint8_t> held;
+  Ties ties;
   Multigrid multigrid;
   Field r, p, q;
   FloatField scaled, z;
   bool is_plain = false;  ///< the cycle broke down: go on with the diagonal alone
 
-  Parts(const Operator& op, const std::vector<FixedDof>& fixed)
-      : K(op), held(heldMask(op, fixed)), multigrid(op, held) {}
+  Parts(const Operator& op, const std::vector<FixedDof>& fixed, const Ties& tied)
+      : K(op), held(heldMask(op, fixed)), ties(tied), multigrid(op, held, ties) {}
 
   Index size() const { return 3 * K.stride(); }
   void hold(Field& field) const {
@@ -66,9 +67,14 @@ struct Solver::Parts {
             if (held[n] >> c & 1) field[c * s + n] = 0;
     });
   }
+  /// q = K x, folded.
+  void multiply(const Field& x) {
+    K.apply(x, q);
+    ties.fold(q, K.stride());
+  }
   /// r = f − K u on the free components; returns its norm.
   double residual(const Field& force, const Field& u) {
-    K.apply(u, q);
+    multiply(u);
     core::parallelChunks(size(), kChunk, [&](Index first, Index last, Index) {
       for (Index n = first; n < last; ++n) r[n] = force[n] - q[n];
     });
@@ -107,7 +113,8 @@ struct Solver::Parts {
   }
 };
 
-Solver::Solver(const Operator& K, const std::vector<FixedDof>& fixed) : parts_(std::make_unique<Parts>(K, fixed)) {}
+Solver::Solver(const Operator& K, const std::vector<FixedDof>& fixed, const Ties& ties)
+    : parts_(std::make_unique<Parts>(K, fixed, ties)) {}
 Solver::~Solver() = default;
 
 bool Solver::holds(const std::vector<FixedDof>& fixed) const { return heldMask(parts_->K, fixed) == parts_->held; }
@@ -154,7 +161,7 @@ SolveReport Solver::solve(const Field& force, const std::vector<FixedDof>& fixed
     const double beta = is_fresh ? 0 : norm * (-alpha * against) / rz;
     v.turn(beta, norm);
     rz = norm * next;
-    v.K.apply(v.p, v.q);
+    v.multiply(v.p);
     v.hold(v.q);
     const double curvature = dot(v.K, v.p, v.q);
     if (!(curvature > 0)) notConverged(report.iterations, norm / start, options.tolerance);

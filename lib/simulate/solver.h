@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "simulate/ties.h"
 #include "simulate/voxel_model.h"
 
 namespace osteo::simulate {
@@ -57,7 +58,8 @@ struct SolveReport {
 /// float that is built once for the set of fixed degrees of freedom.
 class Solver {
  public:
-  Solver(const Operator& K, const std::vector<FixedDof>& fixed);
+  /// With ties, forces are folded and displacements spread (simulate/ties.h); only originals may be fixed.
+  Solver(const Operator& K, const std::vector<FixedDof>& fixed, const Ties& ties = {});
   ~Solver();
   Solver(const Solver&) = delete;
   Solver& operator=(const Solver&) = delete;

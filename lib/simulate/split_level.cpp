@@ -181,6 +181,40 @@ void findOwners(const VoxelModel& model, const Cells& cells, SplitLevel& level) 
   }
 }
 
+/// Makes the coarse nodes of tied fine nodes one. Both list their corners in the same order.
+void tieCorners(const Ties& ties, SplitLevel& level) {
+  std::vector<std::int32_t> parent(static_cast<std::size_t>(level.nodes));
+  std::iota(parent.begin(), parent.end(), 0);
+  const auto root = [&](std::int32_t n) {
+    while (parent[n] != n) n = parent[n] = parent[parent[n]];
+    return n;
+  };
+  for (const auto& [copy, original] : ties.copies) {
+    const auto a = level.local[copy], b = level.local[original];
+    if (kInterpolation.count[a] != kInterpolation.count[b]) continue;  // an odd number of voxels
+    for (int q = 0; q < kInterpolation.count[a]; ++q) {
+      const auto s = root(level.corners[level.owner[copy]][kInterpolation.corner[a][q]]);
+      const auto t = root(level.corners[level.owner[original]][kInterpolation.corner[b][q]]);
+      parent[std::max(s, t)] = std::min(s, t);
+    }
+  }
+  std::vector<std::int32_t> number(parent.size());
+  std::vector<Eigen::Vector3f> position;
+  for (std::int32_t n = 0; n < level.nodes; ++n) {
+    const auto first = root(n);
+    if (first == n) {
+      number[n] = static_cast<std::int32_t>(position.size());
+      position.push_back(level.position[n]);
+    } else {
+      number[n] = number[first];
+    }
+  }
+  for (auto& corners : level.corners)
+    for (auto& n : corners) n = number[n];
+  level.position = std::move(position);
+  level.nodes = static_cast<std::int32_t>(level.position.size());
+}
+
 using Stiff = Eigen::Matrix<double, 24, 24>;
 
 /// 24×24 interpolation from a cell's corners to the nodes of one of its octants; rows of held components are zero.
@@ -306,11 +340,12 @@ double SplitLevel::bytes() const {
                 owner.size() * sizeof(owner[0]) + local.size() + position.size() * sizeof(position[0]));
 }
 
-SplitLevel splitLevel(const VoxelModel& model) {
+SplitLevel splitLevel(const VoxelModel& model, const Ties& ties) {
   SplitLevel level;
   const Cells cells(model);
   numberCorners(cells, level);
   findOwners(model, cells, level);
+  if (!ties.empty()) tieCorners(ties, level);
   const Index planes = model.frame.size[2] + 1;
   level.plane.resize(static_cast<std::size_t>(planes + 1));
   for (Index k = 0; k <= planes; ++k) {
@@ -324,21 +359,23 @@ SplitLevel splitLevel(const VoxelModel& model) {
 BlockMatrix<3, 3> galerkin(const VoxelModel& model, const SplitLevel& level, const std::vector<std::uint8_t>& held) {
   const Cells cells(model);
   const CellStiffness stiffness(model, cells, held);
-  // The up to eight cells of each coarse node, as 8·cell + corner.
-  std::vector<std::array<std::int32_t, 8>> of_node(static_cast<std::size_t>(level.nodes));
-  std::vector<std::uint8_t> count(static_cast<std::size_t>(level.nodes), 0);
+  // The cells of each coarse node, eight at most, as 8·cell + corner.
+  std::vector<std::int64_t> of_start(static_cast<std::size_t>(level.nodes + 1), 0);
+  for (const auto& corners : level.corners)
+    for (const auto n : corners) ++of_start[n + 1];
+  std::partial_sum(of_start.begin(), of_start.end(), of_start.begin());
+  std::vector<std::int32_t> of_node(level.corners.size() * 8);
+  auto next = of_start;
   for (std::size_t c = 0; c < level.corners.size(); ++c)
-    for (int a = 0; a < 8; ++a) {
-      const auto n = level.corners[c][a];
-      of_node[n][count[n]++] = static_cast<std::int32_t>(8 * c + a);
-    }
+    for (int a = 0; a < 8; ++a) of_node[next[level.corners[c][a]]++] = static_cast<std::int32_t>(8 * c + a);
+  next = {};
   BlockMatrix<3, 3> A;
   A.columns = level.nodes;
   A.start.assign(static_cast<std::size_t>(level.nodes + 1), 0);
   const auto neighbours = [&](Index n, std::array<std::int32_t, 64>& out) {
     int found = 0;
-    for (int q = 0; q < count[n]; ++q)
-      for (const auto m : level.corners[of_node[n][q] / 8]) out[found++] = m;
+    for (auto q = of_start[n]; q < of_start[n + 1]; ++q)
+      for (const auto m : level.corners[of_node[q] / 8]) out[found++] = m;
     std::sort(out.begin(), out.begin() + found);
     return static_cast<int>(std::unique(out.begin(), out.begin() + found) - out.begin());
   };
@@ -355,10 +392,10 @@ BlockMatrix<3, 3> galerkin(const VoxelModel& model, const SplitLevel& level, con
     for (Index n = first; n < last; ++n) {
       const int found = neighbours(n, out);
       std::copy_n(out.begin(), found, A.column.begin() + A.start[n]);
-      for (int q = 0; q < count[n]; ++q) {
+      for (auto q = of_start[n]; q < of_start[n + 1]; ++q) {
         row.fill(0);
-        const Index cell = of_node[n][q] / 8;
-        stiffness.addRow(cell, of_node[n][q] % 8, row.data());
+        const Index cell = of_node[q] / 8;
+        stiffness.addRow(cell, of_node[q] % 8, row.data());
         for (int b = 0; b < 8; ++b) {
           const auto at = std::lower_bound(out.begin(), out.begin() + found, level.corners[cell][b]) - out.begin();
           float* to = A.value.data() + 9 * (A.start[n] + at);

@@ -1,6 +1,7 @@
 #pragma once
 #include "simulate/block_matrix.h"
 #include "simulate/solver.h"
+#include "simulate/ties.h"
 
 namespace osteo::simulate {
 
@@ -17,7 +18,8 @@ struct SplitLevel {
   double bytes() const;
 };
 
-SplitLevel splitLevel(const VoxelModel& model);
+/// With ties, coarse nodes of tied fine nodes are one, except across an odd number of voxels.
+SplitLevel splitLevel(const VoxelModel& model, const Ties& ties = {});
 
 /// Pᵀ K P with the rows of P of held components left out; `held` has a bit a component for each fine node.
 BlockMatrix<3, 3> galerkin(const VoxelModel& model, const SplitLevel& level, const std::vector<std::uint8_t>& held);

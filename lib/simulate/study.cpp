@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "image/io.h"
+#include "simulate/effective.h"
 
 namespace osteo::simulate {
 namespace {
@@ -62,6 +63,56 @@ levelset::LevelSet otherLevelSet(const StudyFiles& files, const std::string& fra
   return other;
 }
 
+/// One material in everything that is filled.
+Materials oneMaterial(const StudyFiles& files) {
+  Materials all;
+  Material m;
+  m.name = "material";
+  m.modulus_mpa = files.modulus_map.empty() ? files.modulus_mpa : 1;
+  m.poisson = files.poisson;
+  m.reference = files.modulus_map.empty() ? "given on the command line" : "modulus per voxel from a map";
+  all.materials[m.name] = m;
+  all.assign.labels["*"] = m.name;
+  all.assign.level_set = m.name;
+  all.path = files.model;
+  return all;
+}
+
+/// With one material, whatever isn't a level set is a label volume: what isn't 0 is filled.
+ModelType plainType(const StudyFiles& files) {
+  const bool is_level_set = core::extension(files.model) == ".vdb";
+  if (files.type == ModelType::Hu || (files.type == ModelType::LevelSet) != is_level_set)
+    if (files.type != ModelType::Auto && files.type != ModelType::Labels)
+      throw core::Error(core::Exit::Usage, {.what = "--modulus-mpa and --modulus-map take labels or a level set"});
+  if (is_level_set && !files.modulus_map.empty())
+    throw core::Error(core::Exit::Usage, {.what = "--modulus-map needs labels: a level set has its own elements"});
+  return is_level_set ? ModelType::LevelSet : ModelType::Labels;
+}
+
+/// Takes the modulus of each filled voxel from a volume on the same grid.
+void useModulusMap(const StudyFiles& files, Body& body, json& report) {
+  const image::CtVolume map = image::readVolume(files.modulus_map);
+  image::requireSameFrame(body.filling.frame.frame_id, files.model, map.frame.frame_id, files.modulus_map);
+  const auto& frame = body.filling.frame;
+  if (map.frame.size != frame.size || !map.frame.spacing_mm.isApprox(frame.spacing_mm, 1e-4) ||
+      (map.frame.origin_mm - frame.origin_mm).norm() > 1e-3 * frame.spacing_mm.norm())
+    throw core::Error(core::Exit::DataError, {.what = "the modulus map lies on another grid than the labels",
+                                              .file = files.modulus_map,
+                                              .hint = "resample it to the grid of " + files.model});
+  body.filling.value.assign(map.voxels.size(), 0);
+  for (std::size_t v = 0; v < map.voxels.size(); ++v) {
+    if (!body.filling.material[v]) continue;
+    if (!(map.voxels[v] > 0))
+      throw core::Error(core::Exit::DataError, {.what = "a filled voxel has no positive modulus",
+                                                .file = files.modulus_map,
+                                                .expected = "MPa above 0 wherever the labels are not 0",
+                                                .got = fmt::format("{} MPa", map.voxels[v])});
+    body.filling.value[v] = map.voxels[v];
+  }
+  for (auto& filler : body.fillers) filler.law = Filler::Law::Modulus;
+  report["modulus"] = "map";
+}
+
 void reportDropped(const VoxelModel& model) {
   if (model.dropped_pieces == 0) return;
   const double share = double(model.dropped_elements) / double(model.elements + model.dropped_elements);
@@ -74,25 +125,32 @@ void reportDropped(const VoxelModel& model) {
 }  // namespace
 
 Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
-  const Materials materials = readMaterials(files.materials);
-  cases_ = readLoads(files.loads);
-  body_ = bodyOf(files, typeOf(files), materials, *report_);
+  const bool is_plain = files.modulus_mpa > 0 || !files.modulus_map.empty();
+  const Materials materials = is_plain ? oneMaterial(files) : readMaterials(files.materials);
+  homogenise_ = files.homogenise;
+  if (!files.test && homogenise_.empty()) cases_ = readLoads(files.loads);
+  body_ = bodyOf(files, is_plain ? plainType(files) : typeOf(files), materials, *report_);
+  if (!files.modulus_map.empty()) useModulusMap(files, body_, *report_);
+  body_.filling.is_periodic = homogenise_ == "periodic";
   model_ = buildModel(body_.filling,
                       [&](std::uint16_t material, float value) { return body_.fillers[material].stiffness(value); });
   reportDropped(model_);
   const std::string frame_id = body_.filling.frame.frame_id;
   body_.filling = {};
   operator_ = std::make_unique<Operator>(model_);
+  if (!homogenise_.empty()) return;
   scene_ = std::make_unique<Scene>(Scene{model_, exposedFaces(model_), body_.label_names, [=](const std::string& name) {
                                            return otherLevelSet(files, frame_id, name);
                                          }});
+  test_ = files.test;
+  if (test_) cases_ = {loadCaseOf(*test_, modelBox(model_))};
   for (const auto& c : cases_) place(*scene_, *operator_, c);  // every case is checked before the first is solved
 }
 
 double Study::estimatedBytes() const {
   const double vector = 3.0 * double(operator_->stride()) * sizeof(double);
   const double results = 15.0 * double(model_.elements) * sizeof(float);
-  return model_.bytes() + double(scene_->faces.size() * sizeof(Face)) + 10 * vector + results +
+  return model_.bytes() + double(scene_ ? scene_->faces.size() * sizeof(Face) : 0) + 10 * vector + results +
          7.0 * double(model_.frame.voxelCount()) * sizeof(float);
 }
 
@@ -131,22 +189,33 @@ json Study::describe() const {
   return out;
 }
 
-Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& options, json& record) const {
+json Study::homogenise(const SolveOptions& options) const {
+  const auto start = std::chrono::steady_clock::now();
+  const EffectiveStiffness effective = effectiveStiffness(*operator_, homogenise_, options);
+  core::noteStep("solve_seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  json out = describeStiffness(effective, model_);
+  out["method"] = homogenise_;
+  return out;
+}
+
+Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& options, json& record) {
   const Operator& K = *operator_;
   const Conditions conditions = place(*scene_, K, load_case);
   Solved solved;
   const auto start = std::chrono::steady_clock::now();
-  const SolveReport report = solve(K, conditions.force, conditions.fixed, options, solved.displacement_mm);
+  if (!solver_ || !solver_->holds(conditions.fixed)) solver_ = std::make_unique<Solver>(K, conditions.fixed);
+  const SolveReport report = solver_->solve(conditions.force, conditions.fixed, options, solved.displacement_mm);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  core::info(fmt::format("case {}: {} iterations, {:.1f} M element products per second", load_case.name,
-                         report.iterations,
-                         1e-6 * double(model_.elements) * report.iterations / std::max(seconds, 1e-9)));
+  core::noteStep("solve_seconds", seconds);
+  core::info(fmt::format("case {}: {} iterations, {:.2f} s", load_case.name, report.iterations, seconds));
   solved.elements = evaluate(K, solved.displacement_mm, body_.fillers);
   record = summarise(K, conditions, solved.displacement_mm, solved.elements, body_.fillers);
   if (!load_case.reference.empty()) record["reference"] = load_case.reference;
   record["iterations"] = report.iterations;
   record["relative_residual"] = report.residual;
+  record["grids_degrees_of_freedom"] = report.levels;
   record["bytes_per_dof"] = std::round((report.bytes + model_.bytes()) / (3.0 * double(model_.nodes)));
+  if (test_) record["test"] = summariseTest(*test_, K, conditions, solved.elements, record);
   return solved;
 }
 

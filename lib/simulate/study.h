@@ -6,6 +6,7 @@
 #include "mesh/triangle_mesh.h"
 #include "simulate/fillings.h"
 #include "simulate/results.h"
+#include "simulate/standard_test.h"
 
 namespace osteo::simulate {
 
@@ -15,6 +16,10 @@ struct StudyFiles {
   std::string model, loads, materials, host;  ///< host may be empty
   ModelType type = ModelType::Auto;
   double element_mm = 0;  ///< level sets only; 0: chosen
+  std::optional<StandardTest> test = {};  ///< instead of loads
+  std::string homogenise;                 ///< "periodic" or "mixed", instead of both
+  double modulus_mpa = 0, poisson = 0.3;  ///< instead of materials: one material in all labels or the level set
+  std::string modulus_map;                ///< instead of the modulus: MPa per voxel of the labels
 };
 
 /// A model with its load cases, ready to be solved. Not copied: parts refer to each other.
@@ -35,8 +40,11 @@ class Study {
     Field displacement_mm;
     ElementResults elements;
   };
-  /// Solves a case; `record` takes its numbers.
-  Solved solveCase(const LoadCase& load_case, const SolveOptions& options, nlohmann::json& record) const;
+  /// Solves a case; `record` takes its numbers. Cases with the same constraints in a row share the solver's grids.
+  Solved solveCase(const LoadCase& load_case, const SolveOptions& options, nlohmann::json& record);
+
+  /// The record of the stiffness that the whole box stands for.
+  nlohmann::json homogenise(const SolveOptions& options) const;
 
   /// The model's surface with a value of the elements at each vertex: triangles of the level set, else faces of voxels.
   mesh::TriangleMesh surface(const std::vector<float>& per_element, std::vector<float>& at_vertices) const;
@@ -47,6 +55,9 @@ class Study {
   std::unique_ptr<Operator> operator_;
   std::unique_ptr<Scene> scene_;
   std::vector<LoadCase> cases_;
+  std::optional<StandardTest> test_;
+  std::string homogenise_;
+  std::unique_ptr<Solver> solver_;
   std::unique_ptr<nlohmann::json> report_;
 };
 

@@ -65,16 +65,26 @@ void joinRows(const std::vector<ElementRun>& runs, std::vector<Index>& parent, s
 }
 
 /// Keeps the face-connected piece with the most elements (the first of equals); counts what goes.
-void keepLargestPiece(std::vector<ElementRun>& runs, VoxelModel& model) {
+void keepLargestPiece(std::vector<ElementRun>& runs, VoxelModel& model, bool is_periodic) {
   const auto& size = model.frame.size;
   const auto start = rowStarts(runs, size);
   std::vector<Index> parent(runs.size());
   std::iota(parent.begin(), parent.end(), Index{0});
+  const auto join = [&](Index a, Index b) {
+    joinRows(runs, parent, {start[a], start[a + 1]}, {start[b], start[b + 1]});
+  };
   for (int k = 0; k < size[2]; ++k)
     for (int j = 0; j < size[1]; ++j) {
       const Index row = j + Index{size[1]} * k;
-      if (j > 0) joinRows(runs, parent, {start[row], start[row + 1]}, {start[row - 1], start[row]});
-      if (k > 0) joinRows(runs, parent, {start[row], start[row + 1]}, {start[row - size[1]], start[row - size[1] + 1]});
+      if (j > 0 || is_periodic) join(row, (j + size[1] - 1) % size[1] + Index{size[1]} * k);
+      if (k > 0 || is_periodic) join(row, j + Index{size[1]} * ((k + size[2] - 1) % size[2]));
+      if (is_periodic && start[row] < start[row + 1]) {
+        const Index first = start[row], last = start[row + 1] - 1;
+        if (runs[first].i == 0 && runs[last].i + runs[last].count == size[0]) {
+          const Index s = findRoot(parent, first), t = findRoot(parent, last);
+          parent[std::max(s, t)] = std::min(s, t);
+        }
+      }
     }
   std::vector<Index> elements(runs.size(), 0);
   for (Index r = 0; r < static_cast<Index>(runs.size()); ++r) elements[findRoot(parent, r)] += runs[r].count;
@@ -192,7 +202,7 @@ VoxelModel buildModel(const Filling& filling, const ElasticLaw& law) {
   if (runs.empty())
     throw core::Error(core::Exit::DataError, {.what = "the model holds no material",
                                               .hint = "check the labels that are assigned, or the HU threshold"});
-  keepLargestPiece(runs, model);
+  keepLargestPiece(runs, model, filling.is_periodic);
   model.runs = std::move(runs);
   numberNodes(model);
   model.layer_start.assign(static_cast<std::size_t>(model.frame.size[2] + 1), 0);

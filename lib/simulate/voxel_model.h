@@ -15,6 +15,7 @@ struct Filling {
   std::vector<std::uint16_t> material;    ///< 0 empty, else 1 + index into the list of materials
   std::vector<float> value;               ///< solid fraction or relative density; empty: 1 everywhere
   std::vector<std::uint16_t> label = {};  ///< labels for regions; empty unless the model comes from labels
+  bool is_periodic = false;               ///< pieces may hang together across the sides of the grid
 };
 
 /// A row of face-connected elements along x, and the first node of each of the four node rows that it touches

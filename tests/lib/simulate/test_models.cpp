@@ -52,7 +52,7 @@ json pull() {
 }
 
 json solveFirst(const StudyFiles& files, json* model = nullptr, double tolerance = 1e-8) {
-  const Study study(files);
+  Study study(files);
   json record;
   study.solveCase(study.cases().front(), {tolerance, 20000}, record);
   if (model) *model = study.describe();

@@ -224,3 +224,92 @@ TEST_CASE("rigid motions that are left free are named; too few iterations are an
   force[2 * K.stride() + K.nodes() - 1] = 1;
   CHECK_THROWS_AS(solve(K, force, fixed, {1e-12, 3}, u), core::Error);
 }
+
+TEST_CASE("the float kernel and the double kernel agree, in every path") {
+  auto filling = box({150, 5, 4}, {0.7, 0.7, 0.7});  // longer than a chunk, and no multiple of a pack
+  for (std::size_t v = 0; v < filling.material.size(); ++v)
+    if (core::Random(5).uniform(v) < 0.2) filling.material[v] = 0;
+  filling.value.assign(filling.material.size(), 0);
+  for (std::size_t v = 0; v < filling.value.size(); ++v)
+    filling.value[v] = static_cast<float>(0.2 + core::Random(6).uniform(v));
+  const auto check = [](const VoxelModel& model, bool is_uniform) {
+    REQUIRE(model.stiffness.isUniform() == is_uniform);
+    const Operator K(model);
+    Field u = K.zeros(), y = K.zeros();
+    FloatField uf(u.size(), 0.0F), yf(u.size(), 0.0F);
+    for (std::int64_t n = 0; n < K.nodes(); ++n)
+      for (int c = 0; c < 3; ++c) {
+        uf[c * K.stride() + n] = static_cast<float>(core::Random(7).normal(3 * n + c));
+        u[c * K.stride() + n] = uf[c * K.stride() + n];
+      }
+    K.apply(u, y);
+    K.apply(uf, yf);
+    // Against the 24×24 matrices, element by element.
+    Field expected = K.zeros();
+    forEachElement(model, [&](std::int64_t e, int, int, int, const auto& nodes) {
+      const auto k = brickStiffness(model.elastic(e), model.frame.spacing_mm);
+      for (int r = 0; r < 24; ++r)
+        for (int c = 0; c < 24; ++c)
+          expected[r % 3 * K.stride() + nodes[r / 3]] += k(r, c) * u[c % 3 * K.stride() + nodes[c / 3]];
+    });
+    double scale = 0, worst = 0, worst_float = 0;
+    for (std::size_t n = 0; n < y.size(); ++n) {
+      scale = std::max(scale, std::abs(expected[n]));
+      worst = std::max(worst, std::abs(y[n] - expected[n]));
+      worst_float = std::max(worst_float, std::abs(double(yf[n]) - expected[n]));
+    }
+    CHECK(worst < 1e-13 * scale);
+    CHECK(worst_float < 2e-6 * scale);
+  };
+  check(buildModel(filling, law(1000)), true);
+  check(buildModel(filling, [](std::uint16_t, float v) { return isotropic(1000 * v, 0.2 + 0.1 * v); }), false);
+  filling.frame.spacing_mm = {0.7, 0.9, 1.3};
+  check(buildModel(filling, law(1000)), true);
+  check(buildModel(filling, [](std::uint16_t, float v) { return isotropic(1000 * v, 0.2 + 0.1 * v); }), false);
+}
+
+TEST_CASE("iterations hardly grow with the grid; a sequence starts warm; superposition holds") {
+  const auto gyroid = [](int n) {
+    auto filling = box({n, n, n});
+    for (int k = 0; k < n; ++k)
+      for (int j = 0; j < n; ++j)
+        for (int i = 0; i < n; ++i) {
+          const double w = 4 * M_PI / n, x = (i + 0.5) * w, y = (j + 0.5) * w, z = (k + 0.5) * w;
+          const double g = std::sin(x) * std::cos(y) + std::sin(y) * std::cos(z) + std::sin(z) * std::cos(x);
+          filling.material[i + n * (j + n * k)] = g < -0.3;
+        }
+    return buildModel(filling, law(1000));
+  };
+  std::vector<int> iterations;
+  for (const int n : {24, 48, 72}) {
+    const auto model = gyroid(n);
+    const Operator K(model);
+    std::vector<FixedDof> fixed;
+    for (int c = 0; c < 3; ++c)
+      fix(K, c, fixed, [&](const Eigen::Vector3d& p) {
+        return p[2] < 0.01 ? 0.0 : p[2] > n - 0.01 ? (c == 2 ? -0.01 * n : 0.0) : kFree;
+      });
+    Solver solver(K, fixed);
+    Field u;
+    iterations.push_back(solver.solve(K.zeros(), fixed, {}, u).iterations);
+    if (n != 48) continue;
+    CHECK(solver.solve(K.zeros(), fixed, {}, u).iterations == 0);  // the answer as a first guess
+    // Twice the push, and a side force on top: sums of the single answers.
+    Field push, pull, both, force = K.zeros();
+    for (std::int64_t m = K.nodes() / 2; m < K.nodes() / 2 + 500; ++m) force[K.stride() + m] = 0.1;
+    auto doubled = fixed, still = fixed;
+    for (auto& f : doubled) f.value_mm *= 2;
+    for (auto& f : still) f.value_mm = 0;
+    solver.solve(K.zeros(), fixed, {1e-10, 1000}, push);
+    solver.solve(force, still, {1e-10, 1000}, pull);
+    solver.solve(force, doubled, {1e-10, 1000}, both);
+    double worst = 0, largest = 0;
+    for (std::size_t m = 0; m < both.size(); ++m) {
+      worst = std::max(worst, std::abs(both[m] - 2 * push[m] - pull[m]));
+      largest = std::max(largest, std::abs(both[m]));
+    }
+    CHECK(worst < 1e-8 * largest);
+  }
+  CHECK(iterations[0] < 25);
+  CHECK(iterations[2] <= 1.5 * iterations[0]);
+}
