@@ -93,8 +93,8 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   }
   if (ctx.given("homogenise")) files.homogenise = ctx.text("homogenise");
   if (int(files.test.has_value()) + int(!files.loads.empty()) + int(!files.homogenise.empty()) != 1)
-    throw core::Error(core::Exit::Usage, {.what = "say how the model is loaded",
-                                          .expected = "one of --loads, --test and --homogenise"});
+    throw core::Error(core::Exit::Usage,
+                      {.what = "say how the model is loaded", .expected = "one of --loads, --test and --homogenise"});
   if (int(files.modulus_mpa > 0) + int(!files.modulus_map.empty()) + int(!files.materials.empty()) != 1)
     throw core::Error(core::Exit::Usage, {.what = "say what the model is made of",
                                           .expected = "one of --materials, --modulus-mpa and --modulus-map"});
@@ -124,8 +124,7 @@ void run(Context& ctx) {
   auto path = paths.begin();
   for (const auto& c : study.cases()) {
     auto& record = ctx.results()["cases"][c.name];
-    const auto solved =
-        study.solveCase(c, options, record);
+    const auto solved = study.solveCase(c, options, record);
     if (record.contains("test")) {
       ctx.results().update(record["test"]);
       record.erase("test");
@@ -150,9 +149,10 @@ Parameter optionalChoice(const std::string& name, const std::vector<std::string>
 }
 
 Parameter kindOfTest() {
-  return optionalChoice("test", sim::standardTests(),
-                        "a test between two sides of the box instead of --loads: uniaxial (smooth plates), axial (rough "
-                        "plates), confined (smooth walls around), shear, bending, torsion");
+  return optionalChoice(
+      "test", sim::standardTests(),
+      "a test between two sides of the box instead of --loads: uniaxial (smooth plates), axial (rough "
+      "plates), confined (smooth walls around), shear, bending, torsion");
 }
 
 App describe() {
@@ -181,7 +181,8 @@ App describe() {
          choice("axis", {"x", "y", "z"}, "z", "axis of the test: the sides of the model's box across it are its ends"),
          optionalChoice("shear-axis", {"x", "y", "z"},
                         "direction of --test shear, and of the tilt of bending; default: x, or y when --axis is x"),
-         optionalNumber("strain", "", {-1, 1}, "of a test: change of the box's length; for shear the engineering strain"),
+         optionalNumber("strain", "", {-1, 1},
+                        "of a test: change of the box's length; for shear the engineering strain"),
          optionalNumber("displacement-mm", "mm", {-1e6, 1e6}, "of a test, instead of --strain"),
          optionalNumber("angle-deg", "deg", {-90, 90}, "of torsion, or between the ends in bending; linear"),
          optionalChoice("homogenise", {"periodic", "mixed"},
@@ -196,7 +197,8 @@ App describe() {
          optionalNumber("element-mm", "mm", positive,
                         "element size for level sets; default: the grid's voxel, coarsened to 1.5 million elements"),
          number("tolerance", "", 1e-6, {1e-12, 0.1}, "relative residual at which the solver stops").advanced(),
-         integer("max-iterations", "", 2000, {1, 10000000}, "iterations after which it gives up").advanced(), fields,
+         integer("max-iterations", "", 2000, {1, 10000000}, "iterations after which it gives up").advanced(),
+         fields,
          picture("the model's surface coloured by the first case's von Mises stress")},
         run}}};
 }

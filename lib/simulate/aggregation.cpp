@@ -88,7 +88,8 @@ struct Members {
     for (auto a : aggregates.of) ++start[a + 1];
     std::partial_sum(start.begin(), start.end(), start.begin());
     auto next = start;
-    for (std::size_t n = 0; n < aggregates.of.size(); ++n) node[next[aggregates.of[n]]++] = static_cast<std::int32_t>(n);
+    for (std::size_t n = 0; n < aggregates.of.size(); ++n)
+      node[next[aggregates.of[n]]++] = static_cast<std::int32_t>(n);
   }
 };
 
@@ -105,8 +106,8 @@ std::vector<float> orthonormalise(const Members& members, std::int32_t count, co
       const auto begin = members.start[a], size = members.start[a + 1] - begin;
       Q.resize(B * size, 6);
       for (int n = 0; n < size; ++n)
-        Q.middleRows<B>(B * n) =
-            Eigen::Map<const Block<B, 6>>(modes.data() + 6 * B * Index{members.node[begin + n]}).template cast<double>();
+        Q.middleRows<B>(B * n) = Eigen::Map<const Block<B, 6>>(modes.data() + 6 * B * Index{members.node[begin + n]})
+                                     .template cast<double>();
       Eigen::Matrix<double, 6, 6> R = Eigen::Matrix<double, 6, 6>::Zero();
       for (int c = 0; c < 6; ++c) {
         const double before = Q.col(c).norm();
@@ -208,20 +209,21 @@ BlockMatrix<R, C> buildRows(Index rows, Index columns, Index chunk, const Fill& 
 template <int B>
 BlockMatrix<B, 6> smoothed(const BlockMatrix<B, B>& A, const std::vector<float>& inverse_diagonal, float omega,
                            const std::vector<float>& tentative, const Aggregates& aggregates) {
-  return buildRows<B, 6>(A.rows(), aggregates.count, std::max<Index>(kRowChunk, A.rows() / 64), [&](Index r, auto& row) {
-    for (auto b = A.start[r]; b < A.start[r + 1]; ++b) {
-      const Index n = A.column[b];
-      row.at(aggregates.of[n]).noalias() +=
-          A.block(b).lazyProduct(Eigen::Map<const Block<B, 6>>(tentative.data() + 6 * B * n));
-    }
-    const Block<B, B> D = -omega * Eigen::Map<const Block<B, B>>(inverse_diagonal.data() + B * B * r);
-    row.forEach([&](auto block) { block = (D * block).eval(); });
-    row.at(aggregates.of[r]) += Eigen::Map<const Block<B, 6>>(tentative.data() + 6 * B * r);
-  });
+  return buildRows<B, 6>(
+      A.rows(), aggregates.count, std::max<Index>(kRowChunk, A.rows() / 64), [&](Index r, auto& row) {
+        for (auto b = A.start[r]; b < A.start[r + 1]; ++b) {
+          const Index n = A.column[b];
+          row.at(aggregates.of[n]).noalias() +=
+              A.block(b).lazyProduct(Eigen::Map<const Block<B, 6>>(tentative.data() + 6 * B * n));
+        }
+        const Block<B, B> D = -omega * Eigen::Map<const Block<B, B>>(inverse_diagonal.data() + B * B * r);
+        row.forEach([&](auto block) { block = (D * block).eval(); });
+        row.at(aggregates.of[r]) += Eigen::Map<const Block<B, 6>>(tentative.data() + 6 * B * r);
+      });
 }
 
-/// Drops motions whose energy is but rounding, as of pieces that touch held nodes only: their columns in P and their rows
-/// and columns in A become zero.
+/// Drops motions whose energy is but rounding, as of pieces that touch held nodes only: their columns in P and their
+/// rows and columns in A become zero.
 template <int B>
 void dropFloating(const BlockMatrix<B, B>& fine, const std::vector<float>& tentative, const Aggregates& aggregates,
                   BlockMatrix<B, 6>& P, BlockMatrix<6, 6>& A) {
@@ -289,13 +291,12 @@ CoarseLevel coarsen(const BlockMatrix<B, B>& A, const std::vector<float>& invers
             row.at(P.column[p]).noalias() += A.block(b).lazyProduct(P.block(p));
       });
   const ColumnIndex index = columnIndex(P);
-  coarse.A = buildRows<6, 6>(aggregates.count, aggregates.count, std::max<Index>(64, aggregates.count / 64),
-                             [&](Index a, auto& row) {
-                               for (auto q = index.start[a]; q < index.start[a + 1]; ++q)
-                                 for (auto b = AP.start[index.row[q]]; b < AP.start[index.row[q] + 1]; ++b)
-                                   row.at(AP.column[b]).noalias() +=
-                                       P.block(index.block[q]).transpose().lazyProduct(AP.block(b));
-                             });
+  coarse.A = buildRows<6, 6>(
+      aggregates.count, aggregates.count, std::max<Index>(64, aggregates.count / 64), [&](Index a, auto& row) {
+        for (auto q = index.start[a]; q < index.start[a + 1]; ++q)
+          for (auto b = AP.start[index.row[q]]; b < AP.start[index.row[q] + 1]; ++b)
+            row.at(AP.column[b]).noalias() += P.block(index.block[q]).transpose().lazyProduct(AP.block(b));
+      });
   dropFloating(A, tentative, aggregates, P, coarse.A);
   coarse.position.assign(static_cast<std::size_t>(aggregates.count), Eigen::Vector3f::Zero());
   for (std::size_t n = 0; n < position.size(); ++n) coarse.position[aggregates.of[n]] += position[n];
@@ -323,7 +324,7 @@ std::vector<float> invertDiagonal(const BlockMatrix<B, B>& A) {
         Eigen::Matrix<double, B, 1> scale;
         for (int c = 0; c < B; ++c) scale[c] = D(c, c) > 0 ? 1 / std::sqrt(D(c, c)) : 0.0;
         const Eigen::SelfAdjointEigenSolver<Eigen::Matrix<double, B, B>> eigen(scale.asDiagonal() * D *
-                                                                              scale.asDiagonal());
+                                                                               scale.asDiagonal());
         Eigen::Matrix<double, B, 1> kept;
         for (int c = 0; c < B; ++c) kept[c] = eigen.eigenvalues()[c] > 1e-5 ? 1 / eigen.eigenvalues()[c] : 0.0;
         const Eigen::Matrix<double, B, B> M = scale.asDiagonal() * eigen.eigenvectors() * kept.asDiagonal() *

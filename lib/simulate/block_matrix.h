@@ -31,7 +31,8 @@ struct BlockMatrix {
   Eigen::Matrix<float, R, 1> rowTimes(std::int64_t r, const float* x) const {
     Eigen::Matrix<float, R, 1> sum = Eigen::Matrix<float, R, 1>::Zero();
     for (auto b = start[r]; b < start[r + 1]; ++b)
-      sum.noalias() += block(b).lazyProduct(Eigen::Map<const Eigen::Matrix<float, C, 1>>(x + std::int64_t{column[b]} * C));
+      sum.noalias() +=
+          block(b).lazyProduct(Eigen::Map<const Eigen::Matrix<float, C, 1>>(x + std::int64_t{column[b]} * C));
     return sum;
   }
   double bytes() const {

@@ -221,30 +221,33 @@ template <class T>
   const Stiffness& stiffness = model.stiffness;
   if (stiffness.isUniform() && size[0] == size[1] && size[1] == size[2]) {
     const Cubic<T> cubic(stiffness.base, size[0]);
-    forEachPack<T>(model, first_run, last_run, u, y, stride,
-                   [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
-                     modeForces<T>(cubic, loadStiffness<T>(&stiffness.scale[e], valid), h, w);
-                   });
+    forEachPack<T>(
+        model, first_run, last_run, u, y,
+        stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
+          modeForces<T>(cubic, loadStiffness<T>(&stiffness.scale[e], valid), h, w);
+        });
     return;
   }
   const General<T> g{T(2 / size[0]), T(2 / size[1]), T(2 / size[2]), T(size.prod() / 64)};
   if (stiffness.isUniform()) {
     const T A = g.scale * T(stiffness.base.c11 - stiffness.base.c12), B = g.scale * T(stiffness.base.c12);
     const T C = g.scale * T(stiffness.base.c44);
-    forEachPack<T>(model, first_run, last_run, u, y, stride,
-                   [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
-                     const Pack<T> s = loadStiffness<T>(&stiffness.scale[e], valid);
-                     modeForces<T>(g, A * s, B * s, C * s, h, w);
-                   });
+    forEachPack<T>(
+        model, first_run, last_run, u, y,
+        stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
+          const Pack<T> s = loadStiffness<T>(&stiffness.scale[e], valid);
+          modeForces<T>(g, A * s, B * s, C * s, h, w);
+        });
     return;
   }
-  forEachPack<T>(model, first_run, last_run, u, y, stride,
-                 [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
-                   const Pack<T> B = g.scale * loadStiffness<T>(&stiffness.c12[e], valid);
-                   const Pack<T> C = g.scale * loadStiffness<T>(&stiffness.c44[e], valid);
-                   const Pack<T> A = g.scale * loadStiffness<T>(&stiffness.c11[e], valid) - B;
-                   modeForces<T>(g, A, B, C, h, w);
-                 });
+  forEachPack<T>(
+      model, first_run, last_run, u, y,
+      stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
+        const Pack<T> B = g.scale * loadStiffness<T>(&stiffness.c12[e], valid);
+        const Pack<T> C = g.scale * loadStiffness<T>(&stiffness.c44[e], valid);
+        const Pack<T> A = g.scale * loadStiffness<T>(&stiffness.c11[e], valid) - B;
+        modeForces<T>(g, A, B, C, h, w);
+      });
 }
 
 }  // namespace
@@ -277,7 +280,7 @@ Eigen::Matrix<double, 24, 24> brickStiffness(const Elastic& elastic, const Eigen
   constexpr int kStride = 8 + kPadding;
   Eigen::Matrix<double, 24, 24> K;
   for (int column = 0; column < 24; ++column) {
-    std::array<double, 3 * kStride> u = {}, y = {};
+    std::array<double, 3 *kStride> u = {}, y = {};
     u[column % 3 * kStride + column / 3] = 1;
     applyBricks(one, 0, 1, u.data(), y.data(), kStride);
     for (int row = 0; row < 24; ++row) K(row, column) = y[row % 3 * kStride + row / 3];

@@ -17,7 +17,7 @@ struct Conditions {
     std::vector<FixedDof> fixed = {};   ///< of a constraint; a node held twice belongs to the first
     std::vector<FixedDof> forces = {};  ///< of a load: dof and N
     std::array<std::optional<double>, 3> displacement_mm = {};  ///< prescribed, LPS, strains resolved
-    std::optional<Rotation> rotation = {};  ///< of a constraint, its centre resolved
+    std::optional<Rotation> rotation = {};                      ///< of a constraint, its centre resolved
   };
   std::vector<Part> constraints, loads;
   std::vector<FixedDof> fixed;

@@ -76,8 +76,9 @@ std::vector<FixedDof> mixedSides(const Operator& K, int load, const Field& strai
   for (const auto& pair : count)
     for (const auto n : pair)
       if (n == 0)
-        throw core::Error(core::Exit::DataError, {.what = "a side of the volume holds no material: a mixed test has nothing to pull there",
-                                                  .hint = "cut the volume to the bone"});
+        throw core::Error(core::Exit::DataError,
+                          {.what = "a side of the volume holds no material: a mixed test has nothing to pull there",
+                           .hint = "cut the volume to the bone"});
   return fixed;
 }
 

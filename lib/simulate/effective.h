@@ -14,7 +14,7 @@ using Matrix6d = Eigen::Matrix<double, 6, 6>;
 ///   mixed     periodicity-compatible mixed uniform boundary conditions (Pahr & Zysset, Biomech Model Mechanobiol 7
 ///             (2008) 463-476), for cut-outs of real bone
 struct EffectiveStiffness {
-  Matrix6d tensor_mpa;  ///< Voigt xx yy zz yz xz xy in LPS, engineering shear, symmetric
+  Matrix6d tensor_mpa;   ///< Voigt xx yy zz yz xz xy in LPS, engineering shear, symmetric
   double asymmetry = 0;  ///< of the tensor before it was made symmetric, relative
   int iterations = 0;    ///< of all six cases
 };

@@ -58,9 +58,9 @@ Constraint constraint(const json& j, std::size_t number, const std::string& path
   bool is_empty = !c.rotation;
   for (int a = 0; a < 3; ++a) {
     if (c.rotation && (c.displacement_mm[a] || c.strain[a]))
-      throw core::Error(core::Exit::Config,
-                        {.what = "a rotation holds all components; no displacement goes with it, in " + c.name,
-                         .file = path});
+      throw core::Error(
+          core::Exit::Config,
+          {.what = "a rotation holds all components; no displacement goes with it, in " + c.name, .file = path});
     is_empty &= !c.displacement_mm[a] && !c.strain[a];
     if (c.displacement_mm[a] && c.strain[a])
       throw core::Error(core::Exit::Config,

@@ -217,7 +217,7 @@ std::vector<float> fieldOnGrid(const VoxelModel& model, const ElementResults& re
   const std::vector<float>& values = name == "von_mises"      ? results.von_mises
                                      : name == "stress"       ? results.stress
                                      : name == "displacement" ? results.displacement
-                                     : name == "sed"       ? results.energy
+                                     : name == "sed"          ? results.energy
                                      : name == "principal_strain"
                                          ? results.principal_strain
                                          : throw core::Error(core::Exit::Software, {.what = name});

@@ -172,6 +172,8 @@ SolveReport Solver::solve(const Field& force, const std::vector<FixedDof>& fixed
     progress.set(static_cast<Index>(1000 * std::clamp(-std::log10(norm / start) / decades, 0.0, 1.0)));
   }
   report.residual = start > 0 ? norm / start : 0;
+  for (auto* field : {&v.r, &v.p, &v.q}) *field = {};
+  for (auto* field : {&v.scaled, &v.z}) *field = {};
   return report;
 }
 

@@ -49,13 +49,13 @@ struct SolveOptions {
 
 struct SolveReport {
   int iterations = 0;
-  double residual = 0;  ///< relative, of f − K u as computed at the end
-  double bytes = 0;     ///< of the vectors and the preconditioner
+  double residual = 0;                    ///< relative, of f − K u as computed at the end
+  double bytes = 0;                       ///< of the vectors and the preconditioner
   std::vector<std::int64_t> levels = {};  ///< degrees of freedom of each grid, the voxels first
 };
 
-/// Solves K u = f with fixed degrees of freedom by conjugate gradients in double, preconditioned by a multigrid cycle in
-/// float that is built once for the set of fixed degrees of freedom.
+/// Solves K u = f with fixed degrees of freedom by conjugate gradients in double, preconditioned by a multigrid cycle
+/// in float that is built once for the set of fixed degrees of freedom.
 class Solver {
  public:
   /// With ties, forces are folded and displacements spread (simulate/ties.h); only originals may be fixed.

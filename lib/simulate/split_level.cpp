@@ -33,9 +33,9 @@ const Interpolation kInterpolation;
 
 /// The cells of a model with their filled octants, row by row.
 struct Cells {
-  Eigen::Vector3i size;              ///< of the grid of cells
-  std::vector<Index> row_start;      ///< first cell of row J + NY·K, and the end
-  std::vector<std::int32_t> i;       ///< place along x, rising within a row
+  Eigen::Vector3i size;          ///< of the grid of cells
+  std::vector<Index> row_start;  ///< first cell of row J + NY·K, and the end
+  std::vector<std::int32_t> i;   ///< place along x, rising within a row
   std::vector<Mask> octants;
 
   explicit Cells(const VoxelModel& model) : size((model.frame.size.array() + 1) / 2) {
@@ -252,8 +252,7 @@ class CellStiffness {
         // Block rows, each block column by column: 8 × 9 values a corner.
         CellBlocks blocks;
         for (int a = 0; a < 8; ++a)
-          for (int b = 0; b < 8; ++b)
-            blockAt(blocks, a, b) = M.block<3, 3>(3 * a, 3 * b);
+          for (int b = 0; b < 8; ++b) blockAt(blocks, a, b) = M.block<3, 3>(3 * a, 3 * b);
         octants_.push_back(blocks);
       }
     }
@@ -326,8 +325,7 @@ class CellStiffness {
         const Stiff M = T.transpose() * K * T;
         auto& blocks = held_cells_.try_emplace(cell).first->second;
         for (int a = 0; a < 8; ++a)
-          for (int b = 0; b < 8; ++b)
-            blockAt(blocks, a, b) += M.block<3, 3>(3 * a, 3 * b).cast<float>();
+          for (int b = 0; b < 8; ++b) blockAt(blocks, a, b) += M.block<3, 3>(3 * a, 3 * b).cast<float>();
       }
     }
   }
@@ -336,8 +334,8 @@ class CellStiffness {
 }  // namespace
 
 double SplitLevel::bytes() const {
-  return double(corners.size() * sizeof(corners[0]) +
-                owner.size() * sizeof(owner[0]) + local.size() + position.size() * sizeof(position[0]));
+  return double(corners.size() * sizeof(corners[0]) + owner.size() * sizeof(owner[0]) + local.size() +
+                position.size() * sizeof(position[0]));
 }
 
 SplitLevel splitLevel(const VoxelModel& model, const Ties& ties) {
@@ -349,8 +347,8 @@ SplitLevel splitLevel(const VoxelModel& model, const Ties& ties) {
   const Index planes = model.frame.size[2] + 1;
   level.plane.resize(static_cast<std::size_t>(planes + 1));
   for (Index k = 0; k <= planes; ++k) {
-    const Index run = k == planes ? static_cast<Index>(model.node_runs.size())
-                                  : model.row_start[Index{model.frame.size[1] + 1} * k];
+    const Index run =
+        k == planes ? static_cast<Index>(model.node_runs.size()) : model.row_start[Index{model.frame.size[1] + 1} * k];
     level.plane[k] = run == static_cast<Index>(model.node_runs.size()) ? model.nodes : model.node_runs[run].node;
   }
   return level;

@@ -153,9 +153,9 @@ json summariseTest(const StandardTest& test, const Operator& K, const Conditions
     out[key] = record[key];
   out["degrees_of_freedom"] = 3 * K.nodes();
   if (!isTurning(test)) {
-    out["pistoia"] = pistoia(K.model(), results, Vector3d(moved["reaction_force_n"][0], moved["reaction_force_n"][1],
-                                                          moved["reaction_force_n"][2])
-                                                     .norm());
+    out["pistoia"] = pistoia(
+        K.model(), results,
+        Vector3d(moved["reaction_force_n"][0], moved["reaction_force_n"][1], moved["reaction_force_n"][2]).norm());
     out["pistoia_failure_load_n"] = out["pistoia"]["sweep"][1]["failure_load_n"];
   }
   return out;

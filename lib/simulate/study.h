@@ -15,7 +15,7 @@ enum class ModelType { Auto, Labels, Hu, LevelSet };
 struct StudyFiles {
   std::string model, loads, materials, host;  ///< host may be empty
   ModelType type = ModelType::Auto;
-  double element_mm = 0;  ///< level sets only; 0: chosen
+  double element_mm = 0;                  ///< level sets only; 0: chosen
   std::optional<StandardTest> test = {};  ///< instead of loads
   std::string homogenise;                 ///< "periodic" or "mixed", instead of both
   double modulus_mpa = 0, poisson = 0.3;  ///< instead of materials: one material in all labels or the level set

@@ -70,7 +70,6 @@ struct VoxelModel {
   double bytes() const;
 };
 
-
 /// A face of an element without a neighbour. `axis` is the grid axis, `sign` the outward direction along it.
 struct Face {
   std::array<std::int64_t, 4> nodes;
