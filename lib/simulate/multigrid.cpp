@@ -344,8 +344,8 @@ void Multigrid::Parts::cycleFirst() {
 
 Multigrid::Multigrid(const Operator& K, const std::vector<std::uint8_t>& held, const Ties& ties)
     : parts_(std::make_unique<Parts>(K, held, ties)) {
+  parts_->buildCoarse();  // takes most memory: the vectors of the voxels come after it
   parts_->invertBlocks();
-  parts_->buildCoarse();
   parts_->p.assign(static_cast<std::size_t>(3 * K.stride()), 0.0F);
   parts_->t.assign(static_cast<std::size_t>(3 * K.stride()), 0.0F);
   parts_->smoothing = {kMargin * parts_->largestEigenvalue(), 10, 2};

@@ -109,7 +109,7 @@ void keepOuter(const Scene& scene, const Region::Outer& outer, Selection& select
   const auto [normal, middle] = plateNormal(scene, scene.level_set(outer.away_from));
   selection.outward = normal;
   std::vector<std::uint8_t> looks_out(selection.nodes.size(), 0);
-  for (const Face& face : scene.faces)
+  for (const Face& face : scene.faces())
     if (faceNormal(scene.model, face).dot(normal) > 0)
       for (auto n : face.nodes) looks_out[n] = 1;
   const double beam = std::min(outer.radius_mm, 2 * scene.model.frame.spacing_mm.maxCoeff());
@@ -173,7 +173,7 @@ Selection select(const Scene& scene, const Region& region, const std::string& wh
 
 std::vector<const Face*> selectFaces(const Scene& scene, const Selection& selection) {
   std::vector<const Face*> chosen;
-  for (const Face& face : scene.faces) {
+  for (const Face& face : scene.faces()) {
     const auto selected = [&](std::int64_t n) { return selection.nodes[n] != 0; };
     if (!std::all_of(face.nodes.begin(), face.nodes.end(), selected)) continue;
     if (selection.outward && faceNormal(scene.model, face).dot(*selection.outward) <= 0) continue;

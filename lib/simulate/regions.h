@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,9 +15,16 @@ namespace osteo::simulate {
 /// What regions may refer to.
 struct Scene {
   const VoxelModel& model;
-  std::vector<Face> faces;  ///< exposedFaces(model)
   std::map<int, std::string> label_names;
   std::function<levelset::LevelSet(const std::string& name)> level_set;  ///< "host" or a path beside the loads file
+
+  /// exposedFaces(model), found when they are first asked for.
+  const std::vector<Face>& faces() const {
+    if (!faces_) faces_ = std::make_shared<std::vector<Face>>(exposedFaces(model));
+    return *faces_;
+  }
+  bool hasFaces() const { return faces_ != nullptr; }
+  mutable std::shared_ptr<std::vector<Face>> faces_ = {};
 };
 
 /// Chosen nodes, and the outward direction (LPS) when the region is an `outer` one.

@@ -139,7 +139,7 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
   body_.filling = {};
   operator_ = std::make_unique<Operator>(model_);
   if (!homogenise_.empty()) return;
-  scene_ = std::make_unique<Scene>(Scene{model_, exposedFaces(model_), body_.label_names, [=](const std::string& name) {
+  scene_ = std::make_unique<Scene>(Scene{model_, body_.label_names, [=](const std::string& name) {
                                            return otherLevelSet(files, frame_id, name);
                                          }});
   test_ = files.test;
@@ -150,7 +150,7 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
 double Study::estimatedBytes() const {
   const double vector = 3.0 * double(operator_->stride()) * sizeof(double);
   const double results = 15.0 * double(model_.elements) * sizeof(float);
-  return model_.bytes() + double(scene_ ? scene_->faces.size() * sizeof(Face) : 0) + 10 * vector + results +
+  return model_.bytes() + double(scene_ && scene_->hasFaces() ? scene_->faces().size() * sizeof(Face) : 0) + 10 * vector + results +
          7.0 * double(model_.frame.voxelCount()) * sizeof(float);
 }
 
@@ -208,6 +208,7 @@ Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& op
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   core::noteStep("solve_seconds", seconds);
   core::info(fmt::format("case {}: {} iterations, {:.2f} s", load_case.name, report.iterations, seconds));
+  if (&load_case == &cases_.back()) solver_.reset();  // the results need its memory
   solved.elements = evaluate(K, solved.displacement_mm, body_.fillers);
   record = summarise(K, conditions, solved.displacement_mm, solved.elements, body_.fillers);
   if (!load_case.reference.empty()) record["reference"] = load_case.reference;

@@ -59,7 +59,7 @@ mesh::TriangleMesh Study::surface(const std::vector<float>& per_element, std::ve
   for (const auto& run : model_.node_runs)
     for (int x = 0; x < run.count; ++x) points[run.node + x] = model_.nodePoint(run.i + x, run.j, run.k);
   const bool is_mirrored = model_.frame.direction.determinant() < 0;
-  for (const auto& face : scene_->faces) {
+  for (const auto& face : scene_->faces()) {
     const auto first = static_cast<std::uint32_t>(mesh.vertices.size());
     for (auto n : face.nodes) {
       mesh.vertices.push_back(points[n]);

@@ -192,7 +192,7 @@ TEST_CASE("an implant is held near its host and pressed from outside, wherever i
 TEST_CASE("pressure has the resultant of the projected area; a graded force weighs edges half") {
   const auto model = buildModel(box({4, 3, 5}, {1, 2, 0.5}), law(1));
   const Operator K(model);
-  const Scene scene{model, exposedFaces(model), {}, {}};
+  const Scene scene{model, {}, {}};
   LoadCase load_case{"p", "", {}, {}, true};
   load_case.constraints.push_back({"all", side("z-"), {0.0, 0.0, 0.0}});
   load_case.loads.push_back({"push", side("z+"), {}, {}, 2.0});
@@ -212,7 +212,7 @@ TEST_CASE("vectors are in LPS also on grids with swapped and reversed axes") {
   filling.frame.direction << 0, 0, -1, 1, 0, 0, 0, -1, 0;  // x = −k, y = i, z = −j
   const auto model = buildModel(filling, law(10));
   const Operator K(model);
-  const Scene scene{model, exposedFaces(model), {}, {}};
+  const Scene scene{model, {}, {}};
   LoadCase load_case{"p", "", {}, {}, true};
   load_case.constraints.push_back({"low", side("x-"), {0.0, {}, {}}});
   load_case.constraints.push_back({"high", side("x+"), {}, {0.01, {}, {}}});
@@ -230,7 +230,7 @@ TEST_CASE("vectors are in LPS also on grids with swapped and reversed axes") {
   filling.frame.direction = Eigen::AngleAxisd(0.2, Vector3d::UnitZ()).toRotationMatrix();
   const auto oblique = buildModel(filling, law(10));
   const Operator O(oblique);
-  const Scene tilted{oblique, exposedFaces(oblique), {}, {}};
+  const Scene tilted{oblique, {}, {}};
   CHECK_THROWS_AS(place(tilted, O, load_case), core::Error);
 }
 
