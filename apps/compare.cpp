@@ -7,6 +7,7 @@
 #include "cli/app.h"
 #include "cli/context.h"
 #include "inspect/describe.h"
+#include "inspect/memory.h"
 
 namespace osteo::cli {
 
@@ -18,7 +19,7 @@ void run(Context& ctx) {
       .tolerance = ctx.number("tolerance"), .label = ctx.text("label"), .mask = ctx.input("mask")};
   if (ctx.given("min-dice")) criteria.min_dice = ctx.number("min-dice");
   if (ctx.given("max-hd95-mm")) criteria.max_hd95_mm = ctx.number("max-hd95-mm");
-  if (ctx.dryRun(4.0 * 1024 * 1024)) return;
+  if (ctx.dryRun(inspect::comparingBytes(a, b, criteria))) return;
   const inspect::Verdict verdict = inspect::compare(a, b, criteria);
   nlohmann::ordered_json report = {{"equal", verdict.equal()}, {"differences", verdict.differences}};
   report["measures"] = verdict.measures;

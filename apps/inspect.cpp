@@ -10,6 +10,7 @@
 #include "image/resample.h"
 #include "inspect/describe.h"
 #include "inspect/kind.h"
+#include "inspect/memory.h"
 #include "levelset/level_set.h"
 #include "mesh/io.h"
 #include "picture/render.h"
@@ -76,7 +77,7 @@ void drawSheet(Context& ctx, const std::vector<std::string>& paths) {
                                             .expected = "PNG files and --picture sheet.png",
                                             .got = {},
                                             .hint = {}});
-  if (ctx.dryRun(64.0 * 1024 * 1024)) return;
+  if (ctx.dryRun(inspect::drawingSheetBytes(paths))) return;
   std::vector<picture::Canvas> parts;
   std::vector<std::string> names, folders;
   for (const std::string& path : paths) {
@@ -93,7 +94,7 @@ void run(Context& ctx) {
   const std::vector<std::string> paths = ctx.inputs("file");
   if (paths.size() > 1) return drawSheet(ctx, paths);
   const std::string& path = paths.front();
-  if (ctx.dryRun(4.0 * 1024 * 1024)) return;
+  if (ctx.dryRun(inspect::describingBytes(path, ctx.given("picture")))) return;
   const auto description = inspect::describe(path);
   if (const auto picture = ctx.output("picture"); !picture.empty()) {
     writePng(draw(path, inspect::kindOf(path)), picture);

@@ -9,6 +9,7 @@
 #include "cli/common.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json.h"
 #include "core/schema.h"
 
 using nlohmann::json;
@@ -128,12 +129,7 @@ json schema(const App& app, const Job& job) {
 }
 
 json readConfig(const Job& job, const std::string& path) {
-  json document;
-  try {
-    document = json::parse(core::readFile(path, std::size_t{1} << 24));
-  } catch (const json::exception& e) {
-    throw core::Error(core::Exit::Config, {.what = "it is not JSON", .file = path, .got = e.what()});
-  }
+  const json document = core::parseJson(core::readFile(path, std::size_t{1} << 24), path, core::Exit::Config);
   if (!document.is_object())
     throw core::Error(core::Exit::Config,
                       {.what = "a configuration is an object", .file = path, .got = document.type_name()});

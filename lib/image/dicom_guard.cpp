@@ -7,13 +7,30 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 namespace osteo::image {
 namespace {
 
 constexpr std::uint32_t kUndefined = 0xffffffff, kItem = 0xfffee000, kItemEnd = 0xfffee00d, kSequenceEnd = 0xfffee0dd;
-constexpr std::uint32_t kPixelData = 0x7fe00010, kTransferSyntax = 0x00020010;
+constexpr std::uint32_t kPixelData = 0x7fe00010, kTransferSyntax = 0x00020010, kRecognition = 0x00080010;
 constexpr int kDeepest = 16;
+
+/// What GDCM's image reader takes as numbers or names of a fixed kind; it ends the process on any other (PS3.6). Groups
+/// 0x50xx (curves) and 0x60xx (overlays) repeat.
+const std::map<std::uint32_t, std::string> kKinds = {
+    {0x00180050, "DS"}, {0x00180088, "DS"},    {0x00181114, "DS"},    {0x00181164, "DS"},    {0x00182010, "DS"},
+    {0x00200032, "DS"}, {0x00200037, "DS"},    {0x00201041, "DS"},    {0x00280002, "US"},    {0x00280004, "CS"},
+    {0x00280006, "US"}, {0x00280008, "IS"},    {0x00280009, "AT"},    {0x00280010, "US"},    {0x00280011, "US"},
+    {0x00280030, "DS"}, {0x00280034, "IS"},    {0x00280100, "US"},    {0x00280101, "US"},    {0x00280102, "US"},
+    {0x00280103, "US"}, {0x00281050, "DS"},    {0x00281051, "DS"},    {0x00281052, "DS"},    {0x00281053, "DS"},
+    {0x00281054, "LO"}, {0x00281101, "US SS"}, {0x00281102, "US SS"}, {0x00281103, "US SS"}, {0x00282110, "CS"},
+    {0x3002000c, "DS"}, {0x30020011, "DS"},    {0x3004000c, "DS"},    {0x3004000e, "DS"},    {0x30040058, "DS"},
+    {0x50000005, "US"}, {0x50000010, "US"},    {0x50000020, "CS"},    {0x50000022, "LO"},    {0x50000030, "SH"},
+    {0x50000103, "US"}, {0x50000110, "US"},    {0x50000112, "US"},    {0x50000114, "US"},    {0x60000010, "US"},
+    {0x60000011, "US"}, {0x60000015, "IS"},    {0x60000022, "LO"},    {0x60000040, "CS"},    {0x60000050, "SS"},
+    {0x60000051, "US"}, {0x60000100, "US"},    {0x60000102, "US"},    {0x60003000, "OB OW"},
+};
 
 struct Element {
   std::uint32_t tag = 0, length = 0;
@@ -52,12 +69,15 @@ class Walker {
       pixels = element.tag == kPixelData;
       if (pixels && !layout_.sound()) return DicomState::Damaged;
       if (element.tag >> 16 == 0x0028 && element.length == 2) noteLayout(element.tag);
+      if (element.tag == kRecognition && !recognised()) return DicomState::Damaged;
       if (!skipValue(element, 0)) return pixels ? DicomState::CutShort : DicomState::Damaged;
     }
-    if (!pixels) header_bytes_ = size_;
+    end_bytes_ = size_ - left();
+    if (!pixels) header_bytes_ = end_bytes_;
     return DicomState::Sound;
   }
   std::int64_t headerBytes() const { return header_bytes_; }
+  std::int64_t endBytes() const { return end_bytes_; }
 
  private:
   std::int64_t left() { return size_ - static_cast<std::int64_t>(stream_.tellg()); }
@@ -99,6 +119,9 @@ class Walker {
         "AE AS AT CS DA DS DT FL FD IS LO LT OB OW OF OD OL OV PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV";
     if (!implicit_ && kKnown.find(element.vr) == std::string::npos) return false;
     if (!implicit_ && (std::isupper(static_cast<unsigned char>(element.vr[0])) == 0)) return false;
+    const std::uint32_t series = element.tag >> 24, first = series == 0x50 || series == 0x60 ? 0xff00ffff : 0xffffffff;
+    const auto kind = kKinds.find(element.tag & first);
+    if (!implicit_ && kind != kKinds.end() && kind->second.find(element.vr) == std::string::npos) return false;
     switch (element.tag) {
       case 0x00280002:
       case 0x00280010:
@@ -107,7 +130,7 @@ class Walker {
       case 0x00280101:
       case 0x00280102:
       case 0x00280103:
-        return element.length == 2 && (implicit_ || element.vr == "US");
+        return element.length == 2;
       default:
         return true;
     }
@@ -143,6 +166,16 @@ class Walker {
       default:
         break;
     }
+  }
+
+  /// The code of files before DICOM, of which GDCM bears three; the place stays.
+  bool recognised() {
+    const auto here = stream_.tellg();
+    std::array<char, 8> code{};
+    stream_.read(code.data(), code.size());
+    stream_.seekg(here);
+    const std::string text(code.data(), code.size());
+    return text == "ACR-NEMA" || text.starts_with("ACRNEMA") || text == "MIPS 2.0";
   }
 
   bool skip(std::int64_t bytes) {
@@ -254,7 +287,7 @@ class Walker {
   }
 
   std::ifstream stream_;
-  std::int64_t size_ = 0, header_bytes_ = 0;
+  std::int64_t size_ = 0, header_bytes_ = 0, end_bytes_ = 0;
   bool implicit_ = false, big_ = false;
   Layout layout_;
 };
@@ -264,7 +297,7 @@ class Walker {
 DicomWalk walkDicom(const std::string& path) {
   Walker walker(path);
   const DicomState state = walker.walk();
-  return {state, walker.headerBytes()};
+  return {state, walker.headerBytes(), walker.endBytes()};
 }
 
 }  // namespace osteo::image

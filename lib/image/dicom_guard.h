@@ -9,6 +9,7 @@ enum class DicomState { NotDicom, Damaged, CutShort, Sound };  ///< CutShort: wi
 struct DicomWalk {
   DicomState state = DicomState::NotDicom;
   std::int64_t header_bytes = 0;  ///< what lies before the pixels
+  std::int64_t end_bytes = 0;     ///< where the pixels end; GDCM ends the process on some of what may follow
 };
 
 /// Walks the elements of a DICOM file (PS3.5 section 7, PS3.10) without holding them: GDCM ends the process on some

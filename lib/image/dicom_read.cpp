@@ -5,8 +5,10 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <map>
+#include <sstream>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -101,10 +103,17 @@ void requirePixels(const std::string& path, const gdcm::Image& image, const Dico
 void readFile(const std::string& path, const std::vector<std::size_t>& slots, const DicomSeries& series,
               std::vector<float>& out) {
   gdcm::ImageReader reader;
-  reader.SetFileName(path.c_str());
+  std::istringstream stream;
   bool read = false;
   try {
-    read = walkDicom(path).state == DicomState::Sound && reader.Read();
+    const DicomWalk walk = walkDicom(path);
+    if (walk.state == DicomState::Sound) {
+      std::string bytes(static_cast<std::size_t>(walk.end_bytes), '\0');
+      std::ifstream(path, std::ios::binary).read(bytes.data(), walk.end_bytes);
+      stream.str(std::move(bytes));
+      reader.SetStream(stream);
+      read = reader.Read();
+    }
   } catch (const std::exception&) {  // GDCM throws on some malformed files: told below
   }
   if (!read)

@@ -18,6 +18,8 @@ namespace {
 
 using Fields = std::map<std::string, std::string>;
 constexpr std::size_t kLongestHeader = std::size_t{1} << 22;
+constexpr std::size_t kLongestField =
+    500;  ///< NrrdIO's complaints about longer ones overrun its buffer and end the process
 
 [[noreturn]] void refuse(const std::string& path, const std::string& what, const std::string& expected,
                          const std::string& got, const std::string& hint = {}) {
@@ -78,6 +80,9 @@ Fields readFields(std::istream& stream, Header& header) {
       for (const char c : line.substr(0, colon)) {
         if (c != ' ') name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
       }
+      if (line.size() > kLongestField && name != "content")
+        refuse(header.path, "a field of the NRRD header is too long", fmt::format("at most {} bytes", kLongestField),
+               fmt::format("{} bytes in `{}`", line.size(), line.substr(0, 20)));
       fields[name] = trimmed(line.substr(colon + 1));
     } else {
       refuse(header.path, "a line of the NRRD header can't be read", "field: value", line.substr(0, 60));

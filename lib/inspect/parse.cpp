@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json.h"
 
 namespace osteo::inspect {
 namespace {
@@ -31,12 +32,7 @@ std::string readHead(const std::string& path, std::size_t bytes) {
 }
 
 nlohmann::json readJson(const std::string& path) {
-  const std::string text = core::readFile(path);
-  try {
-    return nlohmann::json::parse(text);
-  } catch (const nlohmann::json::exception& e) {
-    unfit(path, "the file is no JSON", e.what());
-  }
+  return core::parseJson(core::readFile(path), path, core::Exit::DataError);
 }
 
 bool isRecord(const nlohmann::json& document) {

@@ -204,7 +204,7 @@ class NearestTriangles {
   }
 
   std::int32_t bestOfNeighbours(const Neighbourhood& around, openvdb::Index offset, const Coord& ijk) const {
-    std::array<std::int32_t, 26> candidates;
+    std::array<std::int32_t, 27> candidates;  // all neighbours and the voxel itself may differ
     int count = 0;
     for (int n = 0; n < 27; ++n) {
       const std::int32_t id = around.at(offset, n);

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "levelset/distance.h"
 #include "levelset/grid.h"
+#include "levelset/vdb_guard.h"
 
 namespace osteo::levelset {
 namespace {
@@ -94,6 +95,8 @@ LevelSet readVdb(const std::string& path) {
   initialize();
   const std::string bytes = core::readFile(path);
   checkHeader(path, bytes);
+  if (const std::string flaw = flawOfVdb(bytes); !flaw.empty())
+    refuse(path, {.what = "the VDB file is damaged or cut off", .expected = "float grids", .got = flaw});
   const openvdb::GridPtrVecPtr grids = parse(path, bytes);
   openvdb::FloatGrid::Ptr grid;
   for (const auto& candidate : *grids) {
@@ -103,7 +106,11 @@ LevelSet readVdb(const std::string& path) {
     grid = as_float;
   }
   if (!grid) refuse(path, {.what = "the file holds no float level set", .hint = "class must be 'level set'"});
-  checkTransform(path, *grid);
+  try {
+    checkTransform(path, *grid);
+  } catch (const openvdb::Exception& e) {  // a matrix that can't be inverted
+    refuse(path, {.what = "the level set's transform is damaged", .got = e.what()});
+  }
   if (!(grid->background() > 0) || !std::isfinite(grid->background()))
     refuse(path, {.what = "the level set's background isn't positive"});
   checkValues(path, *grid);

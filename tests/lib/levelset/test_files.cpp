@@ -1,11 +1,16 @@
+#include <openvdb/io/File.h>
+#include <openvdb/io/Stream.h>
+
 #include <Eigen/Dense>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/parallel.h"
 #include "levelset/components.h"
+#include "levelset/grid.h"
 #include "levelset/level_set.h"
 
 using namespace osteo;
@@ -77,6 +82,28 @@ TEST_CASE("damaged VDB files are refused") {
   } catch (const core::Error& e) {
     CHECK(e.code() == core::Exit::NoInput);
   }
+}
+
+TEST_CASE("level sets of other programs are read, however they are packed") {
+  const Folder folder;
+  const auto ball = balls({{{0, 0, 0}, 8}}, 0.5);
+  const double volume = levelset::volume_mm3(ball);
+  for (const bool half : {false, true})
+    for (const std::uint32_t packing : {0U, 1U, 2U, 3U, 4U, 6U}) {
+      CAPTURE(half, packing);
+      const auto grid = openvdb::gridPtrCast<openvdb::FloatGrid>(ball.grid().vdb->copyGrid());
+      grid->setSaveFloatAsHalf(half);
+      openvdb::io::File file(folder.path + "/a.vdb");
+      file.setCompression(packing);
+      file.write({grid});
+      CHECK(levelset::volume_mm3(levelset::readVdb(folder.path + "/a.vdb")) == Approx(volume).epsilon(1e-3));
+      std::ofstream stream(folder.path + "/b.vdb", std::ios::binary);
+      openvdb::io::Stream archive(stream);
+      archive.setCompression(packing);
+      archive.write({grid});
+      stream.close();
+      CHECK(levelset::volume_mm3(levelset::readVdb(folder.path + "/b.vdb")) == Approx(volume).epsilon(1e-3));
+    }
 }
 
 TEST_CASE("pieces are found, removed and cavities filled") {
