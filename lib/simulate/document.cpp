@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json.h"
 #include "core/schema.h"
 
 namespace osteo::simulate {
@@ -16,12 +17,7 @@ namespace {
 constexpr int kDeepestInclude = 4;
 
 json parse(const std::string& path) {
-  const std::string text = core::readFile(path, std::size_t{1} << 26);
-  try {
-    return json::parse(text, nullptr, true, true);
-  } catch (const json::exception& e) {
-    throw core::Error(core::Exit::Config, {.what = "is not a JSON document", .file = path, .got = e.what()});
-  }
+  return core::parseJson(core::readFile(path, std::size_t{1} << 26), path, core::Exit::Config, true);
 }
 
 json read(const std::string& path, const std::string& kind, const json& schema, int depth) {
