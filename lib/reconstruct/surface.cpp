@@ -65,14 +65,14 @@ float curvature(const Accessor& phi, const openvdb::Coord& ijk, float voxel_mm) 
   return sum / (kArm * kArm * voxel_mm * voxel_mm);
 }
 
-/// Mean of a voxel's and its six neighbours' values, as far as they are active.
-float meanAround(const Accessor& values, const openvdb::Coord& ijk) {
+/// Mean of a voxel's value and those of the six voxels so far away along the axes, as far as they are active.
+float meanAround(const Accessor& values, const openvdb::Coord& ijk, int arm) {
   float sum = values.getValue(ijk), value = 0;
   int n = 1;
   for (int axis = 0; axis < 3; ++axis) {
     for (const int side : {-1, 1}) {
       openvdb::Coord next = ijk;
-      next[axis] += side;
+      next[axis] += side * arm;
       if (!values.probeValue(next, value)) continue;
       sum += value;
       ++n;
@@ -96,12 +96,12 @@ Tree smoothCurvature(const levelset::LevelSet& surface, double smoothing_mm) {
       }
     }
   });
-  // A pass spreads by about √(2/7) voxels along each axis.
-  const int passes = std::clamp(static_cast<int>(3.5 * smoothing_mm * smoothing_mm / (h * h)), 1, 40);
+  // A pair of passes with arms of one and two voxels spreads by √(10/7) voxels along each axis.
+  const int passes = 2 * std::clamp(static_cast<int>(0.7 * smoothing_mm * smoothing_mm / (h * h) + 0.5), 1, 8);
   for (int pass = 0; pass < passes; ++pass) {
     const Tree before(bend);
-    forEachLeaf(bend, before, [](Tree::LeafNodeType& leaf, const Accessor& values) {
-      for (auto voxel = leaf.beginValueOn(); voxel; ++voxel) voxel.setValue(meanAround(values, voxel.getCoord()));
+    forEachLeaf(bend, before, [arm = 1 + pass % 2](Tree::LeafNodeType& leaf, const Accessor& values) {
+      for (auto voxel = leaf.beginValueOn(); voxel; ++voxel) voxel.setValue(meanAround(values, voxel.getCoord(), arm));
     });
   }
   return bend;
