@@ -21,12 +21,12 @@ using Padded = std::array<float, kPadded * kPadded * kPadded>;
 // Surfaces face the host where they look towards it, nearer than this.
 constexpr double kFacing_mm = 3.0;
 
-/// Distance to the intersection of two half-spaces with signed distances a, b > 0 and unit normals' cosine c.
+/// Signed distance to the intersection of two half-spaces with signed distances a, b and unit normals' cosine c: to the
+/// farther face, or to the edge where that face's nearest point is cut away.
 double wedge(double a, double b, double c) {
-  if (b <= a * c) return a;
-  if (a <= b * c) return b;
-  const double sine = 1 - c * c;
-  return sine < 1e-3 ? std::max(a, b) : std::sqrt((a * a + b * b - 2 * a * b * c) / sine);
+  const double far = std::max(a, b), near = std::min(a, b), sine = 1 - c * c;
+  if (far <= 0 || near <= far * c || sine < 1e-3) return far;
+  return std::sqrt((a * a + b * b - 2 * a * b * c) / sine);
 }
 
 double share(double distance, double voxel) { return std::clamp(0.5 - distance / voxel, 0.0, 1.0); }
@@ -90,7 +90,7 @@ class Composer {
 
   float combined(const Padded& outer, const Padded& material, int n) const {
     const float a = outer[n], b = material[n];
-    if (a <= 0 || b <= 0 || a > band_ || b > band_) return std::max(a, b);
+    if (std::max(a, b) <= 0 || std::max(a, b) > band_ || std::min(a, b) < -band_) return std::max(a, b);
     const Eigen::Vector3d out = gradient(outer, n).normalized(), off = gradient(material, n).normalized();
     return static_cast<float>(wedge(a, b, out.dot(off)));
   }

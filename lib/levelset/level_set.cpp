@@ -11,7 +11,6 @@
 #include "core/parallel.h"
 #include "levelset/distance.h"
 #include "levelset/grid.h"
-#include "mesh/measures.h"
 
 namespace osteo::levelset {
 namespace {
@@ -147,8 +146,5 @@ LevelSet resample(const LevelSet& level_set, double voxel_mm) {
   if (!level_set.frameId().empty()) out.setMeta("frame_id", level_set.frameId());
   return out;
 }
-
-double volume_mm3(const LevelSet& level_set) { return mesh::volume_mm3(toMesh(level_set)); }
-double area_mm2(const LevelSet& level_set) { return mesh::area_mm2(toMesh(level_set)); }
 
 }  // namespace osteo::levelset

@@ -52,6 +52,8 @@ struct Anatomy {
   Eigen::Vector3d defect_centre_mm = Eigen::Vector3d::Zero();  ///< where a defect lies unless told otherwise
   double defect_diameter_mm = 10;
   double smoothness_mm = 0.5;  ///< length over which the functions vary gently; sets the quadrature's kernel
+  std::vector<int> narrow;     ///< functions with a saddle near zero: their solids' volumes need a narrower kernel
+  double narrow_smoothness_mm = 0.25;
 
   /// Appends `count` functions and returns the index of the first.
   int append(int count, std::function<void(const Eigen::Vector3d&, double*)> more);

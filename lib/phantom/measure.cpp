@@ -16,9 +16,9 @@ using Eigen::Vector3i;
 
 namespace {
 
-constexpr double kReach = 6.0;          // kernel support in units of its width: exp(-36)
+constexpr double kReach = 5.5;          // kernel support in units of its width: exp(-30)
 constexpr double kGradientBound = 1.5;  // contract of Anatomy
-constexpr int kBlock = 8;
+constexpr int kBlock = 4;
 
 /// Smeared step (1 inside) and delta at u = f / width, both in units of the width.
 void kernel(double u, double& step, double& delta) {
@@ -37,17 +37,31 @@ void kernel(double u, double& step, double& delta) {
   step = 0.5 * std::erfc(u) + gauss * (c1 * h[1] + c2 * h[3] + c3 * h[5]);
 }
 
-/// Sums of all bodies over one grid.
+/// All bodies' volumes and areas, or only the volumes of those parts that a narrower kernel is asked for.
+enum class Pass { Whole, Narrow };
+
+bool takesPart(const Anatomy& anatomy, const Part& part, Pass pass) {
+  const auto narrow = [&](int term) {
+    return std::find(anatomy.narrow.begin(), anatomy.narrow.end(), term) != anatomy.narrow.end();
+  };
+  return pass == Pass::Whole || std::any_of(part.solid.begin(), part.solid.end(), narrow);
+}
+
+/// Sums over one grid, of each part's volume and area in turn.
 class Quadrature {
  public:
-  Quadrature(const Anatomy& anatomy, double width) : a_(anatomy), width_(width), h_(width / 1.6) {
+  Quadrature(const Anatomy& anatomy, double width, Pass pass)
+      : a_(anatomy), width_(width), h_(width / 1.6), pass_(pass) {
     const double reach = kReach * width + h_;
     min_ = a_.min_mm - Vector3d::Constant(reach);
     for (int d = 0; d < 3; ++d) {
       blocks_[d] = static_cast<int>(std::ceil((a_.max_mm[d] + reach - min_[d]) / (h_ * kBlock)));
     }
     for (const Body& body : a_.bodies) {
-      for (const Part& part : body.parts) used_.insert(part.solid.begin(), part.solid.end());
+      for (const Part& part : body.parts) {
+        if (takesPart(a_, part, pass_)) used_.insert(part.solid.begin(), part.solid.end());
+      }
+      parts_ += body.parts.size();
     }
   }
 
@@ -55,7 +69,7 @@ class Quadrature {
     const std::int64_t slabs = blocks_[2];
     std::vector<std::vector<double>> partial(static_cast<std::size_t>(slabs));
     core::parallelFor(slabs, [&](std::int64_t k) { partial[static_cast<std::size_t>(k)] = slab(static_cast<int>(k)); });
-    std::vector<double> total(2 * a_.bodies.size(), 0.0);
+    std::vector<double> total(2 * parts_, 0.0);
     for (const auto& p : partial) {
       for (std::size_t i = 0; i < total.size(); ++i) total[i] += p[i];
     }
@@ -68,7 +82,7 @@ class Quadrature {
   };
 
   std::vector<double> slab(int k) const {
-    std::vector<double> sums(2 * a_.bodies.size(), 0.0);
+    std::vector<double> sums(2 * parts_, 0.0);
     const auto n = static_cast<std::size_t>(a_.functions);
     Point point{std::vector<double>(n), std::vector<double>(n), std::vector<double>(n), std::vector<double>(n)};
     const double block_mm = h_ * kBlock;
@@ -108,12 +122,16 @@ class Quadrature {
       near = near || point.delta[i] != 0;
     }
     std::vector<Vector3d> gradient;
-    for (std::size_t b = 0; b < a_.bodies.size(); ++b) {
-      for (const Part& part : a_.bodies[b].parts) {
-        double product = 1;
-        for (int term : part.solid) product *= point.step[static_cast<std::size_t>(term)];
-        sums[2 * b] += part.sign * product * cell_mm3;
-        if (near) sums[2 * b + 1] += face(p, point, part, gradient) * cell_mm3;
+    std::size_t at = 0;
+    for (const Body& body : a_.bodies) {
+      for (const Part& part : body.parts) {
+        if (takesPart(a_, part, pass_)) {
+          double product = 1;
+          for (int term : part.solid) product *= point.step[static_cast<std::size_t>(term)];
+          sums[at] += part.sign * product * cell_mm3;
+          if (near && pass_ == Pass::Whole) sums[at + 1] += face(p, point, part, gradient) * cell_mm3;
+        }
+        at += 2;
       }
     }
   }
@@ -146,10 +164,31 @@ class Quadrature {
 
   const Anatomy& a_;
   double width_, h_;
+  Pass pass_;
+  std::size_t parts_ = 0;
   Vector3d min_;
   Vector3i blocks_;
   std::set<int> used_;
 };
+
+/// Volume and area of each body in turn, with all kernels as many times wider.
+std::vector<double> integrate(const Anatomy& anatomy, double wider) {
+  std::vector<double> parts = Quadrature(anatomy, wider * anatomy.smoothness_mm, Pass::Whole).run();
+  std::vector<double> narrow;
+  if (!anatomy.narrow.empty()) narrow = Quadrature(anatomy, wider * anatomy.narrow_smoothness_mm, Pass::Narrow).run();
+  std::vector<double> sums;
+  std::size_t at = 0;
+  for (const Body& body : anatomy.bodies) {
+    double volume = 0, area = 0;
+    for (const Part& part : body.parts) {
+      volume += !narrow.empty() && takesPart(anatomy, part, Pass::Narrow) ? narrow[at] : parts[at];
+      area += parts[at + 1];
+      at += 2;
+    }
+    sums.insert(sums.end(), {volume, area});
+  }
+  return sums;
+}
 
 }  // namespace
 
@@ -162,9 +201,9 @@ std::vector<Measured> measure(const Anatomy& anatomy) {
     return out;
   }
   core::Progress progress("exact volumes", 2);
-  const std::vector<double> coarse = Quadrature(anatomy, 1.3 * anatomy.smoothness_mm).run();
+  const std::vector<double> coarse = integrate(anatomy, 1.3);
   progress.advance();
-  const std::vector<double> fine = Quadrature(anatomy, anatomy.smoothness_mm).run();
+  const std::vector<double> fine = integrate(anatomy, 1);
   progress.advance();
   std::vector<Measured> out;
   for (std::size_t b = 0; b < anatomy.bodies.size(); ++b) {

@@ -37,9 +37,23 @@ double measureBlur(const levelset::LevelSet& surface, const EdgeField& field) {
   return sigmas[sigmas.size() / 2];
 }
 
-/// Sum of the principal curvatures on a wide stencil, so that it doesn't follow the noise.
-float curvature(const openvdb::tree::ValueAccessor<const openvdb::FloatTree>& phi, const openvdb::Coord& ijk,
-                float voxel_mm) {
+using Tree = openvdb::FloatTree;
+using Accessor = openvdb::tree::ValueAccessor<const Tree>;
+
+/// Calls body(leaf, accessor of `source`) for all leaves of `tree`, in parallel.
+template <class Body>
+void forEachLeaf(Tree& tree, const Tree& source, const Body& body) {
+  std::vector<Tree::LeafNodeType*> leaves;
+  tree.getNodes(leaves);
+  core::parallelChunks(static_cast<std::int64_t>(leaves.size()), 32,
+                       [&](std::int64_t first, std::int64_t last, std::int64_t) {
+                         const Accessor values(source);
+                         for (std::int64_t i = first; i < last; ++i) body(*leaves[i], values);
+                       });
+}
+
+/// Sum of the principal curvatures on a wide stencil.
+float curvature(const Accessor& phi, const openvdb::Coord& ijk, float voxel_mm) {
   constexpr int kArm = 2;
   float sum = -6 * phi.getValue(ijk);
   for (int axis = 0; axis < 3; ++axis) {
@@ -51,26 +65,62 @@ float curvature(const openvdb::tree::ValueAccessor<const openvdb::FloatTree>& ph
   return sum / (kArm * kArm * voxel_mm * voxel_mm);
 }
 
+/// Mean of a voxel's value and those of the six voxels so far away along the axes, as far as they are active.
+float meanAround(const Accessor& values, const openvdb::Coord& ijk, int arm) {
+  float sum = values.getValue(ijk), value = 0;
+  int n = 1;
+  for (int axis = 0; axis < 3; ++axis) {
+    for (const int side : {-1, 1}) {
+      openvdb::Coord next = ijk;
+      next[axis] += side * arm;
+      if (!values.probeValue(next, value)) continue;
+      sum += value;
+      ++n;
+    }
+  }
+  return sum / static_cast<float>(n);
+}
+
+/// Curvature at the voxels beside the surface, smoothed along it: what is left of the scan's noise in the surface would
+/// be sharpened with it.
+Tree smoothCurvature(const levelset::LevelSet& surface, double smoothing_mm) {
+  const auto h = static_cast<float>(surface.voxel_mm());
+  const auto& phi = surface.grid().vdb->tree();
+  Tree bend(phi, 0.0F, openvdb::TopologyCopy());
+  forEachLeaf(bend, phi, [h](Tree::LeafNodeType& leaf, const Accessor& values) {
+    for (auto voxel = leaf.beginValueOn(); voxel; ++voxel) {
+      if (std::abs(values.getValue(voxel.getCoord())) > h) {  // farther, the stencil leaves the band
+        leaf.setValueOff(voxel.pos());
+      } else {
+        voxel.setValue(curvature(values, voxel.getCoord(), h));
+      }
+    }
+  });
+  // A pair of passes with arms of one and two voxels spreads by √(10/7) voxels along each axis.
+  const int passes = 2 * std::clamp(static_cast<int>(0.7 * smoothing_mm * smoothing_mm / (h * h) + 0.5), 1, 8);
+  for (int pass = 0; pass < passes; ++pass) {
+    const Tree before(bend);
+    forEachLeaf(bend, before, [arm = 1 + pass % 2](Tree::LeafNodeType& leaf, const Accessor& values) {
+      for (auto voxel = leaf.beginValueOn(); voxel; ++voxel) voxel.setValue(meanAround(values, voxel.getCoord(), arm));
+    });
+  }
+  return bend;
+}
+
 /// Blur moves the half level of a curved edge towards its centre by sigma²/2 times the curvature (heat equation): moved
 /// back.
 levelset::LevelSet undoCurvatureShift(const levelset::LevelSet& surface, double sigma_mm) {
   const auto h = static_cast<float>(surface.voxel_mm());
   const auto strength = static_cast<float>(0.5 * sigma_mm * sigma_mm);
-  const auto& source = surface.grid().vdb->tree();
+  const Tree bend = smoothCurvature(surface, 1.7 * sigma_mm);
   auto grid = surface.grid().vdb->deepCopy();
-  std::vector<openvdb::FloatTree::LeafNodeType*> leaves;
-  grid->tree().getNodes(leaves);
-  core::parallelChunks(
-      static_cast<std::int64_t>(leaves.size()), 32, [&](std::int64_t first, std::int64_t last, std::int64_t) {
-        openvdb::tree::ValueAccessor<const openvdb::FloatTree> phi(source);
-        for (std::int64_t i = first; i < last; ++i) {
-          for (auto voxel = leaves[i]->beginValueOn(); voxel; ++voxel) {
-            if (std::abs(*voxel) > h) continue;  // farther, the stencil leaves the band
-            const float most = 0.3F * h;
-            voxel.setValue(*voxel - std::clamp(strength * curvature(phi, voxel.getCoord(), h), -most, most));
-          }
-        }
-      });
+  forEachLeaf(grid->tree(), bend, [=](Tree::LeafNodeType& leaf, const Accessor& values) {
+    const float most = 0.3F * h;
+    float bent = 0;
+    for (auto voxel = leaf.beginValueOn(); voxel; ++voxel) {
+      if (values.probeValue(voxel.getCoord(), bent)) voxel.setValue(*voxel - std::clamp(strength * bent, -most, most));
+    }
+  });
   return levelset::wrap(grid);
 }
 

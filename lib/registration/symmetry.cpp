@@ -2,6 +2,7 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/parallel.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr float kUnseen = -1.0F;
 constexpr double kWidest_rad = 0.8;
+constexpr double kUnseenShare = 0.75;
 
 /// Plane as yaw and pitch of the normal from +x, and offset from the points' centre.
 struct Candidate {
@@ -32,20 +34,25 @@ class Search {
     return out;
   }
 
-  /// Mean truncated distance of the reflections of every `stride`-th point.
-  double cost(const Eigen::Vector3d& q, double cap_mm, std::size_t stride) const {
+  /// Mean distances, truncated at each cap, of the reflections of every `stride`-th point.
+  template <std::size_t N>
+  std::array<double, N> costs(const Eigen::Vector3d& q, const std::array<double, N>& caps_mm,
+                              std::size_t stride) const {
     const SymmetryPlane mirror = plane(q);
-    double sum = 0;
-    std::size_t seen = 0, all = 0;
+    std::array<double, N> sums{};
+    std::size_t all = 0;
     for (std::size_t i = 0; i < points_.size(); i += stride, ++all) {
       const float d = image::sampleLinear(distance_, distance_.frame.toIndex(mirror.reflect(points_[i])), kUnseen);
-      if (d < 0) continue;
-      sum += std::min<double>(d, cap_mm);
-      ++seen;
+      // What leaves the view is neither for nor against a plane, but a plane must not win by pushing points out.
+      for (std::size_t c = 0; c < N; ++c)
+        sums[c] += d < 0 ? kUnseenShare * caps_mm[c] : std::min<double>(d, caps_mm[c]);
     }
-    // What leaves the view is neither for nor against a plane, but a plane must not win by pushing points out.
-    const double unseen = static_cast<double>(all - seen);
-    return (sum + 0.5 * cap_mm * unseen) / static_cast<double>(std::max<std::size_t>(all, 1));
+    for (double& sum : sums) sum /= static_cast<double>(std::max<std::size_t>(all, 1));
+    return sums;
+  }
+
+  double cost(const Eigen::Vector3d& q, double cap_mm, std::size_t stride) const {
+    return costs<1>(q, {cap_mm}, stride)[0];
   }
 
   Candidate refine(Candidate start, double cap_mm, std::size_t stride, double step_rad) const {
@@ -89,35 +96,62 @@ class Search {
   Eigen::Vector3d centre_ = Eigen::Vector3d::Zero();
 };
 
-}  // namespace
+constexpr double kStep_rad = 0.0873, kShift_mm = 4.0;  // 5°
 
-SymmetryPlane findSymmetry(const std::vector<Eigen::Vector3d>& points, const image::CtVolume& distance) {
-  constexpr double kStep_rad = 0.0873, kShift_mm = 4.0;  // 5°
-  constexpr int kTurns = 9, kShifts = 10, kFinalists = 24;
-  const Search search(points, distance);
-  std::vector<Candidate> candidates;
+/// The best of the lattice that are no neighbours of one another.
+void takeBest(std::vector<Candidate> lattice, std::size_t count, std::vector<Candidate>& finalists) {
+  std::stable_sort(lattice.begin(), lattice.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });
+  const Eigen::Vector3d step(kStep_rad, kStep_rad, kShift_mm);
+  const std::size_t goal = finalists.size() + count;
+  for (std::size_t i = 0; i < lattice.size() && finalists.size() < goal; ++i) {
+    const auto near = [&](const Candidate& other) {
+      return (lattice[i].parameter - other.parameter).cwiseQuotient(step).cwiseAbs().maxCoeff() < 1.5;
+    };
+    if (std::none_of(finalists.begin(), finalists.end(), near)) finalists.push_back(lattice[i]);
+  }
+}
+
+/// Finalists under a wide truncation, which leads from far, and under a narrow one, which a slab beside the head
+/// doesn't lead astray.
+std::vector<Candidate> searchLattice(const Search& search, std::size_t stride) {
+  constexpr int kTurns = 9, kShifts = 10;
+  constexpr std::array<double, 2> kCaps_mm{12.0, 5.0};
+  constexpr std::size_t kEach = 12;
+  std::array<std::vector<Candidate>, 2> lattice;
   for (int yaw = -kTurns; yaw <= kTurns; ++yaw) {
     for (int pitch = -kTurns; pitch <= kTurns; ++pitch) {
       for (int shift = -kShifts; shift <= kShifts; ++shift) {
-        candidates.push_back({{yaw * kStep_rad, pitch * kStep_rad, shift * kShift_mm}});
+        lattice[0].push_back({{yaw * kStep_rad, pitch * kStep_rad, shift * kShift_mm}});
       }
     }
   }
+  lattice[1] = lattice[0];
+  core::parallelChunks(static_cast<std::int64_t>(lattice[0].size()), 64,
+                       [&](std::int64_t first, std::int64_t last, std::int64_t) {
+                         for (std::int64_t i = first; i < last; ++i) {
+                           const auto costs = search.costs(lattice[0][i].parameter, kCaps_mm, stride);
+                           for (std::size_t c = 0; c < 2; ++c) lattice[c][i].cost = costs[c];
+                         }
+                       });
+  std::vector<Candidate> finalists;
+  for (std::vector<Candidate>& costed : lattice) takeBest(std::move(costed), kEach, finalists);
+  return finalists;
+}
+
+}  // namespace
+
+SymmetryPlane findSymmetry(const std::vector<Eigen::Vector3d>& points, const image::CtVolume& distance) {
+  const Search search(points, distance);
   const std::size_t coarse = std::max<std::size_t>(1, points.size() / 500),
                     fine = std::max<std::size_t>(1, points.size() / 2000);
-  core::parallelChunks(static_cast<std::int64_t>(candidates.size()), 64,
-                       [&](std::int64_t first, std::int64_t last, std::int64_t) {
-                         for (std::int64_t i = first; i < last; ++i)
-                           candidates[i].cost = search.cost(candidates[i].parameter, 12.0, coarse);
-                       });
-  const auto better = [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; };
-  std::stable_sort(candidates.begin(), candidates.end(), better);
-  candidates.resize(std::min<std::size_t>(candidates.size(), kFinalists));
+  std::vector<Candidate> candidates = searchLattice(search, coarse);
   core::parallelFor(static_cast<std::int64_t>(candidates.size()), [&](std::int64_t i) {
     candidates[i] = search.refine(candidates[i], 8.0, fine, kStep_rad / 2);
     candidates[i] = search.refine(candidates[i], 4.0, fine, kStep_rad / 8);
   });
-  Candidate best = *std::min_element(candidates.begin(), candidates.end(), better);
+  Candidate best = *std::min_element(candidates.begin(), candidates.end(),
+                                     [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });
   best = search.refine(best, 2.5, 1, kStep_rad / 16);
   SymmetryPlane mirror = search.plane(best.parameter);
   search.judge(mirror);
