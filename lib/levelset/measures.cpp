@@ -46,7 +46,7 @@ Vector3d bulge(const Vector3d& along, const Vector3d& n0, const Vector3d& n1) {
   return length > most ? Vector3d(out * (most / length)) : out;
 }
 
-/// Degree-4 rule on a triangle (Dunavant, Int J Numer Meth Eng 21, 1129, 1985): two rings of three points.
+/// Degree-4 rule on a triangle (Dunavant, Int J Numerical Meth Eng 21, 1129, 1985): two rings of three points.
 struct Ring {
   double near, weight;  ///< the two equal barycentric coordinates
 };

@@ -9,9 +9,9 @@ namespace osteo::simulate {
 namespace {
 
 using Index = std::int64_t;
-constexpr Index kDirect = 1200;  // unknowns that a dense factor takes
-constexpr double kWidth = 3;     // nodes of a level along the edge of an aggregate
-constexpr int kPowerSteps = 20;  // towards the largest eigenvalue
+constexpr Index kDirect = 1200;   // unknowns that a dense factor takes
+constexpr double kWidth = 3;      // nodes of a level along the edge of an aggregate
+constexpr int kPowerSteps = 20;   // towards the largest eigenvalue
 constexpr double kMargin = 1.05;  // over what they find
 constexpr Index kNodeChunk = 4096;
 

@@ -139,9 +139,8 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
   body_.filling = {};
   operator_ = std::make_unique<Operator>(model_);
   if (!homogenise_.empty()) return;
-  scene_ = std::make_unique<Scene>(Scene{model_, body_.label_names, [=](const std::string& name) {
-                                           return otherLevelSet(files, frame_id, name);
-                                         }});
+  scene_ = std::make_unique<Scene>(
+      Scene{model_, body_.label_names, [=](const std::string& name) { return otherLevelSet(files, frame_id, name); }});
   test_ = files.test;
   if (test_) cases_ = {loadCaseOf(*test_, modelBox(model_))};
   for (const auto& c : cases_) place(*scene_, *operator_, c);  // every case is checked before the first is solved
@@ -150,8 +149,8 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
 double Study::estimatedBytes() const {
   const double vector = 3.0 * double(operator_->stride()) * sizeof(double);
   const double results = 15.0 * double(model_.elements) * sizeof(float);
-  return model_.bytes() + double(scene_ && scene_->hasFaces() ? scene_->faces().size() * sizeof(Face) : 0) + 10 * vector + results +
-         7.0 * double(model_.frame.voxelCount()) * sizeof(float);
+  return model_.bytes() + double(scene_ && scene_->hasFaces() ? scene_->faces().size() * sizeof(Face) : 0) +
+         10 * vector + results + 7.0 * double(model_.frame.voxelCount()) * sizeof(float);
 }
 
 json Study::describe() const {

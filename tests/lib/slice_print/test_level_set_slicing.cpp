@@ -56,7 +56,9 @@ TEST_CASE("Gyroid cube: level set, mesh and formula agree") {
   const Part from_grid = Part::ofLevelSet(fine, kUp);
   const double at_coarse = slicedVolume(Part::ofLevelSet(coarse, kUp), 0.025),
                at_fine = slicedVolume(from_grid, 0.0125);
-  CHECK(at_fine == Approx(from_grid.volume_mm3()).epsilon(2e-4));
+  CHECK(at_fine == Approx(mesh::volume_mm3(levelset::toMesh(fine))).epsilon(2e-4));
+  // The level set's own measure follows the bend of the field between its samples: twice as near to the formula.
+  CHECK(from_grid.volume_mm3() == Approx(0.403276 * 125).epsilon(2.5e-3));
   // The trilinear field cuts the convex struts' corners by O(voxel²): what is left after extrapolation is the
   // formula's.
   CHECK((4 * at_fine - at_coarse) / 3 == Approx(0.403276 * 125).epsilon(5e-4));
