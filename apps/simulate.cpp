@@ -95,6 +95,8 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   if (int(files.test.has_value()) + int(!files.loads.empty()) + int(!files.homogenise.empty()) != 1)
     throw core::Error(core::Exit::Usage,
                       {.what = "say how the model is loaded", .expected = "one of --loads, --test and --homogenise"});
+  if (!files.homogenise.empty() && (!ctx.texts("fields").empty() || ctx.given("picture")))
+    throw core::Error(core::Exit::Usage, {.what = "--homogenise has neither fields nor a picture"});
   if (int(files.modulus_mpa > 0) + int(!files.modulus_map.empty()) + int(!files.materials.empty()) != 1)
     throw core::Error(core::Exit::Usage, {.what = "say what the model is made of",
                                           .expected = "one of --materials, --modulus-mpa and --modulus-map"});
@@ -116,8 +118,6 @@ void run(Context& ctx) {
   ctx.results()["model"] = study.describe();
   const sim::SolveOptions options{ctx.number("tolerance"), static_cast<int>(ctx.integer("max-iterations"))};
   if (!files.homogenise.empty()) {
-    if (!fields.empty() || !picture.empty())
-      throw core::Error(core::Exit::Usage, {.what = "--homogenise has neither fields nor a picture"});
     ctx.results().update(study.homogenise(options));
     return;
   }
@@ -139,8 +139,6 @@ void run(Context& ctx) {
   }
 }
 
-}  // namespace
-
 /// A choice that is absent unless given.
 Parameter optionalChoice(const std::string& name, const std::vector<std::string>& choices, const std::string& help) {
   Parameter p = choice(name, choices, choices.front(), help);
@@ -154,6 +152,8 @@ Parameter kindOfTest() {
       "a test between two sides of the box instead of --loads: uniaxial (smooth plates), axial (rough "
       "plates), confined (smooth walls around), shear, bending, torsion");
 }
+
+}  // namespace
 
 App describe() {
   const Range positive{1e-6, 1e6};

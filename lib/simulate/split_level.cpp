@@ -68,6 +68,20 @@ struct Cells {
       }
     }
   }
+
+  /// Calls visit(run, x, cell) for the element at x of each run and the cell that it lies in.
+  template <class Visit>
+  void forEachElement(const VoxelModel& model, const Visit& visit) const {
+    for (const auto& run : model.runs) {
+      const Index row = run.j / 2 + Index{size[1]} * (run.k / 2);
+      const auto first = i.begin() + row_start[row], last = i.begin() + row_start[row + 1];
+      Index cell = std::lower_bound(first, last, run.i / 2) - i.begin();
+      for (int x = run.i; x < run.i + run.count; ++x) {
+        if (x > run.i && (x & 1) == 0) ++cell;  // a run fills every cell that it passes
+        visit(run, x, cell);
+      }
+    }
+  }
 };
 
 /// For each of the 27 fine nodes around a corner: the octants of the 8 cells around it that touch that node. Corner
@@ -163,22 +177,15 @@ void numberCorners(const Cells& cells, SplitLevel& level) {
 void findOwners(const VoxelModel& model, const Cells& cells, SplitLevel& level) {
   level.owner.assign(static_cast<std::size_t>(model.nodes), 0xffffffffU);
   level.local.assign(static_cast<std::size_t>(model.nodes), 0);
-  for (const auto& run : model.runs) {
-    const Index row = run.j / 2 + Index{cells.size[1]} * (run.k / 2);
-    Index cell = std::lower_bound(cells.i.begin() + cells.row_start[row], cells.i.begin() + cells.row_start[row + 1],
-                                  run.i / 2) -
-                 cells.i.begin();
-    for (int x = run.i; x < run.i + run.count; ++x) {
-      if (x > run.i && (x & 1) == 0) ++cell;  // a run fills every cell that it passes
-      for (int a = 0; a < 8; ++a) {
-        const Index node = run.node[a >> 1] + (x - run.i) + (a & 1);
-        if (level.owner[node] != 0xffffffffU) continue;
-        level.owner[node] = static_cast<std::uint32_t>(cell);
-        const int at[3] = {(x & 1) + (a & 1), (run.j & 1) + (a >> 1 & 1), (run.k & 1) + (a >> 2)};
-        level.local[node] = static_cast<std::uint8_t>(at[0] + 3 * at[1] + 9 * at[2]);
-      }
+  cells.forEachElement(model, [&](const ElementRun& run, int x, Index cell) {
+    for (int a = 0; a < 8; ++a) {
+      const Index node = run.node[a >> 1] + (x - run.i) + (a & 1);
+      if (level.owner[node] != 0xffffffffU) continue;
+      level.owner[node] = static_cast<std::uint32_t>(cell);
+      const int at[3] = {(x & 1) + (a & 1), (run.j & 1) + (a >> 1 & 1), (run.k & 1) + (a >> 2)};
+      level.local[node] = static_cast<std::uint8_t>(at[0] + 3 * at[1] + 9 * at[2]);
     }
-  }
+  });
 }
 
 /// Makes the coarse nodes of tied fine nodes one. Both list their corners in the same order.
@@ -260,18 +267,10 @@ class CellStiffness {
     elements_.assign(n, {});
     for (auto& e : elements_) e.fill(-1);
     has_held_.assign(n, 0);
-    for (const auto& run : model.runs) {
-      const Index row = run.j / 2 + Index{cells.size[1]} * (run.k / 2);
-      Index cell = std::lower_bound(cells.i.begin() + cells.row_start[row], cells.i.begin() + cells.row_start[row + 1],
-                                    run.i / 2) -
-                   cells.i.begin();
-      for (int x = run.i; x < run.i + run.count; ++x) {
-        if (x > run.i && (x & 1) == 0) ++cell;
-        elements_[cell][(x & 1) + 2 * (run.j & 1) + 4 * (run.k & 1)] =
-            static_cast<std::int32_t>(run.element + x - run.i);
-        for (int a = 0; a < 8; ++a) has_held_[cell] |= held[run.node[a >> 1] + (x - run.i) + (a & 1)];
-      }
-    }
+    cells.forEachElement(model, [&](const ElementRun& run, int x, Index cell) {
+      elements_[cell][(x & 1) + 2 * (run.j & 1) + 4 * (run.k & 1)] = static_cast<std::int32_t>(run.element + x - run.i);
+      for (int a = 0; a < 8; ++a) has_held_[cell] |= held[run.node[a >> 1] + (x - run.i) + (a & 1)];
+    });
     addHeld();  // cells with held components are few: their whole matrices are kept
   }
 
@@ -306,28 +305,21 @@ class CellStiffness {
   std::unordered_map<Index, CellBlocks> held_cells_;
 
   void addHeld() {
-    for (const auto& run : model_.runs) {
-      const Index row = run.j / 2 + Index{cells_.size[1]} * (run.k / 2);
-      Index cell = std::lower_bound(cells_.i.begin() + cells_.row_start[row],
-                                    cells_.i.begin() + cells_.row_start[row + 1], run.i / 2) -
-                   cells_.i.begin();
-      for (int x = run.i; x < run.i + run.count; ++x) {
-        if (x > run.i && (x & 1) == 0) ++cell;
-        if (!has_held_[cell]) continue;
-        std::array<Mask, 8> held;
-        for (int a = 0; a < 8; ++a) held[a] = held_[run.node[a >> 1] + (x - run.i) + (a & 1)];
-        const int octant = (x & 1) + 2 * (run.j & 1) + 4 * (run.k & 1);
-        const auto e = run.element + x - run.i;
-        const auto& s = model_.stiffness;
-        Stiff K = (s.isUniform() ? double(s.scale[e]) : double(s.c11[e])) * unit_[0];
-        if (!s.isUniform()) K += double(s.c12[e]) * unit_[1] + double(s.c44[e]) * unit_[2];
-        const Stiff T = interpolation(octant, &held);
-        const Stiff M = T.transpose() * K * T;
-        auto& blocks = held_cells_.try_emplace(cell).first->second;
-        for (int a = 0; a < 8; ++a)
-          for (int b = 0; b < 8; ++b) blockAt(blocks, a, b) += M.block<3, 3>(3 * a, 3 * b).cast<float>();
-      }
-    }
+    cells_.forEachElement(model_, [&](const ElementRun& run, int x, Index cell) {
+      if (!has_held_[cell]) return;
+      std::array<Mask, 8> held;
+      for (int a = 0; a < 8; ++a) held[a] = held_[run.node[a >> 1] + (x - run.i) + (a & 1)];
+      const int octant = (x & 1) + 2 * (run.j & 1) + 4 * (run.k & 1);
+      const auto e = run.element + x - run.i;
+      const auto& s = model_.stiffness;
+      Stiff K = (s.isUniform() ? double(s.scale[e]) : double(s.c11[e])) * unit_[0];
+      if (!s.isUniform()) K += double(s.c12[e]) * unit_[1] + double(s.c44[e]) * unit_[2];
+      const Stiff T = interpolation(octant, &held);
+      const Stiff M = T.transpose() * K * T;
+      auto& blocks = held_cells_.try_emplace(cell).first->second;
+      for (int a = 0; a < 8; ++a)
+        for (int b = 0; b < 8; ++b) blockAt(blocks, a, b) += M.block<3, 3>(3 * a, 3 * b).cast<float>();
+    });
   }
 };
 
