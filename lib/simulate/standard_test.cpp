@@ -68,12 +68,10 @@ LoadCase turning(const StandardTest& test, const ModelBox& box) {
 /// Share of the volume over which strain is read off, and Pistoia's limits.
 constexpr double kPistoiaVolume = 0.02, kPistoiaStrain = 0.007;
 
-double youngs(const Elastic& e) { return e.c44 * (3 * e.c12 + 2 * e.c44) / (e.c12 + e.c44); }
-
 json pistoia(const VoxelModel& model, const ElementResults& results, double load_n) {
   std::vector<float> strain(results.energy.size());
   for (std::size_t e = 0; e < strain.size(); ++e)
-    strain[e] = static_cast<float>(std::sqrt(2 * double(results.energy[e]) / youngs(model.elastic(std::int64_t(e)))));
+    strain[e] = static_cast<float>(std::sqrt(2 * double(results.energy[e]) / youngsModulus(model.elastic(std::int64_t(e)))));
   json out = {{"critical_strain", kPistoiaStrain},
               {"critical_volume_share", kPistoiaVolume},
               {"reference", "Pistoia et al., Bone 30 (2002) 842-848"},
