@@ -82,6 +82,13 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   files.poisson = ctx.number("poisson");
   files.modulus_map = ctx.input("modulus-map");
   files.calibration = ctx.input("calibration");
+  files.implant = ctx.input("implant");
+  files.interface_mm = given(ctx, "interface-mm").value_or(0);
+  files.cap_mm = given(ctx, "cap-mm").value_or(0);
+  files.cap_embed_mm = given(ctx, "cap-embed-mm").value_or(files.cap_mm);
+  files.cap_axis = axisOf(ctx.text("axis"));
+  if ((files.interface_mm > 0 && files.implant.empty()) || (ctx.given("cap-embed-mm") && files.cap_mm <= 0))
+    throw core::Error(core::Exit::Usage, {.what = "--interface-mm goes with --implant, --cap-embed-mm with --cap-mm"});
   files.patient = {ctx.input("landmarks"), given(ctx, "body-weight-n").value_or(0)};
   if (ctx.given("test")) {
     sim::StandardTest test;
@@ -182,8 +189,9 @@ App describe() {
          inputOption("landmarks", {".json"},
                      "positions that the loads call by name: {\"landmarks\": {name: [x, y, z]}}, LPS mm"),
          optionalNumber("body-weight-n", "N", {1, 1e5}, "body weight of the loads, instead of the file's own"),
-         inputOption("calibration", {".json"},
-                     "from HU to density, instead of the materials' own: a run record with results.calibration, or the block"),
+         inputOption(
+             "calibration", {".json"},
+             "from HU to density, instead of the materials' own: a run record with results.calibration, or the block"),
          kindOfTest(),
          choice("axis", {"x", "y", "z"}, "z", "axis of the test: the sides of the model's box across it are its ends"),
          optionalChoice("shear-axis", {"x", "y", "z"},
@@ -198,6 +206,14 @@ App describe() {
          optionalNumber("modulus-mpa", "MPa", {1e-12, 1e9}, "Young's modulus of everything that is filled"),
          number("poisson", "", 0.3, {0, 0.499}, "Poisson's ratio with --modulus-mpa and --modulus-map"),
          inputOption("modulus-map", {".nrrd", ".nii", ".nii.gz"}, "Young's modulus of each voxel of the labels, MPa"),
+         inputOption(
+             "implant", {".vdb"},
+             "a level set laid over the bone of labels or HU by shares of volume, of the material assign.implant"),
+         optionalNumber("interface-mm", "mm", {1e-3, 10},
+                        "thickness of a bonded layer of assign.interface between implant and bone"),
+         optionalNumber("cap-mm", "mm", {1e-3, 1e3}, "thickness of end caps of assign.cap (PMMA) across --axis"),
+         optionalNumber("cap-embed-mm", "mm", {0, 1e3},
+                        "how deep the caps flow around the uneven ends; default: as their thickness"),
          inputOption("host", {".vdb"}, "the level set that regions of the loads call host: the bone around an implant"),
          choice("model-type", {"auto", "labels", "hu", "levelset"}, "auto",
                 "what the voxels mean; auto: unsigned integers are labels, int16 is HU, .vdb a level set"),

@@ -259,13 +259,14 @@ template <class T>
     return;
   }
   const General<T> g{T(2 / size[0]), T(2 / size[1]), T(2 / size[2])};
-  withTensors<T>(stiffness, T(size.prod() / 64), [&](const auto& tensor) __attribute__((always_inline)) {
-    forEachPack<T>(
-        model, first_run, last_run, u, y,
-        stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
-          modeForces<T>(g, tensor(e, valid), h, w);
-        });
-  });
+  withTensors<T>(
+      stiffness, T(size.prod() / 64), [&](const auto& tensor) __attribute__((always_inline)) {
+        forEachPack<T>(
+            model, first_run, last_run, u, y,
+            stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
+              modeForces<T>(g, tensor(e, valid), h, w);
+            });
+      });
 }
 
 }  // namespace

@@ -94,7 +94,8 @@ Conditions::Part placeConstraint(const Scene& scene, const Operator& K, const Co
     part.remote = constraint.remote;
     forEachSelected(model, selection, [&](std::int64_t n, const Vector3d& p) {
       Vector3d u = Vector3d::Zero();
-      for (int m = 0; m < 6; ++m) u += remoteValue(*part.remote, m).value_or(0) * remoteMotion(model, *part.remote, m, p);
+      for (int m = 0; m < 6; ++m)
+        u += remoteValue(*part.remote, m).value_or(0) * remoteMotion(model, *part.remote, m, p);
       for (int g = 0; g < 3; ++g) {
         if (!std::isnan(held.value[g * K.stride() + n]))
           throw core::Error(core::Exit::DataError,
@@ -162,7 +163,8 @@ std::vector<Vector3d> spread(const Patch& patch, const Vector3d& force, const Ve
     if (eigen.eigenvalues()[m] > 1e-9 * eigen.eigenvalues()[2])
       turn += share / eigen.eigenvalues()[m] * eigen.eigenvectors().col(m);
     else if (std::abs(share) > 1e-9 * moment.norm())
-      throw core::Error(core::Exit::DataError, {.what = "a region is too slim to take a moment", .hint = "make it wider"});
+      throw core::Error(core::Exit::DataError,
+                        {.what = "a region is too slim to take a moment", .hint = "make it wider"});
   }
   std::vector<Vector3d> forces(patch.node.size());
   for (std::size_t n = 0; n < forces.size(); ++n)
@@ -188,9 +190,8 @@ void accelerate(const Scene& scene, const Operator& K, const Load& load, const S
       if (!selection.nodes[n]) return;
     const Filler& filler = scene.fillers->at(model.material[e]);
     if (!(filler.material.density_g_cm3 > 0))
-      throw core::Error(core::Exit::Config,
-                        {.what = "a body force needs the density of " + filler.name(),
-                         .expected = "density_g_cm3 in the materials file"});
+      throw core::Error(core::Exit::Config, {.what = "a body force needs the density of " + filler.name(),
+                                             .expected = "density_g_cm3 in the materials file"});
     const double kg = kKilograms * filler.material.density_g_cm3 * volume * filler.solidFraction(model.valueOf(e));
     for (auto n : nodes) mass[n] += kg / 8;
     part.mass_kg += kg;
@@ -221,7 +222,8 @@ Conditions::Part placeLoad(const Scene& scene, const Operator& K, const Load& lo
   if (load.pressure_mpa) {
     std::vector<Vector3d> on_node(static_cast<std::size_t>(model.nodes), Vector3d::Zero());
     for (const Face* face : faces)
-      for (auto n : face->nodes) on_node[n] -= *load.pressure_mpa * faceArea(model, *face) / 4 * faceNormal(model, *face);
+      for (auto n : face->nodes)
+        on_node[n] -= *load.pressure_mpa * faceArea(model, *face) / 4 * faceNormal(model, *face);
     for (auto n : patch.node) forces.push_back(on_node[n]);
   } else {
     Vector3d force = Vector3d::Zero();
@@ -270,11 +272,12 @@ Conditions place(const Scene& scene, const Operator& K, const LoadCase& load_cas
   }
   const auto free = freeRigidMotions(K, direct, heldPoints(conditions));
   if (!free.empty() && (!load_case.pin_rigid_motion || has_remote))
-    throw core::Error(core::Exit::DataError,
-                      {.what = "case " + load_case.name + " leaves the model free to move as a rigid body",
-                       .got = "free: " + joined(free),
-                       .hint = has_remote ? "hold more components, of a remote point too"
-                                          : "hold more components, or set pin_rigid_motion when the loads are in balance"});
+    throw core::Error(
+        core::Exit::DataError,
+        {.what = "case " + load_case.name + " leaves the model free to move as a rigid body",
+         .got = "free: " + joined(free),
+         .hint = has_remote ? "hold more components, of a remote point too"
+                            : "hold more components, or set pin_rigid_motion when the loads are in balance"});
   if (!free.empty()) pinRigidMotions(K, conditions.fixed);
   conditions.pinned = free;
   bool acts = false;

@@ -16,9 +16,7 @@ struct Elastic {
     const std::array<double, kEntries> all = {c11, c12, c44, c22, c33, c13, c23, c55, c66};
     return all[static_cast<std::size_t>(entry)];
   }
-  bool isCubic() const {
-    return c22 == c11 && c33 == c11 && c13 == c12 && c23 == c12 && c55 == c44 && c66 == c44;
-  }
+  bool isCubic() const { return c22 == c11 && c33 == c11 && c13 == c12 && c23 == c12 && c55 == c44 && c66 == c44; }
 };
 
 /// Cubic stiffness; isotropic when c44 = (c11 − c12)/2.

@@ -33,6 +33,14 @@ Body fromHu(const std::string& path, const Materials& materials, nlohmann::json&
 /// law is known.
 Body fromLevelSet(const std::string& path, const Materials& materials, double element_mm, nlohmann::json& report);
 
+/// A level set on the elements of a frame of any spacing: material 1 is solid, 2 the lattice whose law is given.
+struct LevelSetFilling {
+  Filling filling;
+  std::optional<LatticeLaw> lattice = {};
+};
+LevelSetFilling fillFrame(const levelset::LevelSet& level_set, const std::string& path, const Materials& materials,
+                          const image::Frame& frame, nlohmann::json& report);
+
 /// Local volume fraction of a lattice on its elements: solid shares averaged over a window of one cell within the
 /// closed envelope; parts thicker than the lattice's walls keep their own fraction. Sets value and material: 1 + index
 /// of `solid` or of `lattice` in the fillers.

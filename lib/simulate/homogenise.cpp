@@ -8,11 +8,11 @@ namespace osteo::simulate {
 namespace {
 
 /// Sums over the box of ±radius voxels, one axis after the other, by running sums; outside counts as 0.
-void boxSum(std::vector<double>& values, const Eigen::Vector3i& size, int radius) {
+void boxSum(std::vector<double>& values, const Eigen::Vector3i& size, const Eigen::Vector3i& radii) {
   std::int64_t stride = 1;
   std::vector<double> line, sums;
   for (int axis = 0; axis < 3; ++axis) {
-    const int n = size[axis];
+    const int n = size[axis], radius = radii[axis];
     const std::int64_t lines = static_cast<std::int64_t>(values.size()) / n;
     line.resize(n), sums.resize(n + 1);
     for (std::int64_t l = 0; l < lines; ++l) {
@@ -27,11 +27,11 @@ void boxSum(std::vector<double>& values, const Eigen::Vector3i& size, int radius
 }
 
 /// Largest value within the box of ±radius voxels.
-std::vector<float> boxMax(std::vector<float> values, const Eigen::Vector3i& size, int radius) {
+std::vector<float> boxMax(std::vector<float> values, const Eigen::Vector3i& size, const Eigen::Vector3i& radii) {
   std::int64_t stride = 1;
   std::vector<float> line;
   for (int axis = 0; axis < 3; ++axis) {
-    const int n = size[axis];
+    const int n = size[axis], radius = radii[axis];
     line.resize(n);
     for (std::int64_t l = 0; l < static_cast<std::int64_t>(values.size()) / n; ++l) {
       const std::int64_t first = l % stride + l / stride * stride * n;
@@ -48,8 +48,10 @@ std::vector<float> boxMax(std::vector<float> values, const Eigen::Vector3i& size
 }  // namespace
 
 void homogenise(Filling& filling, double cell_mm, double wall_mm, std::uint16_t solid, std::uint16_t lattice) {
-  const double h = filling.frame.spacing_mm[0];
-  const int radius = std::max(1, static_cast<int>(std::lround(0.5 * (cell_mm / h - 1))));
+  const double h = std::cbrt(filling.frame.spacing_mm.prod());
+  Eigen::Vector3i radius;
+  for (int c = 0; c < 3; ++c)
+    radius[c] = std::max(1, static_cast<int>(std::lround(0.5 * (cell_mm / filling.frame.spacing_mm[c] - 1))));
   // Half of what elements nearby reach: 1 where elements are finer than walls, the lattice's fraction where they are as
   // coarse as cells. So the envelope ends in the middle of the elements that it cuts.
   const auto most = boxMax(filling.value, filling.frame.size, radius);

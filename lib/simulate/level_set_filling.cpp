@@ -46,36 +46,40 @@ image::Frame elementFrame(const levelset::LevelSet& level_set, double element_mm
   return frame;
 }
 
-/// Share of each element inside the level set: the trilinear distance at n³ points per element (at least two along each
-/// axis and one a voxel), each standing for a small cube that its plane cuts.
+/// Share of each element inside the level set: the trilinear distance at points that divide the element (at least two
+/// along each axis and one a voxel), each standing for a small block that its plane cuts.
 std::vector<float> insideFractions(const levelset::LevelSet& level_set, const image::Frame& frame) {
+  using Eigen::Vector3d;
   const auto& grid = *level_set.grid().vdb;
-  const double h = frame.spacing_mm[0], voxel = level_set.voxel_mm();
-  const int n = std::max(2, static_cast<int>(std::ceil(h / voxel - 1e-9)));
-  const double part = h / n, sure = 0.87 * h + part;
+  const double voxel = level_set.voxel_mm();
+  const Eigen::Vector3i n = (frame.spacing_mm.array() / voxel - 1e-9).ceil().cast<int>().max(2);
+  const Vector3d part = frame.spacing_mm.cwiseQuotient(n.cast<double>());
+  const double width = std::cbrt(part.prod()), sure = 0.5 * frame.spacing_mm.norm() + part.maxCoeff();
   const bool can_skip = sure < levelset::kHalfWidth_voxels * voxel;
+  std::vector<Vector3d> offsets;
+  for (int k = 0; k < n[2]; ++k)
+    for (int j = 0; j < n[1]; ++j)
+      for (int i = 0; i < n[0]; ++i)
+        offsets.push_back(frame.direction *
+                          (Vector3d(i, j, k) + Vector3d::Constant(0.5) - 0.5 * n.cast<double>()).cwiseProduct(part));
   std::vector<float> fraction(static_cast<std::size_t>(frame.voxelCount()), 0.0F);
   core::parallelFor(frame.size[2], [&](std::int64_t k) {
     const auto accessor = grid.getConstAccessor();
-    const auto distance = [&](const Eigen::Vector3d& p) {
+    const auto distance = [&](const Vector3d& p) {
       return double(openvdb::tools::BoxSampler::sample(accessor, openvdb::Vec3d(p[0], p[1], p[2]) / voxel));
     };
     for (int j = 0; j < frame.size[1]; ++j)
       for (int i = 0; i < frame.size[0]; ++i) {
-        const Eigen::Vector3d centre = frame.toWorld({double(i), double(j), double(k)});
+        const Vector3d centre = frame.toWorld({double(i), double(j), double(k)});
         const double middle = distance(centre);
         double inside = 0;
         if (can_skip && std::abs(middle) > sure) {
           inside = middle < 0;
         } else {
-          for (int q = 0; q < n * n * n; ++q) {
-            const Eigen::Vector3d at(q % n, q / n % n, q / (n * n));
-            const Eigen::Vector3d offset = (at.array() + 0.5 - 0.5 * n) * part;
-            inside += std::clamp(0.5 - distance(centre + offset) / part, 0.0, 1.0);
-          }
-          inside /= n * n * n;
+          for (const auto& offset : offsets) inside += std::clamp(0.5 - distance(centre + offset) / width, 0.0, 1.0);
+          inside /= double(offsets.size());
         }
-        fraction[i + frame.size[0] * (j + frame.size[1] * k)] = static_cast<float>(inside);
+        fraction[i + frame.size[0] * (j + std::int64_t{frame.size[1]} * k)] = static_cast<float>(inside);
       }
   });
   return fraction;
@@ -130,7 +134,54 @@ bool isHomogenised(const Lattice& lattice, const Materials& materials, const lev
                                                         " in the materials file"});
 }
 
+void describeWalls(const Lattice& lattice, double element_mm, bool homogenised, json& report) {
+  report["walls"] = {{"lattice", lattice.type.empty() ? "none" : lattice.type},
+                     {"treatment", homogenised ? "homogenised" : "resolved"}};
+  if (lattice.type.empty()) return;
+  report["walls"]["wall_mm"] = lattice.wall_mm;
+  report["walls"]["wall_elements"] = lattice.wall_mm / element_mm;
+}
+
+/// Fills the frame, and homogenises by the law of the lattice where that is asked for.
+LevelSetFilling filled(const levelset::LevelSet& level_set, const image::Frame& frame, const LatticeLaw* law,
+                       const Lattice& lattice, json& report) {
+  LevelSetFilling out;
+  Filling& filling = out.filling;
+  filling.frame = frame;
+  filling.value = insideFractions(level_set, frame);
+  filling.material.resize(filling.value.size());
+  for (std::size_t v = 0; v < filling.value.size(); ++v) filling.material[v] = filling.value[v] >= kMinFraction;
+  if (!law) return out;
+  homogenise(filling, lattice.cell_mm, lattice.wall_mm, 1, 2);
+  out.lattice = *law;
+  report["walls"]["law_reference"] = law->reference;
+  report["walls"]["law_range"] = {law->min_fraction, law->max_fraction};
+  return out;
+}
+
 }  // namespace
+
+LevelSetFilling fillFrame(const levelset::LevelSet& level_set, const std::string& path, const Materials& materials,
+                          const image::Frame& frame, json& report) {
+  if (level_set.empty())
+    throw core::Error(core::Exit::DataError, {.what = "the level set encloses nothing", .file = path});
+  const Lattice lattice = latticeOf(level_set);
+  const double element_mm = frame.spacing_mm.maxCoeff();
+  // A massive piece may be thinner than five elements of a CT: its shares are what there is, and the record tells.
+  const bool homogenised = !lattice.type.empty() && isHomogenised(lattice, materials, level_set, element_mm, path);
+  describeWalls(lattice, element_mm, homogenised, report);
+  const double wall = 3 * levelset::volume_mm3(level_set) / levelset::area_mm2(level_set);
+  if (lattice.type.empty() && wall < kWallElements * element_mm)
+    core::warn(
+        fmt::format("about {:.1f} elements go through the implant's mean thickness of {:.2f} mm: it bends too "
+                    "stiffly below {:g}",
+                    wall / element_mm, wall, kWallElements));
+  auto out =
+      filled(level_set, frame, homogenised ? &materials.lattice_laws.at(lattice.type) : nullptr, lattice, report);
+  if (!homogenised)  // small shares too: they are laid over bone
+    for (std::size_t v = 0; v < out.filling.value.size(); ++v) out.filling.material[v] = out.filling.value[v] > 0;
+  return out;
+}
 
 Body fromLevelSet(const std::string& path, const Materials& materials, double element_mm, json& report) {
   const levelset::LevelSet level_set = levelset::readVdb(path);
@@ -155,26 +206,13 @@ Body fromLevelSet(const std::string& path, const Materials& materials, double el
   core::info(fmt::format("elements of {:.4g} mm ({:.3g} voxels of the level set){}", element_mm, element_mm / voxel,
                          homogenised ? ", lattice homogenised" : ""));
   Body body;
-  body.filling.frame = elementFrame(level_set, element_mm);
-  body.filling.value = insideFractions(level_set, body.filling.frame);
-  body.filling.material.resize(body.filling.value.size());
-  for (std::size_t v = 0; v < body.filling.value.size(); ++v)
-    body.filling.material[v] = body.filling.value[v] >= kMinFraction;
   body.fillers.push_back({material});
   report["element_mm"] = element_mm;
-  report["walls"] = {{"lattice", lattice.type.empty() ? "none" : lattice.type},
-                     {"treatment", homogenised ? "homogenised" : "resolved"}};
-  if (!lattice.type.empty()) {
-    report["walls"]["wall_mm"] = lattice.wall_mm;
-    report["walls"]["wall_elements"] = lattice.wall_mm / element_mm;
-  }
-  if (homogenised) {
-    const LatticeLaw& law = materials.lattice_laws.at(lattice.type);
-    body.fillers.push_back({material, Filler::Law::Lattice, law});
-    homogenise(body.filling, lattice.cell_mm, lattice.wall_mm, 1, 2);
-    report["walls"]["law_reference"] = law.reference;
-    report["walls"]["law_range"] = {law.min_fraction, law.max_fraction};
-  }
+  describeWalls(lattice, element_mm, homogenised, report);
+  auto grid = filled(level_set, elementFrame(level_set, element_mm),
+                     homogenised ? &materials.lattice_laws.at(lattice.type) : nullptr, lattice, report);
+  body.filling = std::move(grid.filling);
+  if (grid.lattice) body.fillers.push_back({material, Filler::Law::Lattice, *grid.lattice});
   crop(body.filling);
   body.level_set = level_set;
   return body;

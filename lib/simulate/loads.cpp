@@ -37,8 +37,8 @@ class Reader {
     body_weight_n_ = patient.body_weight_n > 0 ? patient.body_weight_n : document.value("body_weight_n", 0.0);
     if (document.contains("landmarks")) addLandmarks(document["landmarks"], path);
     if (patient.landmarks.empty()) return;
-    const json own =
-        core::parseJson(core::readFile(patient.landmarks, std::size_t{1} << 26), patient.landmarks, core::Exit::DataError, true);
+    const json own = core::parseJson(core::readFile(patient.landmarks, std::size_t{1} << 26), patient.landmarks,
+                                     core::Exit::DataError, true);
     if (!own.is_object() || !own.contains("landmarks") || !own["landmarks"].is_object())
       throw core::Error(core::Exit::DataError, {.what = "holds no landmarks",
                                                 .file = patient.landmarks,
@@ -79,11 +79,12 @@ class Reader {
 
   void addLandmarks(const json& points, const std::string& file) {
     for (const auto& [name, p] : points.items()) {
-      const bool is_point = p.is_array() && p.size() == 3 &&
-                            std::all_of(p.begin(), p.end(), [](const json& v) { return v.is_number(); });
+      const bool is_point =
+          p.is_array() && p.size() == 3 && std::all_of(p.begin(), p.end(), [](const json& v) { return v.is_number(); });
       if (!is_point)
-        throw core::Error(core::Exit::DataError,
-                          {.what = "landmark " + name + " is no position", .file = file, .expected = "[x, y, z] in LPS mm"});
+        throw core::Error(
+            core::Exit::DataError,
+            {.what = "landmark " + name + " is no position", .file = file, .expected = "[x, y, z] in LPS mm"});
       landmarks_[name] = vector(p);
     }
   }
@@ -118,7 +119,8 @@ class Reader {
       if (p.contains("through")) r.plane->through_mm = point(p["through"]);
     }
     if (j.contains("facing"))
-      r.facing = {direction(j["facing"]["direction"], "the direction that a region faces"), j["facing"]["max_angle_deg"]};
+      r.facing = {direction(j["facing"]["direction"], "the direction that a region faces"),
+                  j["facing"]["max_angle_deg"]};
     if (j.contains("visible")) {
       r.visible = Region::Visible{j["visible"]["from"]};
       if (j["visible"].contains("depth_mm")) r.visible->depth_mm = j["visible"]["depth_mm"].get<double>();

@@ -47,8 +47,8 @@ struct Region {
   std::optional<Plane> plane = {};
   std::optional<Facing> facing = {};    ///< outer nodes where the smoothed surface looks along a direction
   std::optional<Visible> visible = {};  ///< the uneven surface seen from a side
-  std::optional<Near> near = {};    ///< within a distance of another level set
-  std::optional<Outer> outer = {};  ///< the patch of a plate-like model that faces away from another level set
+  std::optional<Near> near = {};        ///< within a distance of another level set
+  std::optional<Outer> outer = {};      ///< the patch of a plate-like model that faces away from another level set
 };
 
 /// A small rotation as a linear displacement field: u = angle·axis × (x − centre), LPS.
@@ -83,9 +83,9 @@ struct Load {
   std::optional<Eigen::Vector3d> force_n = {};
   std::optional<double> inward_force_n = {};  ///< against the outward direction of an `outer` region
   std::optional<double> pressure_mpa = {};
-  std::optional<double> pull_n = {};                 ///< from the middle of the region towards `toward_mm`
+  std::optional<double> pull_n = {};  ///< from the middle of the region towards `toward_mm`
   Eigen::Vector3d toward_mm = Eigen::Vector3d::Zero();
-  std::optional<Eigen::Vector3d> at_mm = {};         ///< where the force acts; its moment is spread too
+  std::optional<Eigen::Vector3d> at_mm = {};  ///< where the force acts; its moment is spread too
   std::optional<Eigen::Vector3d> moment_n_mm = {};
   std::optional<Eigen::Vector3d> acceleration_m_s2 = {};
 };

@@ -50,9 +50,16 @@ Material material(const std::string& name, const json& j) {
 
 DensityLaw densityLaw(const std::string& name, const json& j) {
   const auto& range = j["range_g_cm3"];
-  return {name,     j["density"], j.value("reference", ""), j["a_mpa"],
-          j["b"],   range[0],     range[1],                 j["cap_mpa"],
-          j.value("intercept_mpa", 0.0), j.value("floor_mpa", 0.0)};
+  return {name,
+          j["density"],
+          j.value("reference", ""),
+          j["a_mpa"],
+          j["b"],
+          range[0],
+          range[1],
+          j["cap_mpa"],
+          j.value("intercept_mpa", 0.0),
+          j.value("floor_mpa", 0.0)};
 }
 
 LatticeLaw latticeLaw(const std::string& name, const json& j) {
@@ -71,9 +78,10 @@ void requireMaterial(const Materials& all, const std::string& name) {
     throw core::Error(core::Exit::Config, {.what = "no density law is named " + m.density_law, .file = all.path});
   if (m.orthotropic) {
     if (!isPositive(m.orthotropic->stiffness()))
-      throw core::Error(core::Exit::Config, {.what = "the orthotropic constants of " + name + " make no stable material",
-                                             .file = all.path,
-                                             .hint = "nu_ij is -strain_j / strain_i under a stress along i"});
+      throw core::Error(core::Exit::Config,
+                        {.what = "the orthotropic constants of " + name + " make no stable material",
+                         .file = all.path,
+                         .hint = "nu_ij is -strain_j / strain_i under a stress along i"});
     return;
   }
   if (m.density_law.empty() && m.modulus_mpa <= 0)
@@ -116,8 +124,8 @@ Materials readMaterials(const std::string& path) {
   result.assign.empty_below_hu = assign.value("empty_below_hu", 0.0);
   for (const auto& [label, name] : result.assign.labels)
     if (name != "empty") requireMaterial(result, name);
-  for (const auto& name : {result.assign.level_set, result.assign.hu, result.assign.cap, result.assign.implant,
-                           result.assign.interface})
+  for (const auto& name :
+       {result.assign.level_set, result.assign.hu, result.assign.cap, result.assign.implant, result.assign.interface})
     if (!name.empty()) requireMaterial(result, name);
   return result;
 }

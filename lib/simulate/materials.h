@@ -20,7 +20,7 @@ struct Orthotropic {
 struct Material {
   std::string name, reference, failure_reference;
   double modulus_mpa = 0, poisson = 0.3;
-  std::string density_law;  ///< name; then the modulus comes from the image
+  std::string density_law;   ///< name; then the modulus comes from the image
   double density_g_cm3 = 0;  ///< mass density, for body forces; 0: unknown
   std::optional<Orthotropic> orthotropic = {};
   Criterion criterion = Criterion::None;

@@ -11,7 +11,7 @@ namespace {
 /// A free motion of the remote point of a constraint.
 struct FreeMotion {
   std::size_t part;
-  int motion;  ///< 0..2 along, 3..5 about x, y, z
+  int motion;   ///< 0..2 along, 3..5 about x, y, z
   double load;  ///< force in N or moment in N mm along it
   Field displacement;
 };
@@ -39,8 +39,7 @@ std::vector<FixedDof> unitMotion(const Operator& K, const Conditions& conditions
   std::size_t first = 0;
   for (std::size_t p = 0; p < free.part; ++p) first += conditions.constraints[p].fixed.size();
   const auto& own = conditions.constraints[free.part].fixed;
-  for (std::size_t d = 0; d < own.size(); d += 3)
-    place[own[d].dof % K.stride()] = static_cast<std::int64_t>(first + d);
+  for (std::size_t d = 0; d < own.size(); d += 3) place[own[d].dof % K.stride()] = static_cast<std::int64_t>(first + d);
   for (const auto& run : model.node_runs)
     for (int x = 0; x < run.count; ++x) {
       const auto at = place[run.node + x];
@@ -61,8 +60,7 @@ Eigen::VectorXd loadsAlong(const Operator& K, const Conditions& conditions, cons
   Eigen::VectorXd loads(static_cast<Eigen::Index>(free.size()));
   Vector6d at = Vector6d::Zero();
   for (std::size_t f = 0; f < free.size(); ++f) {
-    if (f == 0 || free[f].part != free[f - 1].part)
-      at = resultantAt(K, reaction, conditions.constraints[free[f].part]);
+    if (f == 0 || free[f].part != free[f - 1].part) at = resultantAt(K, reaction, conditions.constraints[free[f].part]);
     loads[static_cast<Eigen::Index>(f)] = at[free[f].motion];
   }
   return loads;

@@ -258,7 +258,8 @@ class CellStiffness {
       : model_(model), cells_(cells), held_(held) {
     const bool is_uniform = model.stiffness.isUniform();
     for (std::size_t q = 0; q < std::max<std::size_t>(1, model.stiffness.entry.size()); ++q) {
-      const Elastic unit = is_uniform ? model.stiffness.base : unitOf(static_cast<int>(q), model.stiffness.entry.size());
+      const Elastic unit =
+          is_uniform ? model.stiffness.base : unitOf(static_cast<int>(q), model.stiffness.entry.size());
       unit_.push_back(brickStiffness(unit, model.frame.spacing_mm));
       for (int octant = 0; octant < 8; ++octant) {
         const Stiff T = interpolation(octant, nullptr);
@@ -349,8 +350,7 @@ class CellStiffness {
       const auto e = run.element + x - run.i;
       const auto& s = model_.stiffness;
       Stiff K = Stiff::Zero();
-      for (std::size_t q = 0; q < unit_.size(); ++q)
-        K += double(s.isUniform() ? s.scale[e] : s.entry[q][e]) * unit_[q];
+      for (std::size_t q = 0; q < unit_.size(); ++q) K += double(s.isUniform() ? s.scale[e] : s.entry[q][e]) * unit_[q];
       const Stiff T = interpolation(octant, &held);
       const Stiff M = T.transpose() * K * T;
       auto& blocks = held_cells_.try_emplace(cell).first->second;

@@ -71,7 +71,8 @@ constexpr double kPistoiaVolume = 0.02, kPistoiaStrain = 0.007;
 json pistoia(const VoxelModel& model, const ElementResults& results, double load_n) {
   std::vector<float> strain(results.energy.size());
   for (std::size_t e = 0; e < strain.size(); ++e)
-    strain[e] = static_cast<float>(std::sqrt(2 * double(results.energy[e]) / youngsModulus(model.elastic(std::int64_t(e)))));
+    strain[e] =
+        static_cast<float>(std::sqrt(2 * double(results.energy[e]) / youngsModulus(model.elastic(std::int64_t(e)))));
   json out = {{"critical_strain", kPistoiaStrain},
               {"critical_volume_share", kPistoiaVolume},
               {"reference", "Pistoia et al., Bone 30 (2002) 842-848"},

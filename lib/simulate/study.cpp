@@ -11,7 +11,9 @@
 #include "core/execution.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/schema.h"
 #include "image/io.h"
+#include "simulate/compose.h"
 #include "simulate/effective.h"
 #include "simulate/remote.h"
 
@@ -114,6 +116,20 @@ void useModulusMap(const StudyFiles& files, Body& body, json& report) {
   report["modulus"] = "map";
 }
 
+/// Lays the implant over the bone and adds caps.
+void compose(const StudyFiles& files, const Materials& materials, Body& body, json& report) {
+  if (files.implant.empty() && files.cap_mm <= 0) return;
+  if (!files.implant.empty() && body.level_set)
+    throw core::Error(core::Exit::Usage, {.what = "--implant is laid over labels or HU, not over a level set"});
+  if (body.level_set && files.cap_mm > 0)
+    throw core::Error(core::Exit::Usage, {.what = "--cap-mm is for labels or HU, not for a level set"});
+  // A single modulus on the command line says nothing of what is added: that is the library's.
+  const bool is_plain = files.materials.empty();
+  const Materials library = is_plain ? readMaterials(core::configsFolder() + "/materials/library.json") : materials;
+  if (!files.implant.empty()) layImplant(body, {files.implant, files.interface_mm}, files.model, library, report);
+  if (files.cap_mm > 0) addCaps(body, {files.cap_axis, files.cap_mm, files.cap_embed_mm}, library, report);
+}
+
 void reportDropped(const VoxelModel& model) {
   if (model.dropped_pieces == 0) return;
   const double share = double(model.dropped_elements) / double(model.elements + model.dropped_elements);
@@ -133,6 +149,7 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
   if (!files.test && homogenise_.empty()) cases_ = readLoads(files.loads, files.patient);
   body_ = bodyOf(files, is_plain ? plainType(files) : typeOf(files), materials, *report_);
   if (!files.modulus_map.empty()) useModulusMap(files, body_, *report_);
+  compose(files, materials, body_, *report_);
   body_.filling.is_periodic = homogenise_ == "periodic";
   const Eigen::Matrix3d direction = body_.filling.frame.direction;
   model_ = buildModel(body_.filling, [&](std::uint16_t material, float value) {
@@ -143,9 +160,9 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
   body_.filling = {};
   operator_ = std::make_unique<Operator>(model_);
   if (!homogenise_.empty()) return;
-  scene_ = std::make_unique<Scene>(
-      Scene{model_, body_.label_names, [=](const std::string& name) { return otherLevelSet(files, frame_id, name); },
-            &body_.fillers});
+  scene_ = std::make_unique<Scene>(Scene{model_, body_.label_names,
+                                         [=](const std::string& name) { return otherLevelSet(files, frame_id, name); },
+                                         &body_.fillers});
   test_ = files.test;
   if (test_) cases_ = {loadCaseOf(*test_, modelBox(model_))};
   for (const auto& c : cases_) place(*scene_, *operator_, c);  // every case is checked before the first is solved

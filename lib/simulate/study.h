@@ -21,7 +21,11 @@ struct StudyFiles {
   double modulus_mpa = 0, poisson = 0.3;  ///< instead of materials: one material in all labels or the level set
   Patient patient;                        ///< landmarks and body weight of the loads
   std::string calibration;                ///< instead of the materials' own: from HU to density
-  std::string modulus_map;                ///< instead of the modulus: MPa per voxel of the labels
+  std::string implant;                    ///< a level set laid over labels or HU; may be empty
+  double interface_mm = 0;                ///< bonded layer between implant and bone
+  double cap_mm = 0, cap_embed_mm = 0;    ///< end caps across cap_axis; 0: none
+  int cap_axis = 2;
+  std::string modulus_map;  ///< instead of the modulus: MPa per voxel of the labels
 };
 
 /// A model with its load cases, ready to be solved. Not copied: parts refer to each other.

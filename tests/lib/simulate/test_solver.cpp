@@ -1,11 +1,10 @@
 #include <Eigen/Dense>
-
 #include <Eigen/Geometry>
 
 #include "blocks.h"
-#include "simulate/materials.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "simulate/materials.h"
 
 using namespace osteo;
 using namespace osteo::simulate;
@@ -96,8 +95,7 @@ TEST_CASE("an orthotropic block has its engineering constants, on any order of a
   for (const Eigen::Matrix3d& direction : {Eigen::Matrix3d(Eigen::Matrix3d::Identity()), turned}) {
     auto filling = box({4, 4, 4});
     filling.frame.direction = direction;
-    const auto model =
-        buildModel(filling, [&](std::uint16_t, float) { return onGrid(bone.stiffness(), direction); });
+    const auto model = buildModel(filling, [&](std::uint16_t, float) { return onGrid(bone.stiffness(), direction); });
     const Operator K(model);
     for (int axis = 0; axis < 3; ++axis) {
       int grid = 0;
