@@ -11,6 +11,11 @@ namespace {
 
 using nlohmann::json;
 
+Fatigue fatigue(const json& j) {
+  return {j["strength_mpa"],       j["cycles"], j["ultimate_mpa"], j["slope_b"], j.value("lattice_factor", 1.0),
+          j.value("reference", "")};
+}
+
 Material material(const std::string& name, const json& j) {
   Material m;
   m.name = name;
@@ -18,6 +23,7 @@ Material material(const std::string& name, const json& j) {
   m.modulus_mpa = j.value("modulus_mpa", 0.0);
   m.poisson = j.value("poisson", 0.3);
   m.density_law = j.value("density_law", "");
+  if (j.contains("fatigue")) m.fatigue = fatigue(j["fatigue"]);
   if (!j.contains("failure")) return m;
   const json& f = j["failure"];
   const std::string criterion = f["criterion"];
@@ -28,6 +34,8 @@ Material material(const std::string& name, const json& j) {
   } else if (criterion == "tensile_principal") {
     m.criterion = Criterion::TensilePrincipal;
     m.strength_mpa = f["tensile_strength_mpa"];
+    m.weibull_modulus = f.value("weibull_modulus", 0.0);
+    m.weibull_volume_mm3 = f.value("weibull_volume_mm3", 0.0);
   } else {
     m.criterion = Criterion::AsymmetricStrain;
     m.compression_strain = f["compression_strain"];

@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,26 @@ namespace osteo::simulate {
 /// The failure criterion belongs to the material.
 enum class Criterion { None, VonMises, TensilePrincipal, AsymmetricStrain };
 
+/// Endurance under fully reversed cycles, Basquin's line through it and the strength that caps the mean stress.
+struct Fatigue {
+  double strength_mpa = 0;    ///< amplitude endured for `cycles`, R = −1
+  double cycles = 0;          ///< at which the strength was measured
+  double ultimate_mpa = 0;    ///< where Goodman's line meets the mean stress
+  double slope_b = 0;         ///< Basquin's exponent, negative
+  double lattice_factor = 1;  ///< times the strength where the filler is a homogenised lattice
+  std::string reference;
+};
+
 struct Material {
   std::string name, reference, failure_reference;
   double modulus_mpa = 0, poisson = 0.3;
   std::string density_law;  ///< name; then the modulus comes from the image
   Criterion criterion = Criterion::None;
-  double strength_mpa = 0;                            ///< yield (von Mises) or tensile strength (tensile principal)
-  double compression_strain = 0, tension_strain = 0;  ///< limits of the asymmetric strain, both positive
+  double strength_mpa = 0;                             ///< yield (von Mises) or tensile strength (tensile principal)
+  double compression_strain = 0, tension_strain = 0;   ///< limits of the asymmetric strain, both positive
+  double weibull_modulus = 0, weibull_volume_mm3 = 0;  ///< of the tensile strength; 0: no probability of failure
+  std::optional<Fatigue> fatigue = {};
+  bool is_plain = false;  ///< the one material of --modulus-mpa and --modulus-map, which stands for bone
 };
 
 /// E = a ρ^b in MPa, ρ in g/cm³ of the named density, capped.

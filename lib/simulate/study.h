@@ -20,6 +20,7 @@ struct StudyFiles {
   std::string homogenise;                 ///< "periodic" or "mixed", instead of both
   double modulus_mpa = 0, poisson = 0.3;  ///< instead of materials: one material in all labels or the level set
   std::string modulus_map;                ///< instead of the modulus: MPa per voxel of the labels
+  Evaluation evaluation = {};
 };
 
 /// A model with its load cases, ready to be solved. Not copied: parts refer to each other.
@@ -46,8 +47,16 @@ class Study {
   /// The record of the stiffness that the whole box stands for.
   nlohmann::json homogenise(const SolveOptions& options) const;
 
-  /// The model's surface with a value of the elements at each vertex: triangles of the level set, else faces of voxels.
-  mesh::TriangleMesh surface(const std::vector<float>& per_element, std::vector<float>& at_vertices) const;
+  const std::vector<Filler>& fillers() const { return body_.fillers; }
+
+  /// The model's undeformed surface, with a value of the elements and the displacement at each vertex: triangles of the
+  /// level set, else faces of voxels.
+  struct Surface {
+    mesh::TriangleMesh mesh;
+    std::vector<float> values;
+    std::vector<Eigen::Vector3d> displacement_mm;
+  };
+  Surface surface(const std::vector<float>& per_element, const Field& displacement_mm) const;
 
  private:
   Body body_;
@@ -57,6 +66,7 @@ class Study {
   std::vector<LoadCase> cases_;
   std::optional<StandardTest> test_;
   std::string homogenise_;
+  Evaluation evaluation_;
   std::unique_ptr<Solver> solver_;
   std::unique_ptr<nlohmann::json> report_;
 };
