@@ -1,6 +1,8 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "core/parallel.h"
@@ -13,75 +15,159 @@ constexpr std::int64_t kRowChunk = 2048;
 template <int R, int C>
 using Block = Eigen::Matrix<float, R, C>;  // column by column, as it is stored
 
-/// A sparse matrix of R×C blocks in float, row by row, blocks stored column by column. Vectors are plain arrays, one
+/// A sparse matrix of B×B blocks in float, row by row, blocks stored column by column. Vectors are plain arrays, one
 /// block of values after the other.
-template <int R, int C>
+template <int B>
 struct BlockMatrix {
-  std::int64_t columns = 0;
+  static constexpr int kBlock = B;
   std::vector<std::int64_t> start;   ///< first block of each row, and the end
   std::vector<std::int32_t> column;  ///< of each block, rising within a row
   std::vector<float> value;
 
   std::int64_t rows() const { return static_cast<std::int64_t>(start.size()) - 1; }
-  Eigen::Map<Block<R, C>> block(std::int64_t b) { return Eigen::Map<Block<R, C>>(value.data() + b * R * C); }
-  Eigen::Map<const Block<R, C>> block(std::int64_t b) const {
-    return Eigen::Map<const Block<R, C>>(value.data() + b * R * C);
+  Eigen::Map<Block<B, B>> block(std::int64_t b) { return Eigen::Map<Block<B, B>>(value.data() + b * B * B); }
+  Eigen::Map<const Block<B, B>> block(std::int64_t b) const {
+    return Eigen::Map<const Block<B, B>>(value.data() + b * B * B);
   }
-  /// Value of row r of A x.
-  Eigen::Matrix<float, R, 1> rowTimes(std::int64_t r, const float* x) const {
-    Eigen::Matrix<float, R, 1> sum = Eigen::Matrix<float, R, 1>::Zero();
-    for (auto b = start[r]; b < start[r + 1]; ++b)
-      sum.noalias() +=
-          block(b).lazyProduct(Eigen::Map<const Eigen::Matrix<float, C, 1>>(x + std::int64_t{column[b]} * C));
-    return sum;
+  /// The columns of row r.
+  void neighbours(std::int64_t r, std::vector<std::int32_t>& columns) const {
+    columns.assign(column.begin() + start[r], column.begin() + start[r + 1]);
   }
+  /// The same where order and repetition don't matter.
+  void touched(std::int64_t r, std::vector<std::int32_t>& columns) const { neighbours(r, columns); }
+  /// Columns and blocks of row r.
+  void row(std::int64_t r, std::vector<std::int32_t>& columns, std::vector<float>& blocks) const {
+    neighbours(r, columns);
+    blocks.assign(value.begin() + B * B * start[r], value.begin() + B * B * start[r + 1]);
+  }
+};
+
+/// The diagonal and upper half of a symmetric matrix of B×B blocks. Chunks of rows reach columns of the next chunk at
+/// most, so that even and odd ones can be multiplied at the same time with sums in a fixed order.
+template <int B>
+struct SymmetricMatrix {
+  std::vector<std::int64_t> start;   ///< first block of each row, which is its diagonal block, and the end
+  std::vector<std::int32_t> column;  ///< of each block, rising within a row
+  std::vector<float> value;          ///< ends in one value more, which the kernel reads
+  std::vector<std::int64_t> chunk;   ///< first row of each chunk, and the end
+
+  std::int64_t rows() const { return static_cast<std::int64_t>(start.size()) - 1; }
+  Eigen::Map<const Block<B, B>> block(std::int64_t b) const {
+    return Eigen::Map<const Block<B, B>>(value.data() + b * B * B);
+  }
+  Eigen::Map<const Block<B, B>> diagonal(std::int64_t r) const { return block(start[r]); }
+  /// y = A x.
+  void multiply(const float* x, float* y) const;
+  /// Sets the chunks; to be called when the blocks are complete.
+  void cutChunks();
   double bytes() const {
-    return double(start.size() * sizeof(std::int64_t) + column.size() * sizeof(std::int32_t) +
+    return double((start.size() + chunk.size()) * sizeof(std::int64_t) + column.size() * sizeof(std::int32_t) +
                   value.size() * sizeof(float));
   }
 };
 
-/// 3×3 blocks: four values a step; reads one value past the last block, which `value` must hold.
-template <>
-inline Eigen::Matrix<float, 3, 1> BlockMatrix<3, 3>::rowTimes(std::int64_t r, const float* x) const {
-  using Quad = float __attribute__((vector_size(16), aligned(4), may_alias));
-  Quad sum = {0, 0, 0, 0};
-  for (auto b = start[r]; b < start[r + 1]; ++b) {
-    const float *m = value.data() + 9 * b, *at = x + 3 * std::int64_t{column[b]};
-    sum += *reinterpret_cast<const Quad*>(m) * at[0] + *reinterpret_cast<const Quad*>(m + 3) * at[1] +
-           *reinterpret_cast<const Quad*>(m + 6) * at[2];
-  }
-  return {sum[0], sum[1], sum[2]};
+/// The upper half of any source of rows: rows(), neighbours() and row() as BlockMatrix has them.
+template <class Rows>
+SymmetricMatrix<Rows::kBlock> upperHalf(const Rows& source) {
+  constexpr int B = Rows::kBlock;
+  SymmetricMatrix<B> half;
+  const auto n = source.rows();
+  half.start.assign(static_cast<std::size_t>(n + 1), 0);
+  core::parallelChunks(n, kRowChunk, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+    std::vector<std::int32_t> columns;
+    for (auto r = first; r < last; ++r) {
+      source.neighbours(r, columns);
+      half.start[r + 1] = columns.end() - std::lower_bound(columns.begin(), columns.end(), r);
+    }
+  });
+  for (std::int64_t r = 0; r < n; ++r) half.start[r + 1] += half.start[r];
+  half.column.resize(static_cast<std::size_t>(half.start.back()));
+  half.value.resize(static_cast<std::size_t>(half.start.back() * B * B + 1));
+  core::parallelChunks(n, kRowChunk, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+    std::vector<std::int32_t> columns;
+    std::vector<float> blocks;
+    for (auto r = first; r < last; ++r) {
+      source.row(r, columns, blocks);
+      const auto skip = std::lower_bound(columns.begin(), columns.end(), r) - columns.begin();
+      std::copy(columns.begin() + skip, columns.end(), half.column.begin() + half.start[r]);
+      std::copy(blocks.begin() + skip * B * B, blocks.end(), half.value.begin() + half.start[r] * B * B);
+    }
+  });
+  half.cutChunks();
+  return half;
 }
 
-/// Where the blocks of each column are.
-struct ColumnIndex {
-  std::vector<std::int64_t> start;
-  std::vector<std::int32_t> row;
-  std::vector<std::int64_t> block;
-  double bytes() const { return double(start.size() * 8 + row.size() * 4 + block.size() * 8); }
-};
+template <int B>
+void SymmetricMatrix<B>::cutChunks() {
+  const std::int64_t least = std::max(kRowChunk / 2, rows() / 64);
+  chunk.assign(1, 0);
+  std::int64_t reach = 0, end = 0;  // columns below `reach` are met by rows below `end`
+  while (end < rows()) {
+    end = std::min(rows(), std::max(end + least, reach));
+    for (auto r = chunk.back(); r < end; ++r)
+      if (start[r] < start[r + 1]) reach = std::max<std::int64_t>(reach, column[start[r + 1] - 1] + 1);
+    chunk.push_back(end);
+  }
+}
 
-template <int R, int C>
-ColumnIndex columnIndex(const BlockMatrix<R, C>& A) {
-  ColumnIndex index;
-  index.start.assign(static_cast<std::size_t>(A.columns + 1), 0);
-  for (auto c : A.column) ++index.start[c + 1];
-  for (std::int64_t c = 0; c < A.columns; ++c) index.start[c + 1] += index.start[c];
-  index.row.resize(A.column.size()), index.block.resize(A.column.size());
-  auto next = index.start;
-  for (std::int64_t r = 0; r < A.rows(); ++r)
-    for (auto b = A.start[r]; b < A.start[r + 1]; ++b) {
-      const auto at = next[A.column[b]]++;
-      index.row[at] = static_cast<std::int32_t>(r);
-      index.block[at] = b;
-    }
-  return index;
+/// Adds row r of the half: its own sum, and its transpose to the rows of its columns.
+template <int B>
+inline void addRow(const SymmetricMatrix<B>& A, std::int64_t r, const float* x, float* y) {
+  using Vector = Eigen::Matrix<float, B, 1>;
+  const Eigen::Map<const Vector> own(x + B * r);
+  Vector sum = Vector::Zero();
+  for (auto b = A.start[r]; b < A.start[r + 1]; ++b) {
+    const auto M = A.block(b);
+    const std::int64_t c = A.column[b];
+    sum += M.lazyProduct(Eigen::Map<const Vector>(x + B * c));
+    if (c != r) Eigen::Map<Vector>(y + B * c) += M.transpose().lazyProduct(own);
+  }
+  Eigen::Map<Vector>(y + B * r) += sum;
+}
+
+/// 3×3 blocks: four values a step.
+template <>
+inline void addRow<3>(const SymmetricMatrix<3>& A, std::int64_t r, const float* x, float* y) {
+  using Quad = float __attribute__((vector_size(16), aligned(4), may_alias));
+  using Pick = int __attribute__((vector_size(16)));
+  constexpr Pick kLow = {0, 4, 1, 5}, kHigh = {2, 6, 2, 6}, kFront = {0, 1, 4, 4}, kBack = {2, 3, 5, 5};
+  const Quad own = {x[3 * r], x[3 * r + 1], x[3 * r + 2], 0};
+  Quad sum = {0, 0, 0, 0};
+  for (auto b = A.start[r]; b < A.start[r + 1]; ++b) {
+    const float* m = A.value.data() + 9 * b;
+    const std::int64_t c = A.column[b];
+    const float* at = x + 3 * c;
+    const Quad m0 = *reinterpret_cast<const Quad*>(m), m1 = *reinterpret_cast<const Quad*>(m + 3);
+    const Quad m2 = *reinterpret_cast<const Quad*>(m + 6);
+    sum += m0 * at[0] + m1 * at[1] + m2 * at[2];
+    if (c == r) continue;
+    const Quad t0 = m0 * own, t1 = m1 * own, t2 = m2 * own;
+    const Quad pairs = __builtin_shuffle(t0, t1, kLow);  // t0[0] t1[0] t0[1] t1[1]
+    const Quad third = __builtin_shuffle(t0, t1, kHigh);
+    const Quad first = __builtin_shuffle(pairs, t2, kFront), second = __builtin_shuffle(pairs, t2, kBack);
+    float* to = y + 3 * c;
+    to[0] += first[0] + second[0] + third[0];
+    to[1] += first[1] + second[1] + third[1];
+    to[2] += t2[0] + t2[1] + t2[2];
+  }
+  for (int c = 0; c < 3; ++c) y[3 * r + c] += sum[c];
+}
+
+template <int B>
+void SymmetricMatrix<B>::multiply(const float* x, float* y) const {
+  core::parallelChunks(rows() * B, 1 << 16, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+    std::memset(y + first, 0, static_cast<std::size_t>(last - first) * sizeof(float));
+  });
+  const auto chunks = static_cast<std::int64_t>(chunk.size()) - 1;
+  for (int parity = 0; parity < 2; ++parity)
+    core::parallelFor((chunks + 1 - parity) / 2, [&](std::int64_t p) {
+      for (auto r = chunk[2 * p + parity]; r < chunk[2 * p + parity + 1]; ++r) addRow<B>(*this, r, x, y);
+    });
 }
 
 /// Inverses of the diagonal blocks. A block that is all but singular loses its softest motions: they stay where they
 /// are.
 template <int B>
-std::vector<float> invertDiagonal(const BlockMatrix<B, B>& A);
+std::vector<float> invertDiagonal(const SymmetricMatrix<B>& A);
 
 }  // namespace osteo::simulate

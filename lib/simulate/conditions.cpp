@@ -145,7 +145,7 @@ Conditions place(const Scene& scene, const Operator& K, const LoadCase& load_cas
     const auto& fixed = conditions.constraints.back().fixed;
     conditions.fixed.insert(conditions.fixed.end(), fixed.begin(), fixed.end());
   }
-  conditions.force = K.zeros();
+  if (!load_case.loads.empty()) conditions.force = K.zeros();
   for (const auto& l : load_case.loads) {
     conditions.loads.push_back(placeLoad(scene, K, l));
     for (const auto& f : conditions.loads.back().forces) conditions.force[f.dof] += f.value_mm;

@@ -21,7 +21,7 @@ struct Conditions {
   };
   std::vector<Part> constraints, loads;
   std::vector<FixedDof> fixed;
-  Field force;
+  Field force;  ///< empty without loads
   std::vector<std::string> pinned;  ///< rigid motions held at single nodes
 };
 

@@ -71,14 +71,24 @@ json weibull(const VoxelModel& model, const ElementResults& r, const std::vector
   return out;
 }
 
-double fatigueDemand(const Filler& filler, const Vector6d& stress, double cycle_ratio) {
+namespace {
+
+/// Amplitude that the filler endures under fully reversed cycles.
+double fatigueStrength(const Filler& filler) {
   const Fatigue& f = *filler.material.fatigue;
+  const bool has_own = filler.law == Filler::Law::Lattice && f.lattice_factor > 0;
+  return has_own ? f.lattice_factor * f.ultimate_mpa : f.strength_mpa;
+}
+
+}  // namespace
+
+double fatigueDemand(const Filler& filler, const Vector6d& stress, double cycle_ratio) {
+  const double ultimate = filler.material.fatigue->ultimate_mpa;
   const double peak = std::copysign(vonMises(stress), stress.head<3>().sum());
-  const double mean = std::max(0.0, 0.5 * (1 + cycle_ratio) * peak),
-               amplitude = 0.5 * (1 - cycle_ratio) * std::abs(peak);
-  const double strength = f.strength_mpa * (filler.law == Filler::Law::Lattice ? f.lattice_factor : 1);
-  if (mean >= f.ultimate_mpa) return kBreaksAtOnce;
-  return std::min(kBreaksAtOnce, amplitude / (1 - mean / f.ultimate_mpa) / strength);
+  const double mean = std::max(0.0, 0.5 * (1 + cycle_ratio) * peak);
+  const double amplitude = 0.5 * (1 - cycle_ratio) * std::abs(peak);
+  if (mean >= ultimate) return kBreaksAtOnce;
+  return std::min(kBreaksAtOnce, amplitude / (1 - mean / ultimate) / fatigueStrength(filler));
 }
 
 json fatigueOf(const Filler& filler, const std::vector<float>& demands, double cycle_ratio) {
@@ -90,14 +100,13 @@ json fatigueOf(const Filler& filler, const std::vector<float>& demands, double c
        "Basquin's line"},
       {"fatigue_reference", f.reference},
       {"fatigue_cycle_ratio", cycle_ratio},
+      {"fatigue_strength_mpa", fatigueStrength(filler)},
       {"fatigue_strength_cycles", f.cycles},
       {"fatigue_volume_share_above_endurance", double(above) / std::max<double>(1, double(demands.size()))}};
-  if (filler.law == Filler::Law::Lattice) out["fatigue_lattice_factor"] = f.lattice_factor;
   const double p98 = percentile(demands, 0.98);
-  if (p98 > 0) {
-    out["fatigue_safety_factor_p02"] = 1 / p98;
-    out["cycles_at_p98"] = f.cycles * std::pow(p98, 1 / f.slope_b);
-  }
+  if (p98 <= 0) return out;
+  out["fatigue_safety_factor_p02"] = 1 / p98;
+  if (f.slope_b < 0) out["cycles_at_p98"] = f.cycles * std::pow(p98, 1 / f.slope_b);
   return out;
 }
 

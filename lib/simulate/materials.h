@@ -16,8 +16,8 @@ struct Fatigue {
   double strength_mpa = 0;    ///< amplitude endured for `cycles`, R = −1
   double cycles = 0;          ///< at which the strength was measured
   double ultimate_mpa = 0;    ///< where Goodman's line meets the mean stress
-  double slope_b = 0;         ///< Basquin's exponent, negative
-  double lattice_factor = 1;  ///< times the strength where the filler is a homogenised lattice
+  double slope_b = 0;         ///< Basquin's exponent, negative; 0: unknown
+  double lattice_factor = 0;  ///< share of ultimate_mpa in place of the strength in homogenised lattices; 0: none
   std::string reference;
 };
 

@@ -2,6 +2,7 @@
 
 #include <Eigen/Dense>
 #include <cmath>
+#include <cstring>
 
 #include "core/random.h"
 
@@ -11,9 +12,23 @@ namespace {
 using Index = std::int64_t;
 constexpr Index kDirect = 1200;   // unknowns that a dense factor takes
 constexpr double kWidth = 3;      // nodes of a level along the edge of an aggregate
-constexpr int kPowerSteps = 20;   // towards the largest eigenvalue
-constexpr double kMargin = 1.05;  // over what they find
+constexpr int kPowerSteps = 10;   // towards the largest eigenvalue; the cycle bears 10 % too little
+constexpr double kMargin = 1.08;  // over what they find
 constexpr Index kNodeChunk = 4096;
+
+/// The upper 16 bits of a float: smoothing needs no more of the inverses of diagonal blocks.
+using Half = std::uint16_t;
+Half toHalf(float v) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &v, sizeof bits);
+  return static_cast<Half>((bits + 0x8000U) >> 16);
+}
+inline float fromHalf(Half v) {
+  const std::uint32_t bits = std::uint32_t{v} << 16;
+  float out;
+  std::memcpy(&out, &bits, sizeof out);
+  return out;
+}
 
 /// The steps of Chebyshev's iteration: p = first·p + second·D⁻¹ r.
 struct Steps {
@@ -34,22 +49,30 @@ struct Steps {
 /// A level with a stored matrix.
 template <int B>
 struct StoredLevel {
-  BlockMatrix<B, B> A;
+  using Vector = Eigen::Matrix<float, B, 1>;
+  SymmetricMatrix<B> A;
   std::vector<float> inverse_diagonal;
   Smoothing smoothing;
-  std::vector<float> x, b, p;
+  std::vector<float> x, b, p, y, q;
 
-  void prepare(double ratio, int degree) {
+  void prepare() {
     inverse_diagonal = invertDiagonal(A);
-    for (auto* v : {&x, &b, &p}) v->assign(static_cast<std::size_t>(A.rows() * B + 8), 0.0F);
-    smoothing = {kMargin * largestEigenvalue(), ratio, degree};
+    for (auto* v : {&x, &b, &p, &y, &q}) v->assign(static_cast<std::size_t>(A.rows() * B), 0.0F);
+    smoothing.largest = kMargin * largestEigenvalue();
   }
 
-  Eigen::Matrix<float, B, 1> scaled(Index r, const Eigen::Matrix<float, B, 1>& v) const {
+  Vector scaled(Index r, const Vector& v) const {
     return Eigen::Map<const Block<B, B>>(inverse_diagonal.data() + B * B * r).lazyProduct(v);
   }
-  Eigen::Map<Eigen::Matrix<float, B, 1>> at(std::vector<float>& v, Index r) const {
-    return Eigen::Map<Eigen::Matrix<float, B, 1>>(v.data() + B * r);
+  static Eigen::Map<Vector> at(std::vector<float>& v, Index r) { return Eigen::Map<Vector>(v.data() + B * r); }
+  static Eigen::Map<const Vector> at(const std::vector<float>& v, Index r) {
+    return Eigen::Map<const Vector>(v.data() + B * r);
+  }
+  template <class Body>
+  void forEachRow(const Body& body) const {
+    core::parallelChunks(A.rows(), kRowChunk, [&](Index first, Index last, Index) {
+      for (Index r = first; r < last; ++r) body(r);
+    });
   }
 
   double largestEigenvalue() {
@@ -57,19 +80,18 @@ struct StoredLevel {
     for (Index n = 0; n < A.rows() * B; ++n) x[n] = static_cast<float>(random.uniform(n) - 0.5);
     double value = 0;
     for (int step = 0; step < kPowerSteps; ++step) {
+      A.multiply(x.data(), y.data());
       const double sum = core::parallelSum(A.rows(), kRowChunk, [&](Index first, Index last) {
         double part = 0;
         for (Index r = first; r < last; ++r) {
-          at(p, r) = scaled(r, A.rowTimes(r, x.data()));
+          at(p, r) = scaled(r, at(y, r));
           part += double(at(p, r).squaredNorm());
         }
         return part;
       });
       value = std::sqrt(sum);
       const float factor = value > 0 ? static_cast<float>(1 / value) : 0.0F;
-      core::parallelChunks(A.rows() * B, kNodeChunk, [&](Index first, Index last, Index) {
-        for (Index n = first; n < last; ++n) x[n] = factor * p[n];
-      });
+      forEachRow([&](Index r) { at(x, r) = factor * at(p, r); });
     }
     return value;
   }
@@ -78,59 +100,52 @@ struct StoredLevel {
     Steps steps(smoothing);
     for (int step = 0; step < smoothing.degree; ++step) {
       const auto [old, fresh] = step == 0 ? std::array<float, 2>{0, static_cast<float>(1 / steps.theta)} : steps.next();
-      const bool is_start = from_zero && step == 0;
-      core::parallelChunks(A.rows(), kRowChunk, [&, old = old, fresh = fresh](Index first, Index last, Index) {
-        for (Index r = first; r < last; ++r) {
-          Eigen::Matrix<float, B, 1> residual = at(b, r);
-          if (!is_start) residual -= A.rowTimes(r, x.data());
-          const Eigen::Matrix<float, B, 1> z = fresh * scaled(r, residual);
-          if (step == 0)
-            at(p, r) = z;
-          else
-            at(p, r) = old * at(p, r) + z;
-        }
-      });
-      core::parallelChunks(A.rows() * B, kNodeChunk, [&](Index first, Index last, Index) {
-        if (is_start)
-          for (Index n = first; n < last; ++n) x[n] = p[n];
-        else
-          for (Index n = first; n < last; ++n) x[n] += p[n];
+      if (from_zero && step == 0) {
+        forEachRow([&, fresh = fresh](Index r) { at(x, r) = at(p, r) = fresh * scaled(r, at(b, r)); });
+        continue;
+      }
+      A.multiply(x.data(), y.data());
+      forEachRow([&, old = old, fresh = fresh](Index r) {
+        Vector z = fresh * scaled(r, at(b, r) - at(y, r));
+        if (step > 0) z += old * at(p, r);
+        at(p, r) = z;
+        at(x, r) += z;
       });
     }
   }
 
-  double bytes() const {
-    return A.bytes() + double((inverse_diagonal.size() + x.size() + b.size() + p.size()) * sizeof(float));
-  }
+  double bytes() const { return A.bytes() + double((inverse_diagonal.size() + 5 * x.size()) * sizeof(float)); }
 };
 
-/// Interpolation between two stored levels.
+/// to.b = Pᵀ (b − A x), with Pᵀ = Tᵀ (1 − ω A D⁻¹).
 template <int B>
-struct Transfer {
-  BlockMatrix<B, 6> P;
-  ColumnIndex index;
-
-  /// to.b = Pᵀ (b − A x)
-  void restrictResidual(StoredLevel<B>& from, StoredLevel<6>& to) const {
-    core::parallelChunks(from.A.rows(), kRowChunk, [&](Index first, Index last, Index) {
-      for (Index r = first; r < last; ++r) from.at(from.p, r) = from.at(from.b, r) - from.A.rowTimes(r, from.x.data());
-    });
-    core::parallelChunks(P.columns, kRowChunk / 8, [&](Index first, Index last, Index) {
-      for (Index c = first; c < last; ++c) {
-        Eigen::Matrix<float, 6, 1> sum = Eigen::Matrix<float, 6, 1>::Zero();
-        for (auto q = index.start[c]; q < index.start[c + 1]; ++q)
-          sum.noalias() += P.block(index.block[q]).transpose().lazyProduct(from.at(from.p, index.row[q]));
-        to.at(to.b, c) = sum;
+void restrictResidual(const Interpolation<B>& T, StoredLevel<B>& from, StoredLevel<6>& to) {
+  from.A.multiply(from.x.data(), from.y.data());
+  from.forEachRow([&](Index r) {
+    from.at(from.y, r) = from.at(from.b, r) - from.at(from.y, r);
+    from.at(from.p, r) = from.scaled(r, from.at(from.y, r));
+  });
+  from.A.multiply(from.p.data(), from.q.data());
+  core::parallelChunks(T.members.count(), kRowChunk / 8, [&](Index first, Index last, Index) {
+    for (Index a = first; a < last; ++a) {
+      Eigen::Matrix<float, 6, 1> sum = Eigen::Matrix<float, 6, 1>::Zero();
+      for (auto m = T.members.start[a]; m < T.members.start[a + 1]; ++m) {
+        const Index r = T.members.node[m];
+        const typename StoredLevel<B>::Vector v = from.at(from.y, r) - T.omega * from.at(from.q, r);
+        sum.noalias() += T.block(r).transpose().lazyProduct(v);
       }
-    });
-  }
-  void prolong(const StoredLevel<6>& from, StoredLevel<B>& to) const {
-    core::parallelChunks(P.rows(), kRowChunk, [&](Index first, Index last, Index) {
-      for (Index r = first; r < last; ++r) to.at(to.x, r) += P.rowTimes(r, from.x.data());
-    });
-  }
-  double bytes() const { return P.bytes() + index.bytes(); }
-};
+      to.at(to.b, a) = sum;
+    }
+  });
+}
+
+/// to.x += P from.x
+template <int B>
+void prolong(const Interpolation<B>& T, const StoredLevel<6>& from, StoredLevel<B>& to) {
+  to.forEachRow([&](Index r) { to.at(to.p, r) = T.block(r).lazyProduct(from.at(from.x, T.members.of[r])); });
+  to.A.multiply(to.p.data(), to.y.data());
+  to.forEachRow([&](Index r) { to.at(to.x, r) += to.at(to.p, r) - T.omega * to.scaled(r, to.at(to.y, r)); });
+}
 
 /// Dense factor of the last level.
 struct Direct {
@@ -138,11 +153,14 @@ struct Direct {
   std::vector<bool> is_void;
 
   template <int B>
-  explicit Direct(const BlockMatrix<B, B>& A) {
+  explicit Direct(const SymmetricMatrix<B>& A) {
     Eigen::MatrixXd D = Eigen::MatrixXd::Zero(A.rows() * B, A.rows() * B);
     for (Index r = 0; r < A.rows(); ++r)
-      for (auto b = A.start[r]; b < A.start[r + 1]; ++b)
-        D.block<B, B>(B * r, B * Index{A.column[b]}) = A.block(b).template cast<double>();
+      for (auto b = A.start[r]; b < A.start[r + 1]; ++b) {
+        const Index c = A.column[b];
+        D.block<B, B>(B * r, B * c) = A.block(b).template cast<double>();
+        if (c != r) D.block<B, B>(B * c, B * r) = D.block<B, B>(B * r, B * c).transpose();
+      }
     D = (0.5 * (D + D.transpose())).eval();
     const double most = D.diagonal().maxCoeff();
     is_void.resize(static_cast<std::size_t>(D.rows()));
@@ -173,14 +191,14 @@ struct Multigrid::Parts {
   const Operator& K;
   const std::vector<std::uint8_t>& held;
   const Ties& ties;
-  std::vector<float> inverse;  // 3×3 blocks of the voxels' nodes: xx yy zz yz xz xy, six arrays
+  std::vector<Half> inverse;  // 3×3 blocks of the voxels' nodes: xx yy zz yz xz xy, six arrays
   Smoothing smoothing;
   FloatField p, t;
   SplitLevel split;
   StoredLevel<3> first;
-  std::unique_ptr<Transfer<3>> to_first;
+  Interpolation<3> to_first;
   std::vector<std::unique_ptr<StoredLevel<6>>> rest;
-  std::vector<std::unique_ptr<Transfer<6>>> between;
+  std::vector<Interpolation<6>> between;
   std::unique_ptr<Direct> direct;
 
   Parts(const Operator& op, const std::vector<std::uint8_t>& is_held, const Ties& tied)
@@ -203,7 +221,7 @@ void Multigrid::Parts::invertBlocks() {
   const Index s = K.stride();
   auto blocks = K.diagonalBlocks();
   ties.fold(blocks, s, 6);
-  inverse.assign(static_cast<std::size_t>(6 * s), 0.0F);
+  inverse.assign(static_cast<std::size_t>(6 * s), 0);
   core::parallelChunks(K.nodes(), kNodeChunk, [&](Index begin, Index end, Index) {
     for (Index n = begin; n < end; ++n) {
       std::array<double, 6> m;  // xx yy zz yz xz xy
@@ -219,7 +237,7 @@ void Multigrid::Parts::invertBlocks() {
                                              m[0] * m[1] - m[5] * m[5], m[4] * m[5] - m[0] * m[3],
                                              m[3] * m[5] - m[1] * m[4], m[3] * m[4] - m[2] * m[5]};
       if (!(d > 0)) continue;  // a copy of a tied node
-      for (int c = 0; c < 6; ++c) inverse[c * s + n] = static_cast<float>(adjoint[c] / d);
+      for (int c = 0; c < 6; ++c) inverse[c * s + n] = toHalf(static_cast<float>(adjoint[c] / d));
       for (int c = 0; c < 3; ++c)
         if (held[n] >> c & 1) inverse[c * s + n] = 0;
     }
@@ -228,14 +246,16 @@ void Multigrid::Parts::invertBlocks() {
 
 /// p = old·p + fresh·D⁻¹ (b − t), x += p for the nodes of a chunk.
 template <bool kFirst, bool kZero>
-void step(const float* m, const float* b, const float* t, float* p, float* x, Index s, Index begin, Index end,
-          float old, float fresh) {
+void step(const Half* m, const float* b, const float* t, float* p, float* x, Index s, Index begin, Index end, float old,
+          float fresh) {
   for (Index n = begin; n < end; ++n) {
     float r0 = b[n], r1 = b[s + n], r2 = b[2 * s + n];
     if (!kZero) r0 -= t[n], r1 -= t[s + n], r2 -= t[2 * s + n];
-    float z0 = fresh * (m[n] * r0 + m[5 * s + n] * r1 + m[4 * s + n] * r2);
-    float z1 = fresh * (m[5 * s + n] * r0 + m[s + n] * r1 + m[3 * s + n] * r2);
-    float z2 = fresh * (m[4 * s + n] * r0 + m[3 * s + n] * r1 + m[2 * s + n] * r2);
+    const float xx = fromHalf(m[n]), yy = fromHalf(m[s + n]), zz = fromHalf(m[2 * s + n]);
+    const float yz = fromHalf(m[3 * s + n]), xz = fromHalf(m[4 * s + n]), xy = fromHalf(m[5 * s + n]);
+    float z0 = fresh * (xx * r0 + xy * r1 + xz * r2);
+    float z1 = fresh * (xy * r0 + yy * r1 + yz * r2);
+    float z2 = fresh * (xz * r0 + yz * r1 + zz * r2);
     if (!kFirst) z0 += old * p[n], z1 += old * p[s + n], z2 += old * p[2 * s + n];
     p[n] = z0, p[s + n] = z1, p[2 * s + n] = z2;
     if (kZero)
@@ -290,43 +310,47 @@ double Multigrid::Parts::largestEigenvalue() {
 
 void Multigrid::Parts::buildCoarse() {
   split = splitLevel(K.model(), ties);
-  first.A = galerkin(K.model(), split, held);
-  first.prepare(10, 2);
-  if (first.A.rows() * 3 <= kDirect) {
-    direct = std::make_unique<Direct>(first.A);
-    return;
+  CoarseLevel<3> gathered;
+  {
+    const GalerkinRows rows(K.model(), split, held);
+    first.A = upperHalf(rows);
+    first.prepare();
+    if (first.A.rows() * 3 <= kDirect) {
+      direct = std::make_unique<Direct>(first.A);
+      return;
+    }
+    const auto modes = rigidModes(split.position, K.model().frame.spacing_mm.cast<float>());
+    gathered = coarsen(rows, first.A, first.inverse_diagonal, {split.position, modes, kWidth, first.smoothing.largest});
+    to_first = std::move(gathered.interpolation);
   }
-  const auto modes = rigidModes(split.position, K.model().frame.spacing_mm.cast<float>());
-  to_first = std::make_unique<Transfer<3>>();
-  CoarseLevel coarse =
-      coarsen(first.A, first.inverse_diagonal, first.smoothing.largest, split.position, modes, kWidth, to_first->P);
-  to_first->index = columnIndex(to_first->P);
-  double width = kWidth;
-  for (;;) {
+  CoarseLevel<6> coarse{{}, std::move(gathered.A), std::move(gathered.position), std::move(gathered.modes)};
+  for (double width = kWidth * kWidth;; width *= kWidth) {
     rest.push_back(std::make_unique<StoredLevel<6>>());
     auto& level = *rest.back();
-    level.A = std::move(coarse.A);
-    level.prepare(10, 2);
+    level.A = upperHalf(coarse.A);
+    level.prepare();
     if (level.A.rows() * 6 <= kDirect) break;
-    width *= kWidth;
-    between.push_back(std::make_unique<Transfer<6>>());
-    coarse = coarsen(level.A, level.inverse_diagonal, level.smoothing.largest, coarse.position, coarse.modes, width,
-                     between.back()->P);
-    between.back()->index = columnIndex(between.back()->P);
+    auto next = coarsen(coarse.A, level.A, level.inverse_diagonal,
+                        {coarse.position, coarse.modes, width, level.smoothing.largest});
+    if (next.A.rows() == level.A.rows()) return;  // pieces that nothing joins: smoothing has to do
+    between.push_back(std::move(next.interpolation));
+    coarse = std::move(next);
   }
   direct = std::make_unique<Direct>(rest.back()->A);
 }
 
 void Multigrid::Parts::cycleRest(std::size_t level) {
   auto& own = *rest[level];
-  if (level + 1 == rest.size()) {
+  if (level + 1 == rest.size() && direct) {
     direct->solve(own.b, own.x);
     return;
   }
   own.smooth(true);
-  between[level]->restrictResidual(own, *rest[level + 1]);
-  cycleRest(level + 1);
-  between[level]->prolong(*rest[level + 1], own);
+  if (level + 1 < rest.size()) {
+    restrictResidual(between[level], own, *rest[level + 1]);
+    cycleRest(level + 1);
+    prolong(between[level], *rest[level + 1], own);
+  }
   own.smooth(false);
 }
 
@@ -336,9 +360,9 @@ void Multigrid::Parts::cycleFirst() {
     return;
   }
   first.smooth(true);
-  to_first->restrictResidual(first, *rest[0]);
+  restrictResidual(to_first, first, *rest[0]);
   cycleRest(0);
-  to_first->prolong(*rest[0], first);
+  prolong(to_first, *rest[0], first);
   first.smooth(false);
 }
 
@@ -377,11 +401,12 @@ void Multigrid::applyDiagonal(const FloatField& r, FloatField& z) const {
 
 double Multigrid::bytes() const {
   const auto& m = *parts_;
-  double sum = double((m.inverse.size() + m.p.size() + m.t.size()) * sizeof(float)) + m.split.bytes() + m.first.bytes();
-  if (m.to_first) sum += m.to_first->bytes();
+  double sum = double(m.inverse.size() * sizeof(Half) + (m.p.size() + m.t.size()) * sizeof(float)) + m.split.bytes() +
+               m.first.bytes();
+  sum += m.to_first.bytes();
   for (const auto& level : m.rest) sum += level->bytes();
-  for (const auto& transfer : m.between) sum += transfer->bytes();
-  return sum + double(m.direct->factor.rows() * m.direct->factor.rows()) * sizeof(double);
+  for (const auto& transfer : m.between) sum += transfer.bytes();
+  return m.direct ? sum + double(m.direct->factor.rows() * m.direct->factor.rows()) * sizeof(double) : sum;
 }
 
 std::vector<std::int64_t> Multigrid::levels() const {

@@ -96,8 +96,8 @@ json summarise(const Operator& K, const Conditions& conditions, const Field& u, 
   Field reaction = K.zeros();
   K.apply(u, reaction);
   const double twice_energy = dot(K, u, reaction);
-  for (std::size_t n = 0; n < reaction.size(); ++n) reaction[n] -= conditions.force[n];
-  double work = dot(K, conditions.force, u);
+  for (std::size_t n = 0; n < conditions.force.size(); ++n) reaction[n] -= conditions.force[n];
+  double work = conditions.force.empty() ? 0.0 : dot(K, conditions.force, u);
   Vector3d force = Vector3d::Zero(), applied = Vector3d::Zero();
   for (const auto& f : conditions.fixed) {
     work += reaction[f.dof] * u[f.dof];
@@ -109,7 +109,7 @@ json summarise(const Operator& K, const Conditions& conditions, const Field& u, 
     Vector3d at;
     for (int c = 0; c < 3; ++c) {
       at[c] = u[c * K.stride() + n];
-      applied[c] += conditions.force[c * K.stride() + n];
+      if (!conditions.force.empty()) applied[c] += conditions.force[c * K.stride() + n];
     }
     furthest = std::max(furthest, at.norm());
   }

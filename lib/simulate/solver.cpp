@@ -76,7 +76,10 @@ struct Solver::Parts {
   double residual(const Field& force, const Field& u) {
     multiply(u);
     core::parallelChunks(size(), kChunk, [&](Index first, Index last, Index) {
-      for (Index n = first; n < last; ++n) r[n] = force[n] - q[n];
+      if (force.empty())
+        for (Index n = first; n < last; ++n) r[n] = -q[n];
+      else
+        for (Index n = first; n < last; ++n) r[n] = force[n] - q[n];
     });
     hold(r);
     return std::sqrt(dot(K, r, r));

@@ -63,9 +63,9 @@ class Solver {
   ~Solver();
   Solver(const Solver&) = delete;
   Solver& operator=(const Solver&) = delete;
-  /// `fixed` holds the same degrees of freedom as the constructor's, with any values. `u` is overwritten; where it has
-  /// the right size it is the first guess, so that a sequence of like problems starts warm. Throws DataError when it
-  /// does not converge.
+  /// An empty force is none. `fixed` holds the same degrees of freedom as the constructor's, with any values. `u` is
+  /// overwritten; where it has the right size it is the first guess, so that a sequence of like problems starts warm.
+  /// Throws DataError when it does not converge.
   SolveReport solve(const Field& force, const std::vector<FixedDof>& fixed, const SolveOptions& options, Field& u);
   /// Whether it was built for these degrees of freedom.
   bool holds(const std::vector<FixedDof>& fixed) const;

@@ -13,11 +13,11 @@ using Index = std::int64_t;
 using Mask = std::uint8_t;
 
 /// Corners with a weight, and the weights, for each of the 27 places of a fine node in its cell.
-struct Interpolation {
+struct Weights {
   std::array<int, 27> count = {};
   std::array<std::array<int, 8>, 27> corner = {};
   std::array<float, 27> weight = {};  ///< the same for all corners that have one
-  Interpolation() {
+  Weights() {
     for (int at = 0; at < 27; ++at) {
       const int place[3] = {at % 3, at / 3 % 3, at / 9};
       for (int a = 0; a < 8; ++a) {
@@ -29,7 +29,7 @@ struct Interpolation {
     }
   }
 };
-const Interpolation kInterpolation;
+const Weights kInterpolation;
 
 /// The cells of a model with their filled octants, row by row.
 struct Cells {
@@ -271,6 +271,7 @@ class CellStiffness {
       elements_[cell][(x & 1) + 2 * (run.j & 1) + 4 * (run.k & 1)] = static_cast<std::int32_t>(run.element + x - run.i);
       for (int a = 0; a < 8; ++a) has_held_[cell] |= held[run.node[a >> 1] + (x - run.i) + (a & 1)];
     });
+    if (is_uniform) addMasks();
     addHeld();  // cells with held components are few: their whole matrices are kept
   }
 
@@ -282,6 +283,12 @@ class CellStiffness {
       return;
     }
     const auto& s = model_.stiffness;
+    float alike = 0;
+    if (s.isUniform() && areAlike(cell, alike)) {
+      const float* m = masks_[cells_.octants[cell]].data() + 72 * a;
+      for (int v = 0; v < 72; ++v) out[v] += alike * m[v];
+      return;
+    }
     for (int octant = 0; octant < 8; ++octant) {
       const auto e = elements_[cell][octant];
       if (e < 0) continue;
@@ -300,9 +307,32 @@ class CellStiffness {
   const std::vector<std::uint8_t>& held_;
   std::vector<Stiff> unit_;
   std::vector<CellBlocks> octants_;
+  std::vector<CellBlocks> masks_;  ///< of cells whose elements have the same stiffness, by their filled octants
   std::vector<std::array<std::int32_t, 8>> elements_;
   std::vector<Mask> has_held_;
   std::unordered_map<Index, CellBlocks> held_cells_;
+
+  void addMasks() {
+    masks_.resize(256);
+    for (int mask = 0; mask < 256; ++mask) {
+      masks_[mask].fill(0);
+      for (int octant = 0; octant < 8; ++octant)
+        if (mask >> octant & 1)
+          for (int v = 0; v < 576; ++v) masks_[mask][v] += octants_[octant][v];
+    }
+  }
+
+  /// Whether all elements of a cell have one stiffness, and its factor.
+  bool areAlike(Index cell, float& factor) const {
+    factor = 0;
+    for (const auto e : elements_[cell]) {
+      if (e < 0) continue;
+      const float own = model_.stiffness.scale[e];
+      if (factor == 0) factor = own;
+      if (own != factor) return false;
+    }
+    return true;
+  }
 
   void addHeld() {
     cells_.forEachElement(model_, [&](const ElementRun& run, int x, Index cell) {
@@ -346,55 +376,61 @@ SplitLevel splitLevel(const VoxelModel& model, const Ties& ties) {
   return level;
 }
 
-BlockMatrix<3, 3> galerkin(const VoxelModel& model, const SplitLevel& level, const std::vector<std::uint8_t>& held) {
-  const Cells cells(model);
-  const CellStiffness stiffness(model, cells, held);
-  // The cells of each coarse node, eight at most, as 8·cell + corner.
-  std::vector<std::int64_t> of_start(static_cast<std::size_t>(level.nodes + 1), 0);
-  for (const auto& corners : level.corners)
-    for (const auto n : corners) ++of_start[n + 1];
-  std::partial_sum(of_start.begin(), of_start.end(), of_start.begin());
-  std::vector<std::int32_t> of_node(level.corners.size() * 8);
-  auto next = of_start;
-  for (std::size_t c = 0; c < level.corners.size(); ++c)
-    for (int a = 0; a < 8; ++a) of_node[next[level.corners[c][a]]++] = static_cast<std::int32_t>(8 * c + a);
-  next = {};
-  BlockMatrix<3, 3> A;
-  A.columns = level.nodes;
-  A.start.assign(static_cast<std::size_t>(level.nodes + 1), 0);
-  const auto neighbours = [&](Index n, std::array<std::int32_t, 64>& out) {
-    int found = 0;
-    for (auto q = of_start[n]; q < of_start[n + 1]; ++q)
-      for (const auto m : level.corners[of_node[q] / 8]) out[found++] = m;
-    std::sort(out.begin(), out.begin() + found);
-    return static_cast<int>(std::unique(out.begin(), out.begin() + found) - out.begin());
-  };
-  core::parallelChunks(level.nodes, kRowChunk, [&](Index first, Index last, Index) {
-    std::array<std::int32_t, 64> out;
-    for (Index n = first; n < last; ++n) A.start[n + 1] = neighbours(n, out);
-  });
-  std::partial_sum(A.start.begin(), A.start.end(), A.start.begin());
-  A.column.resize(static_cast<std::size_t>(A.start.back()));
-  A.value.assign(static_cast<std::size_t>(9 * A.start.back() + 1), 0.0F);
-  core::parallelChunks(level.nodes, kRowChunk, [&](Index first, Index last, Index) {
-    std::array<std::int32_t, 64> out;
-    alignas(32) std::array<float, 72> row;
-    for (Index n = first; n < last; ++n) {
-      const int found = neighbours(n, out);
-      std::copy_n(out.begin(), found, A.column.begin() + A.start[n]);
-      for (auto q = of_start[n]; q < of_start[n + 1]; ++q) {
-        row.fill(0);
-        const Index cell = of_node[q] / 8;
-        stiffness.addRow(cell, of_node[q] % 8, row.data());
-        for (int b = 0; b < 8; ++b) {
-          const auto at = std::lower_bound(out.begin(), out.begin() + found, level.corners[cell][b]) - out.begin();
-          float* to = A.value.data() + 9 * (A.start[n] + at);
-          for (int v = 0; v < 9; ++v) to[v] += row[9 * b + v];
-        }
-      }
+struct GalerkinRows::Parts {
+  const SplitLevel& level;
+  Cells cells;
+  CellStiffness stiffness;
+  std::vector<std::int64_t> start;  ///< of the cells of each coarse node
+  std::vector<std::int32_t> cell;   ///< eight at most, as 8·cell + corner
+
+  Parts(const VoxelModel& model, const SplitLevel& split, const std::vector<std::uint8_t>& held)
+      : level(split), cells(model), stiffness(model, cells, held) {
+    start.assign(static_cast<std::size_t>(level.nodes + 1), 0);
+    for (const auto& corners : level.corners)
+      for (const auto n : corners) ++start[n + 1];
+    std::partial_sum(start.begin(), start.end(), start.begin());
+    cell.resize(level.corners.size() * 8);
+    auto next = start;
+    for (std::size_t c = 0; c < level.corners.size(); ++c)
+      for (int a = 0; a < 8; ++a) cell[next[level.corners[c][a]]++] = static_cast<std::int32_t>(8 * c + a);
+  }
+};
+
+GalerkinRows::GalerkinRows(const VoxelModel& model, const SplitLevel& level, const std::vector<std::uint8_t>& held)
+    : parts_(std::make_unique<Parts>(model, level, held)) {}
+GalerkinRows::~GalerkinRows() = default;
+
+std::int64_t GalerkinRows::rows() const { return parts_->level.nodes; }
+
+void GalerkinRows::touched(std::int64_t r, std::vector<std::int32_t>& columns) const {
+  columns.clear();
+  for (auto q = parts_->start[r]; q < parts_->start[r + 1]; ++q) {
+    const auto& corners = parts_->level.corners[parts_->cell[q] / 8];
+    columns.insert(columns.end(), corners.begin(), corners.end());
+  }
+}
+
+void GalerkinRows::neighbours(std::int64_t r, std::vector<std::int32_t>& columns) const {
+  touched(r, columns);
+  std::sort(columns.begin(), columns.end());
+  columns.erase(std::unique(columns.begin(), columns.end()), columns.end());
+}
+
+void GalerkinRows::row(std::int64_t r, std::vector<std::int32_t>& columns, std::vector<float>& blocks) const {
+  neighbours(r, columns);
+  blocks.assign(9 * columns.size(), 0.0F);
+  alignas(32) std::array<float, 72> own;
+  for (auto q = parts_->start[r]; q < parts_->start[r + 1]; ++q) {
+    own.fill(0);
+    const Index cell = parts_->cell[q] / 8;
+    parts_->stiffness.addRow(cell, parts_->cell[q] % 8, own.data());
+    for (int b = 0; b < 8; ++b) {
+      const auto at =
+          std::lower_bound(columns.begin(), columns.end(), parts_->level.corners[cell][b]) - columns.begin();
+      float* to = blocks.data() + 9 * at;
+      for (int v = 0; v < 9; ++v) to[v] += own[9 * b + v];
     }
-  });
-  return A;
+  }
 }
 
 void restrictTo(const SplitLevel& level, const FloatField& fine, std::int64_t stride,

@@ -1,4 +1,6 @@
 #pragma once
+#include <memory>
+
 #include "simulate/block_matrix.h"
 #include "simulate/solver.h"
 #include "simulate/ties.h"
@@ -21,8 +23,26 @@ struct SplitLevel {
 /// With ties, coarse nodes of tied fine nodes are one, except across an odd number of voxels.
 SplitLevel splitLevel(const VoxelModel& model, const Ties& ties = {});
 
-/// Pᵀ K P with the rows of P of held components left out; `held` has a bit a component for each fine node.
-BlockMatrix<3, 3> galerkin(const VoxelModel& model, const SplitLevel& level, const std::vector<std::uint8_t>& held);
+/// The rows of Pᵀ K P, made when they are asked for; rows of P of held components are left out.
+class GalerkinRows {
+ public:
+  static constexpr int kBlock = 3;
+  /// `held` has a bit a component for each fine node.
+  GalerkinRows(const VoxelModel& model, const SplitLevel& level, const std::vector<std::uint8_t>& held);
+  ~GalerkinRows();
+  GalerkinRows(const GalerkinRows&) = delete;
+  GalerkinRows& operator=(const GalerkinRows&) = delete;
+  std::int64_t rows() const;
+  /// The columns of row r in any order, some more than once.
+  void touched(std::int64_t r, std::vector<std::int32_t>& columns) const;
+  /// As BlockMatrix.
+  void neighbours(std::int64_t r, std::vector<std::int32_t>& columns) const;
+  void row(std::int64_t r, std::vector<std::int32_t>& columns, std::vector<float>& blocks) const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
 
 /// coarse = Pᵀ fine.
 void restrictTo(const SplitLevel& level, const FloatField& fine, std::int64_t stride,

@@ -52,7 +52,7 @@ json numbersOf(const VoxelModel& model, const Field& u, const std::vector<Filler
   return statistics(model, evaluate(K, u, fillers, evaluation), fillers, evaluation);
 }
 
-Filler tired(Filler::Law law, double lattice_factor = 1) {
+Filler tired(Filler::Law law, double lattice_factor = 0) {
   Filler filler;
   filler.material.name = "metal";
   filler.material.fatigue = Fatigue{80, 1e7, 500, -0.1, lattice_factor, "made up"};
@@ -123,7 +123,8 @@ TEST_CASE("fatigue: Goodman, Basquin and the sign of the stress") {
   CHECK(fatigueDemand(solid, pull(100), 1) == 0);
   CHECK(fatigueDemand(solid, pull(100), 0.5) == Approx(25 / (1 - 75.0 / 500) / 80));
   CHECK(fatigueDemand(solid, pull(1100), 0) == kBreaksAtOnce);
-  CHECK(fatigueDemand(tired(Filler::Law::Lattice, 0.5), pull(100), -1) == Approx(100.0 / 40));
+  CHECK(fatigueDemand(tired(Filler::Law::Lattice, 0.1), pull(100), -1) == Approx(100.0 / (0.1 * 500)));
+  CHECK(fatigueDemand(tired(Filler::Law::Lattice), pull(100), -1) == Approx(100.0 / 80));
   CHECK(fatigueDemand(tired(Filler::Law::SolidFraction, 0.5), pull(100), -1) == Approx(100.0 / 80));
 
   // Through a solved field: 100 MPa in a third of the elements, 50 in the rest.
