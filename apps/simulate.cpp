@@ -79,6 +79,8 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   files.modulus_mpa = given(ctx, "modulus-mpa").value_or(0);
   files.poisson = ctx.number("poisson");
   files.modulus_map = ctx.input("modulus-map");
+  files.calibration = ctx.input("calibration");
+  files.patient = {ctx.input("landmarks"), given(ctx, "body-weight-n").value_or(0)};
   files.evaluation = {given(ctx, "smoothing-mm").value_or(0), ctx.number("cycle-ratio")};
   if (ctx.given("test")) {
     sim::StandardTest test;
@@ -175,6 +177,12 @@ App describe() {
          output({".json"}, "results and run record"),
          inputOption("loads", {".json"}, "load cases (presets in configs/simulate)"),
          inputOption("materials", {".json"}, "materials and what they fill (presets in configs/materials)"),
+         inputOption("landmarks", {".json"},
+                     "positions that the loads call by name: {\"landmarks\": {name: [x, y, z]}}, LPS mm"),
+         optionalNumber("body-weight-n", "N", {1, 1e5}, "body weight of the loads, instead of the file's own"),
+         inputOption(
+             "calibration", {".json"},
+             "from HU to density, instead of the materials' own: a run record with results.calibration, or the block"),
          kindOfTest(),
          choice("axis", {"x", "y", "z"}, "z", "axis of the test: the sides of the model's box across it are its ends"),
          optionalChoice("shear-axis", {"x", "y", "z"},

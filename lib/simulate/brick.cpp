@@ -93,57 +93,60 @@ template <class T>
   store<T>(lower[3] + x, even11 - odd11), store<T>(upper[3] + x + 1, even11 + odd11);
 }
 
-/// Lengths and stiffness of the general brick: gradients are 2/h per reference unit; both basis changes carry 1/8.
+/// The general brick: gradients are 2/h per reference unit; both basis changes carry 1/8, so that the stiffness goes
+/// in times volume / 64.
 template <class T>
 struct General {
   T ax, ay, az;
-  T scale;  // volume / 64
+};
+
+/// Stiffness of a pack of elements.
+template <class T>
+struct Tensor {
+  Pack<T> c11, c12, c44, c22, c33, c13, c23, c55, c66;
 };
 
 /// Forces in mode space from displacements in mode space: dU/dh of U = V/2 ⟨ε·C·ε⟩, where the strains are polynomials
-/// in the reference coordinates and the monomials are orthogonal with weights 1, 1/3 and 1/9. A = c11 − c12, B = c12, C
-/// = c44.
+/// in the reference coordinates and the monomials are orthogonal with weights 1, 1/3 and 1/9.
 template <class T>
-[[gnu::always_inline]] inline void modeForces(const General<T>& g, const Pack<T>& A, const Pack<T>& B, const Pack<T>& C,
-                                              const Modes<T>* h, Modes<T>* w) {
+[[gnu::always_inline]] inline void modeForces(const General<T>& g, const Tensor<T>& t, const Modes<T>* h, Modes<T>* w) {
   using P = Pack<T>;
-  const T ax = g.ax, ay = g.ay, az = g.az;
+  const T ax = g.ax, ay = g.ay, az = g.az, third = T(1) / 3, ninth = T(1) / 9;
   {  // constant strain
     const P exx = ax * h[0].m[1], eyy = ay * h[1].m[2], ezz = az * h[2].m[4];
-    const P trace = B * (exx + eyy + ezz);
-    w[0].m[1] = ax * (trace + A * exx), w[1].m[2] = ay * (trace + A * eyy), w[2].m[4] = az * (trace + A * ezz);
-    const P sxy = C * (ay * h[0].m[2] + ax * h[1].m[1]), syz = C * (az * h[1].m[4] + ay * h[2].m[2]);
-    const P sxz = C * (az * h[0].m[4] + ax * h[2].m[1]);
+    w[0].m[1] = ax * (t.c11 * exx + t.c12 * eyy + t.c13 * ezz);
+    w[1].m[2] = ay * (t.c12 * exx + t.c22 * eyy + t.c23 * ezz);
+    w[2].m[4] = az * (t.c13 * exx + t.c23 * eyy + t.c33 * ezz);
+    const P sxy = t.c66 * (ay * h[0].m[2] + ax * h[1].m[1]), syz = t.c44 * (az * h[1].m[4] + ay * h[2].m[2]);
+    const P sxz = t.c55 * (az * h[0].m[4] + ax * h[2].m[1]);
     w[0].m[2] = ay * sxy, w[1].m[1] = ax * sxy, w[1].m[4] = az * syz;
     w[2].m[2] = ay * syz, w[0].m[4] = az * sxz, w[2].m[1] = ax * sxz;
   }
-  const T third = T(1) / 3, ninth = T(1) / 9;
-  const P A3 = A * third, B3 = B * third, C3 = C * third;
-  {  // strains linear in the first coordinate: of y and z
-    const P eyy = ay * h[1].m[3], ezz = az * h[2].m[5], trace = B3 * (eyy + ezz);
-    const P syz = C3 * (az * h[1].m[5] + ay * h[2].m[3]);
-    w[1].m[3] = ay * (trace + A3 * eyy) + (ax * ax) * (C3 * h[1].m[3]);
-    w[2].m[5] = az * (trace + A3 * ezz) + (ax * ax) * (C3 * h[2].m[5]);
+  {  // strains of y and z that are linear along x
+    const P eyy = third * ay * h[1].m[3], ezz = third * az * h[2].m[5];
+    const P syz = third * t.c44 * (az * h[1].m[5] + ay * h[2].m[3]);
+    w[1].m[3] = ay * (t.c22 * eyy + t.c23 * ezz) + (third * ax * ax) * (t.c66 * h[1].m[3]);
+    w[2].m[5] = az * (t.c23 * eyy + t.c33 * ezz) + (third * ax * ax) * (t.c55 * h[2].m[5]);
     w[1].m[5] = az * syz, w[2].m[3] = ay * syz;
   }
   {  // of x and z along y
-    const P exx = ax * h[0].m[3], ezz = az * h[2].m[6], trace = B3 * (exx + ezz);
-    const P sxz = C3 * (az * h[0].m[6] + ax * h[2].m[3]);
-    w[0].m[3] = ax * (trace + A3 * exx) + (ay * ay) * (C3 * h[0].m[3]);
-    w[2].m[6] = az * (trace + A3 * ezz) + (ay * ay) * (C3 * h[2].m[6]);
+    const P exx = third * ax * h[0].m[3], ezz = third * az * h[2].m[6];
+    const P sxz = third * t.c55 * (az * h[0].m[6] + ax * h[2].m[3]);
+    w[0].m[3] = ax * (t.c11 * exx + t.c13 * ezz) + (third * ay * ay) * (t.c66 * h[0].m[3]);
+    w[2].m[6] = az * (t.c13 * exx + t.c33 * ezz) + (third * ay * ay) * (t.c44 * h[2].m[6]);
     w[0].m[6] = az * sxz, w[2].m[3] += ax * sxz;
   }
   {  // of x and y along z
-    const P exx = ax * h[0].m[5], eyy = ay * h[1].m[6], trace = B3 * (exx + eyy);
-    const P sxy = C3 * (ay * h[0].m[6] + ax * h[1].m[5]);
-    w[0].m[5] = ax * (trace + A3 * exx) + (az * az) * (C3 * h[0].m[5]);
-    w[1].m[6] = ay * (trace + A3 * eyy) + (az * az) * (C3 * h[1].m[6]);
+    const P exx = third * ax * h[0].m[5], eyy = third * ay * h[1].m[6];
+    const P sxy = third * t.c66 * (ay * h[0].m[6] + ax * h[1].m[5]);
+    w[0].m[5] = ax * (t.c11 * exx + t.c12 * eyy) + (third * az * az) * (t.c55 * h[0].m[5]);
+    w[1].m[6] = ay * (t.c12 * exx + t.c22 * eyy) + (third * az * az) * (t.c44 * h[1].m[6]);
     w[0].m[6] += ay * sxy, w[1].m[5] += ax * sxy;
   }
-  const P A9 = (A + B) * ninth, C9 = C * ninth;  // strains in the products of two coordinates
-  w[0].m[7] = (ax * ax * A9 + (ay * ay + az * az) * C9) * h[0].m[7];
-  w[1].m[7] = (ay * ay * A9 + (ax * ax + az * az) * C9) * h[1].m[7];
-  w[2].m[7] = (az * az * A9 + (ax * ax + ay * ay) * C9) * h[2].m[7];
+  // strains in the products of two coordinates
+  w[0].m[7] = ninth * (ax * ax * t.c11 + ay * ay * t.c66 + az * az * t.c55) * h[0].m[7];
+  w[1].m[7] = ninth * (ay * ay * t.c22 + ax * ax * t.c66 + az * az * t.c44) * h[1].m[7];
+  w[2].m[7] = ninth * (az * az * t.c33 + ax * ax * t.c55 + ay * ay * t.c44) * h[2].m[7];
 }
 
 /// The same for cubic bricks that differ by one factor only: seven numbers instead of 45.
@@ -214,12 +217,39 @@ template <class T, class Body>
   }
 }
 
+/// Calls run(load) with a function that gives the stiffness of the pack at an element, times `factor`.
+template <class T, class Run>
+[[gnu::always_inline]] inline void withTensors(const Stiffness& s, T factor, const Run& run) {
+  const auto get = [&](int q, std::int64_t e, int valid) __attribute__((always_inline)) {
+    return factor * loadStiffness<T>(&s.entry[static_cast<std::size_t>(q)][static_cast<std::size_t>(e)], valid);
+  };
+  if (s.isUniform()) {
+    T base[Elastic::kEntries];
+    for (int q = 0; q < Elastic::kEntries; ++q) base[q] = factor * T(s.base[q]);
+    run([&](std::int64_t e, int valid) __attribute__((always_inline)) {
+      const Pack<T> f = loadStiffness<T>(&s.scale[static_cast<std::size_t>(e)], valid);
+      return Tensor<T>{base[0] * f, base[1] * f, base[2] * f, base[3] * f, base[4] * f,
+                       base[5] * f, base[6] * f, base[7] * f, base[8] * f};
+    });
+  } else if (s.entry.size() == 3) {
+    run([&](std::int64_t e, int valid) __attribute__((always_inline)) {
+      const Pack<T> a = get(0, e, valid), b = get(1, e, valid), c = get(2, e, valid);
+      return Tensor<T>{a, b, c, a, a, b, b, c, c};
+    });
+  } else {
+    run([&](std::int64_t e, int valid) __attribute__((always_inline)) {
+      return Tensor<T>{get(0, e, valid), get(1, e, valid), get(2, e, valid), get(3, e, valid), get(4, e, valid),
+                       get(5, e, valid), get(6, e, valid), get(7, e, valid), get(8, e, valid)};
+    });
+  }
+}
+
 template <class T>
 [[gnu::always_inline]] inline void applyAny(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run,
                                             const T* u, T* y, std::int64_t stride) {
   const Eigen::Vector3d size = model.frame.spacing_mm;
   const Stiffness& stiffness = model.stiffness;
-  if (stiffness.isUniform() && size[0] == size[1] && size[1] == size[2]) {
+  if (stiffness.isUniform() && stiffness.base.isCubic() && size[0] == size[1] && size[1] == size[2]) {
     const Cubic<T> cubic(stiffness.base, size[0]);
     forEachPack<T>(
         model, first_run, last_run, u, y,
@@ -228,26 +258,14 @@ template <class T>
         });
     return;
   }
-  const General<T> g{T(2 / size[0]), T(2 / size[1]), T(2 / size[2]), T(size.prod() / 64)};
-  if (stiffness.isUniform()) {
-    const T A = g.scale * T(stiffness.base.c11 - stiffness.base.c12), B = g.scale * T(stiffness.base.c12);
-    const T C = g.scale * T(stiffness.base.c44);
+  const General<T> g{T(2 / size[0]), T(2 / size[1]), T(2 / size[2])};
+  withTensors<T>(stiffness, T(size.prod() / 64), [&](const auto& tensor) __attribute__((always_inline)) {
     forEachPack<T>(
         model, first_run, last_run, u, y,
         stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
-          const Pack<T> s = loadStiffness<T>(&stiffness.scale[e], valid);
-          modeForces<T>(g, A * s, B * s, C * s, h, w);
+          modeForces<T>(g, tensor(e, valid), h, w);
         });
-    return;
-  }
-  forEachPack<T>(
-      model, first_run, last_run, u, y,
-      stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
-        const Pack<T> B = g.scale * loadStiffness<T>(&stiffness.c12[e], valid);
-        const Pack<T> C = g.scale * loadStiffness<T>(&stiffness.c44[e], valid);
-        const Pack<T> A = g.scale * loadStiffness<T>(&stiffness.c11[e], valid) - B;
-        modeForces<T>(g, A, B, C, h, w);
-      });
+  });
 }
 
 }  // namespace
@@ -292,13 +310,14 @@ std::array<double, 6> diagonalBlock(const Elastic& elastic, const Eigen::Vector3
   const Eigen::Vector3d g = 2 * size_mm.cwiseInverse();
   const double volume = size_mm.prod();
   std::array<double, 6> block;
-  for (int c = 0; c < 3; ++c)
-    block[c] = volume / 36 * (elastic.c11 * g[c] * g[c] + elastic.c44 * (g.squaredNorm() - g[c] * g[c]));
+  const Eigen::Vector3d q = volume / 36 * g.cwiseAbs2();
+  block[0] = elastic.c11 * q[0] + elastic.c66 * q[1] + elastic.c55 * q[2];
+  block[1] = elastic.c66 * q[0] + elastic.c22 * q[1] + elastic.c44 * q[2];
+  block[2] = elastic.c55 * q[0] + elastic.c44 * q[1] + elastic.c33 * q[2];
   const double sx = a & 1 ? 1 : -1, sy = a & 2 ? 1 : -1, sz = a & 4 ? 1 : -1;
-  const double mixed = volume / 48 * (elastic.c12 + elastic.c44);
-  block[3] = mixed * g[1] * g[2] * sy * sz;
-  block[4] = mixed * g[0] * g[2] * sx * sz;
-  block[5] = mixed * g[0] * g[1] * sx * sy;
+  block[3] = volume / 48 * (elastic.c23 + elastic.c44) * g[1] * g[2] * sy * sz;
+  block[4] = volume / 48 * (elastic.c13 + elastic.c55) * g[0] * g[2] * sx * sz;
+  block[5] = volume / 48 * (elastic.c12 + elastic.c66) * g[0] * g[1] * sx * sy;
   return block;
 }
 

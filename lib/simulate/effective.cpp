@@ -197,9 +197,9 @@ json boundsCheck(const Matrix6d& C, const VoxelModel& model, double fraction) {
   double mean = 0, low = 1e300, high = 0, shear = 0;
   for (std::int64_t e = 0; e < model.elements; ++e) {
     const Elastic s = model.elastic(e);
-    const double k = (s.c11 + 2 * s.c12) / 3;
+    const double k = bulkModulus(s);
     mean += k;
-    low = std::min(low, k), high = std::max(high, k), shear = s.c44;
+    low = std::min(low, k), high = std::max(high, k), shear = shearModulus(s);
   }
   const double voigt = mean / double(model.frame.voxelCount());
   const bool is_one = high - low <= 1e-6 * high;

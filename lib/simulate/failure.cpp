@@ -62,7 +62,7 @@ json weibull(const VoxelModel& model, const ElementResults& r, const std::vector
   double risk = 0;  // the sum over V/V0 (σ1/σ0)^m; σ1/σ0 is the demand of this criterion
   for (std::int64_t e = 0; e < model.elements; ++e)
     if (model.material[e] == filler && counts(model, fillers, e))
-      risk += element_mm3 * fillers[filler].solidFraction(model.value[e]) / m.weibull_volume_mm3 *
+      risk += element_mm3 * fillers[filler].solidFraction(model.valueOf(e)) / m.weibull_volume_mm3 *
               std::pow(double(r.demand[e]), m.weibull_modulus);
   json out = {{"weibull_modulus", m.weibull_modulus},
               {"weibull_volume_mm3", m.weibull_volume_mm3},

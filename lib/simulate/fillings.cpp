@@ -51,6 +51,8 @@ json chain(const Calibration& c, const DensityLaw& law) {
           {"exponent", law.b},
           {"density", law.density + "_g_cm3"},
           {"range_g_cm3", {law.min_g_cm3, law.max_g_cm3}},
+          {"intercept_mpa", law.intercept_mpa},
+          {"floor_mpa", law.floor_mpa},
           {"cap_mpa", law.cap_mpa},
           {"calibrated", c.calibrated},
           {"qct_slope_g_cm3_per_hu", c.slope_g_cm3_per_hu},
@@ -112,23 +114,26 @@ Body fromHu(const std::string& path, const Materials& materials, json& report) {
   body.filling.material.assign(ct.voxels.size(), 0);
   body.filling.value.assign(ct.voxels.size(), 0);
   body.fillers.push_back({material, Filler::Law::Modulus});
-  std::int64_t used = 0, capped = 0, below = 0, above = 0;
+  std::int64_t used = 0, capped = 0, floored = 0, below = 0, above = 0;
   for (std::size_t v = 0; v < ct.voxels.size(); ++v) {
     if (ct.voxels[v] < materials.assign.empty_below_hu) continue;
     const double density = densityOf(materials.calibration, law, ct.voxels[v]);
     if (density <= 0) continue;
-    const double modulus = law.a * std::pow(density, law.b);
+    const double modulus = law.intercept_mpa + law.a * std::pow(density, law.b);
+    if (modulus <= 0 && law.floor_mpa <= 0) continue;
     ++used;
     capped += modulus > law.cap_mpa;
+    floored += modulus < law.floor_mpa;
     below += density < law.min_g_cm3;
     above += density > law.max_g_cm3;
     body.filling.material[v] = 1;
-    body.filling.value[v] = static_cast<float>(std::min(modulus, law.cap_mpa));
+    body.filling.value[v] = static_cast<float>(std::clamp(modulus, law.floor_mpa, law.cap_mpa));
   }
   auto& density = report["density"] = chain(materials.calibration, law);
   const double n = std::max<double>(1, used);
   density["empty_below_hu"] = materials.assign.empty_below_hu;
   density["capped_share"] = capped / n;
+  density["floored_share"] = floored / n;
   density["below_range_share"] = below / n;
   density["above_range_share"] = above / n;
   if (!materials.calibration.calibrated)

@@ -1,6 +1,7 @@
 #pragma once
 #include <Eigen/Core>
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +20,16 @@ struct Region {
   };
   struct Plane {
     Eigen::Vector3d normal;
-    double from_mm, to_mm;  ///< nodes with from <= n·x <= to, n of unit length
+    double from_mm, to_mm;  ///< nodes with from <= n·(x − through) <= to, n of unit length
+    Eigen::Vector3d through_mm = Eigen::Vector3d::Zero();
+  };
+  struct Facing {
+    Eigen::Vector3d direction;  ///< unit length
+    double max_angle_deg;
+  };
+  struct Visible {
+    std::string from;  ///< as `side`
+    std::optional<double> depth_mm = {};
   };
   struct Near {
     std::string level_set;  ///< "host", or a VDB beside the loads file
@@ -35,6 +45,8 @@ struct Region {
   std::optional<Sphere> sphere = {};
   std::optional<Box> box = {};
   std::optional<Plane> plane = {};
+  std::optional<Facing> facing = {};    ///< outer nodes where the smoothed surface looks along a direction
+  std::optional<Visible> visible = {};  ///< the uneven surface seen from a side
   std::optional<Near> near = {};    ///< within a distance of another level set
   std::optional<Outer> outer = {};  ///< the patch of a plate-like model that faces away from another level set
 };
@@ -46,21 +58,36 @@ struct Rotation {
   std::optional<Eigen::Vector3d> centre_mm = {};  ///< absent: the middle of the box of the region's nodes
 };
 
+/// A region that moves as a rigid body, held or loaded at a point; LPS. What is absent is free and takes the force or
+/// the moment.
+struct Remote {
+  Eigen::Vector3d point_mm;
+  std::array<std::optional<double>, 3> displacement_mm = {}, rotation_rad = {};
+  Eigen::Vector3d force_n = Eigen::Vector3d::Zero(), moment_n_mm = Eigen::Vector3d::Zero();
+};
+
 /// Displacement components in LPS; absent ones are free. A strain is multiplied by the model's length along its axis.
 struct Constraint {
   std::string name;
   Region region;
   std::array<std::optional<double>, 3> displacement_mm = {}, strain = {};
   std::optional<Rotation> rotation = {};  ///< instead of both: all three components are held
+  std::optional<Remote> remote = {};      ///< instead of all
 };
 
-/// A total force spread evenly over the region's outer faces, or a pressure on them.
+/// A load on the region's outer faces: a total force spread evenly, a moment, or a pressure; or the body force of an
+/// acceleration on its elements.
 struct Load {
   std::string name;
   Region region;
   std::optional<Eigen::Vector3d> force_n = {};
   std::optional<double> inward_force_n = {};  ///< against the outward direction of an `outer` region
   std::optional<double> pressure_mpa = {};
+  std::optional<double> pull_n = {};                 ///< from the middle of the region towards `toward_mm`
+  Eigen::Vector3d toward_mm = Eigen::Vector3d::Zero();
+  std::optional<Eigen::Vector3d> at_mm = {};         ///< where the force acts; its moment is spread too
+  std::optional<Eigen::Vector3d> moment_n_mm = {};
+  std::optional<Eigen::Vector3d> acceleration_m_s2 = {};
 };
 
 struct LoadCase {
@@ -70,7 +97,14 @@ struct LoadCase {
   bool pin_rigid_motion = false;
 };
 
-/// Reads and validates a loads file (configs/schema/loads.json). Throws NoInput, Config.
-std::vector<LoadCase> readLoads(const std::string& path);
+/// What a loads file may leave to the patient.
+struct Patient {
+  std::string landmarks;     ///< a JSON file with "landmarks": {name: [x, y, z]}; may be empty
+  double body_weight_n = 0;  ///< 0: the loads file's own
+};
+
+/// Reads and validates a loads file (configs/schema/loads.json); named points become positions, body weights newtons.
+/// Throws NoInput, Config; DataError for landmarks that are missing.
+std::vector<LoadCase> readLoads(const std::string& path, const Patient& patient = {});
 
 }  // namespace osteo::simulate

@@ -1,9 +1,13 @@
 #include "simulate/materials.h"
 
+#include <Eigen/LU>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/schema.h"
 #include "simulate/document.h"
 
 namespace osteo::simulate {
@@ -23,6 +27,14 @@ Material material(const std::string& name, const json& j) {
   m.modulus_mpa = j.value("modulus_mpa", 0.0);
   m.poisson = j.value("poisson", 0.3);
   m.density_law = j.value("density_law", "");
+  m.density_g_cm3 = j.value("density_g_cm3", 0.0);
+  if (j.contains("orthotropic")) {
+    const auto three = [&](const char* key) {
+      const json& v = j["orthotropic"][key];
+      return Eigen::Vector3d(v[0].get<double>(), v[1].get<double>(), v[2].get<double>());
+    };
+    m.orthotropic = Orthotropic{three("moduli_mpa"), three("poisson"), three("shear_mpa")};
+  }
   if (j.contains("fatigue")) m.fatigue = fatigue(j["fatigue"]);
   if (!j.contains("failure")) return m;
   const json& f = j["failure"];
@@ -46,7 +58,16 @@ Material material(const std::string& name, const json& j) {
 
 DensityLaw densityLaw(const std::string& name, const json& j) {
   const auto& range = j["range_g_cm3"];
-  return {name, j["density"], j.value("reference", ""), j["a_mpa"], j["b"], range[0], range[1], j["cap_mpa"]};
+  return {name,
+          j["density"],
+          j.value("reference", ""),
+          j["a_mpa"],
+          j["b"],
+          range[0],
+          range[1],
+          j["cap_mpa"],
+          j.value("intercept_mpa", 0.0),
+          j.value("floor_mpa", 0.0)};
 }
 
 LatticeLaw latticeLaw(const std::string& name, const json& j) {
@@ -63,6 +84,14 @@ void requireMaterial(const Materials& all, const std::string& name) {
   const Material& m = all.at(name);
   if (!m.density_law.empty() && !all.density_laws.count(m.density_law))
     throw core::Error(core::Exit::Config, {.what = "no density law is named " + m.density_law, .file = all.path});
+  if (m.orthotropic) {
+    if (!isPositive(m.orthotropic->stiffness()))
+      throw core::Error(core::Exit::Config,
+                        {.what = "the orthotropic constants of " + name + " make no stable material",
+                         .file = all.path,
+                         .hint = "nu_ij is -strain_j / strain_i under a stress along i"});
+    return;
+  }
   if (m.density_law.empty() && m.modulus_mpa <= 0)
     throw core::Error(core::Exit::Config, {.what = "has neither modulus nor density law: " + name, .file = all.path});
 }
@@ -97,24 +126,73 @@ Materials readMaterials(const std::string& path) {
   if (assign.contains("labels")) result.assign.labels = assign["labels"].get<std::map<std::string, std::string>>();
   result.assign.level_set = assign.value("level_set", "");
   result.assign.hu = assign.value("hu", "");
+  result.assign.cap = assign.value("cap", "");
+  result.assign.implant = assign.value("implant", "");
+  result.assign.interface = assign.value("interface", "");
   result.assign.empty_below_hu = assign.value("empty_below_hu", 0.0);
   for (const auto& [label, name] : result.assign.labels)
     if (name != "empty") requireMaterial(result, name);
-  for (const auto& name : {result.assign.level_set, result.assign.hu})
+  for (const auto& name :
+       {result.assign.level_set, result.assign.hu, result.assign.cap, result.assign.implant, result.assign.interface})
     if (!name.empty()) requireMaterial(result, name);
   return result;
 }
 
+void useCalibration(const std::string& path, Materials& materials) {
+  const json document = core::parseJson(core::readFile(path, std::size_t{1} << 26), path, core::Exit::DataError, true);
+  const json* block = &document;
+  if (document.contains("results")) {
+    if (!document["results"].contains("calibration"))
+      throw core::Error(core::Exit::DataError, {.what = "the record holds no calibration",
+                                                .file = path,
+                                                .expected = "results.calibration",
+                                                .hint = "a record of segment, or the block of a materials file"});
+    block = &document["results"]["calibration"];
+  }
+  json schema = core::parseJson(core::readFile(core::configsFolder() + "/schema/materials.json", std::size_t{1} << 26),
+                                "materials.json", core::Exit::Config, true);
+  core::validateJson(schema["properties"]["calibration"], *block, path, core::Exit::DataError);
+  materials.calibration = calibration(*block);
+}
+
+Elastic Orthotropic::stiffness() const {
+  const auto &E = moduli_mpa, &nu = poisson_yz_xz_xy;
+  Eigen::Matrix3d S;
+  S << 1 / E[0], -nu[2] / E[0], -nu[1] / E[0], -nu[2] / E[0], 1 / E[1], -nu[0] / E[1], -nu[1] / E[0], -nu[0] / E[1],
+      1 / E[2];
+  const Eigen::Matrix3d C = S.inverse();
+  const auto& G = shear_yz_xz_xy_mpa;
+  return {C(0, 0), C(0, 1), G[0], C(1, 1), C(2, 2), C(0, 2), C(1, 2), G[1], G[2]};
+}
+
+Elastic onGrid(const Elastic& e, const Eigen::Matrix3d& direction) {
+  if (e.isCubic() && std::abs(e.c11 - e.c12 - 2 * e.c44) <= 1e-9 * e.c11) return e;
+  std::array<int, 3> axis = {-1, -1, -1};
+  for (int g = 0; g < 3; ++g)
+    for (int a = 0; a < 3; ++a)
+      if (std::abs(direction(a, g)) > 1 - 1e-9) axis[g] = a;
+  if (axis[0] < 0 || axis[1] < 0 || axis[2] < 0)
+    throw core::Error(core::Exit::DataError, {.what = "an orthotropic material needs a grid along the LPS axes",
+                                              .hint = "resample the volume to an axis-aligned grid"});
+  Eigen::Matrix3d C, G;
+  C << e.c11, e.c12, e.c13, e.c12, e.c22, e.c23, e.c13, e.c23, e.c33;
+  G << 0, e.c66, e.c55, e.c66, 0, e.c44, e.c55, e.c44, 0;
+  const auto c = [&](int g, int h) { return C(axis[g], axis[h]); };
+  const auto shear = [&](int g, int h) { return G(axis[g], axis[h]); };
+  return {c(0, 0), c(0, 1), shear(1, 2), c(1, 1), c(2, 2), c(0, 2), c(1, 2), shear(0, 2), shear(0, 1)};
+}
+
 Elastic LatticeLaw::stiffness(const Elastic& solid, double fraction) const {
-  return {solid.c11 * std::pow(fraction, c11), solid.c12 * std::pow(fraction, c12),
-          solid.c44 * std::pow(fraction, c44)};
+  return cubic(solid.c11 * std::pow(fraction, c11), solid.c12 * std::pow(fraction, c12),
+               solid.c44 * std::pow(fraction, c44));
 }
 
 std::string Filler::name() const { return law == Law::Lattice ? material.name + " " + lattice.name : material.name; }
 
 Elastic Filler::stiffness(float value) const {
   if (law == Law::Modulus) return isotropic(value, material.poisson);
-  const Elastic solid = isotropic(material.modulus_mpa, material.poisson);
+  const Elastic solid =
+      material.orthotropic ? material.orthotropic->stiffness() : isotropic(material.modulus_mpa, material.poisson);
   return law == Law::Lattice ? lattice.stiffness(solid, value) : value * solid;
 }
 

@@ -11,6 +11,12 @@ namespace osteo::simulate {
 /// The failure criterion belongs to the material.
 enum class Criterion { None, VonMises, TensilePrincipal, AsymmetricStrain };
 
+/// Engineering constants along LPS axes; poisson ν_ij = −strain_j / strain_i under a stress along i.
+struct Orthotropic {
+  Eigen::Vector3d moduli_mpa, poisson_yz_xz_xy, shear_yz_xz_xy_mpa;
+  Elastic stiffness() const;
+};
+
 /// Endurance under fully reversed cycles, Basquin's line through it and the strength that caps the mean stress.
 struct Fatigue {
   double strength_mpa = 0;    ///< amplitude endured for `cycles`, R = −1
@@ -24,7 +30,9 @@ struct Fatigue {
 struct Material {
   std::string name, reference, failure_reference;
   double modulus_mpa = 0, poisson = 0.3;
-  std::string density_law;  ///< name; then the modulus comes from the image
+  std::string density_law;   ///< name; then the modulus comes from the image
+  double density_g_cm3 = 0;  ///< mass density, for body forces; 0: unknown
+  std::optional<Orthotropic> orthotropic = {};
   Criterion criterion = Criterion::None;
   double strength_mpa = 0;                             ///< yield (von Mises) or tensile strength (tensile principal)
   double compression_strain = 0, tension_strain = 0;   ///< limits of the asymmetric strain, both positive
@@ -33,10 +41,10 @@ struct Material {
   bool is_plain = false;  ///< the one material of --modulus-mpa and --modulus-map, which stands for bone
 };
 
-/// E = a ρ^b in MPa, ρ in g/cm³ of the named density, capped.
+/// E = intercept + a ρ^b in MPa between floor and cap, ρ in g/cm³ of the named density.
 struct DensityLaw {
   std::string name, density, reference;
-  double a = 0, b = 1, min_g_cm3 = 0, max_g_cm3 = 0, cap_mpa = 0;
+  double a = 0, b = 1, min_g_cm3 = 0, max_g_cm3 = 0, cap_mpa = 0, intercept_mpa = 0, floor_mpa = 0;
 };
 
 /// HU → ρ_QCT → ρ_ash → ρ_apparent, each step linear, in g/cm³.
@@ -60,6 +68,7 @@ struct LatticeLaw {
 struct Assignment {
   std::map<std::string, std::string> labels;  ///< by name or value, "10+" for 10 and above, "*" for the rest; "empty"
   std::string level_set, hu;
+  std::string cap, implant, interface;  ///< of end caps, of an implant laid over bone, of a layer between both
   double empty_below_hu = 0;
 };
 
@@ -74,6 +83,13 @@ struct Materials {
   const Material& at(const std::string& name) const;
   std::string path;
 };
+
+/// Takes the calibration from a file: the block itself, or a run record whose results hold it as `calibration`.
+void useCalibration(const std::string& path, Materials& materials);
+
+/// A stiffness along LPS axes seen from a grid whose axes are LPS axes in any order. Throws DataError for an oblique
+/// grid, unless the stiffness is isotropic.
+Elastic onGrid(const Elastic& elastic, const Eigen::Matrix3d& direction);
 
 /// Reads and validates a materials file (configs/schema/materials.json). Throws NoInput, Config.
 Materials readMaterials(const std::string& path);

@@ -36,6 +36,76 @@ void keepSide(const Scene& scene, const Region& region, Selection& selection) {
   keepIf(scene, selection, [&](std::int64_t, const Vector3d& p) { return sign * p[axis] >= end - depth; });
 }
 
+/// The grid axis and the sign of a side of the LPS box. Throws DataError on an oblique grid.
+std::pair<int, int> gridSide(const VoxelModel& model, const std::string& side) {
+  const int axis = side[0] - 'x', sign = side[1] == '+' ? 1 : -1;
+  for (int g = 0; g < 3; ++g) {
+    const double along = model.frame.direction(axis, g);
+    if (std::abs(along) > 1 - 1e-9) return {g, along > 0 ? sign : -sign};
+  }
+  throw core::Error(core::Exit::DataError, {.what = "a visible surface needs a grid along the LPS axes",
+                                            .hint = "resample the volume to an axis-aligned grid"});
+}
+
+/// Nodes of the first face of each column of the grid, seen from a side.
+void keepVisible(const Scene& scene, const Region::Visible& visible, Selection& selection) {
+  const VoxelModel& model = scene.model;
+  const auto [axis, sign] = gridSide(model, visible.from);
+  const int a = (axis + 1) % 3, b = (axis + 2) % 3;
+  const auto& size = model.frame.size;
+  const std::int64_t columns = std::int64_t{size[a]} * size[b];
+  std::vector<int> first(static_cast<std::size_t>(columns), -1);
+  const auto column = [&, b = b](const Eigen::Vector3i& at) { return at[a] + std::int64_t{size[a]} * at[b]; };
+  int outermost = -1;
+  const auto isBefore = [&, s = sign](int here, int there) { return there < 0 || s * here > s * there; };
+  forEachElement(model, [&, g = axis](std::int64_t, int i, int j, int k, const auto&) {
+    const Eigen::Vector3i at(i, j, k);
+    auto& seen = first[column(at)];
+    if (isBefore(at[g], seen)) seen = at[g];
+    if (isBefore(at[g], outermost)) outermost = at[g];
+  });
+  const double depth = visible.depth_mm.value_or(std::numeric_limits<double>::infinity());
+  std::vector<std::uint8_t> seen(selection.nodes.size(), 0);
+  forEachElement(model, [&, g = axis, s = sign](std::int64_t, int i, int j, int k, const auto& nodes) {
+    const Eigen::Vector3i at(i, j, k);
+    if (first[column(at)] != at[g] || std::abs(at[g] - outermost) * model.frame.spacing_mm[g] > depth + kTouch_mm)
+      return;
+    for (int n = 0; n < 8; ++n)
+      if ((n >> g & 1) == (s > 0)) seen[nodes[n]] = 1;
+  });
+  keepIf(scene, selection, [&](std::int64_t n, const Vector3d&) { return seen[n] != 0; });
+  Vector3d outward = Vector3d::Zero();
+  outward[visible.from[0] - 'x'] = visible.from[1] == '+' ? 1 : -1;
+  selection.outward = outward;
+}
+
+/// Outward normals at the nodes of the surface, those of the voxels' faces smoothed along it; zero inside.
+std::vector<Vector3d> smoothNormals(const Scene& scene) {
+  constexpr int kPasses = 6;
+  std::vector<Vector3d> normal(static_cast<std::size_t>(scene.model.nodes), Vector3d::Zero()), next;
+  for (const Face& face : scene.faces())
+    for (auto n : face.nodes) normal[n] += faceArea(scene.model, face) * faceNormal(scene.model, face);
+  for (int pass = 0; pass < kPasses; ++pass) {
+    next.assign(normal.size(), Vector3d::Zero());
+    for (const Face& face : scene.faces()) {
+      Vector3d mean = Vector3d::Zero();
+      for (auto n : face.nodes) mean += normal[n] / 4;
+      for (auto n : face.nodes) next[n] += mean;
+    }
+    normal.swap(next);
+  }
+  return normal;
+}
+
+void keepFacing(const Scene& scene, const Region::Facing& facing, Selection& selection) {
+  const auto normal = smoothNormals(scene);
+  const double least = std::cos(facing.max_angle_deg * 3.14159265358979323846 / 180);
+  keepIf(scene, selection, [&](std::int64_t n, const Vector3d&) {
+    const double length = normal[n].norm();
+    return length > 0 && normal[n].dot(facing.direction) >= least * length;
+  });
+}
+
 int labelValue(const Scene& scene, const std::string& label) {
   for (const auto& [value, name] : scene.label_names)
     if (name == label) return value;
@@ -154,9 +224,11 @@ Selection select(const Scene& scene, const Region& region, const std::string& wh
     });
   if (region.plane)
     keepIf(scene, selection, [q = *region.plane](std::int64_t, const Vector3d& p) {
-      const double height = q.normal.dot(p);
+      const double height = q.normal.dot(p - q.through_mm);
       return height >= q.from_mm - kTouch_mm && height <= q.to_mm + kTouch_mm;
     });
+  if (region.visible) keepVisible(scene, *region.visible, selection);
+  if (region.facing) keepFacing(scene, *region.facing, selection);
   if (region.near) keepNear(scene, *region.near, selection);
   if (region.outer) keepOuter(scene, *region.outer, selection);
   if (selection.count() == 0) {

@@ -8,6 +8,7 @@
 
 #include "levelset/level_set.h"
 #include "simulate/loads.h"
+#include "simulate/materials.h"
 #include "simulate/voxel_model.h"
 
 namespace osteo::simulate {
@@ -17,6 +18,7 @@ struct Scene {
   const VoxelModel& model;
   std::map<int, std::string> label_names;
   std::function<levelset::LevelSet(const std::string& name)> level_set;  ///< "host" or a path beside the loads file
+  const std::vector<Filler>* fillers = nullptr;                          ///< for body forces
 
   /// exposedFaces(model), found when they are first asked for.
   const std::vector<Face>& faces() const {

@@ -30,6 +30,19 @@ json partsOf(const Operator& K, const Conditions& conditions, const Field& u, co
       p["reaction_moment_n_mm"] = moment;
       p["rotational_stiffness_n_mm_per_rad"] = moment / part.rotation->angle_rad;
     }
+    if (part.remote) {
+      const Vector6d at = resultantAt(K, reaction, part);
+      json displacement, rotation;
+      for (int c = 0; c < 3; ++c) {
+        displacement.push_back(*part.remote->displacement_mm[c]);
+        rotation.push_back(*part.remote->rotation_rad[c] * 180 / 3.14159265358979323846);
+      }
+      p["remote"] = {{"point_mm", list(part.remote->point_mm)},
+                     {"displacement_mm", displacement},
+                     {"rotation_deg", rotation},
+                     {"force_n", {at[0], at[1], at[2]}},
+                     {"moment_n_mm", {at[3], at[4], at[5]}}};
+    }
     for (int c = 0; c < 3; ++c)
       if (part.displacement_mm[c].value_or(0) != 0)
         p["stiffness_n_per_mm"]["xyz"[c] + std::string()] = force[c] / *part.displacement_mm[c];
@@ -45,6 +58,7 @@ json partsOf(const Operator& K, const Conditions& conditions, const Field& u, co
                                {"area_mm2", part.area_mm2},
                                {"force_n", list(K.model().frame.direction * force)},
                                {"work_n_mm", work}};
+    if (part.mass_kg > 0) out["loads"][part.name]["mass_kg"] = part.mass_kg;
     // Force over the mean displacement along it, weighted as the force is.
     if (work > 0 && force.squaredNorm() > 0) out["loads"][part.name]["stiffness_n_per_mm"] = force.squaredNorm() / work;
   }
@@ -68,7 +82,7 @@ ElementResults evaluate(const Operator& K, const Field& u, const std::vector<Fil
       const Filler& filler = fillers[model.material[e]];
       const Vector6d strain = centreStrain(u.data(), K.stride(), nodes, model.frame.spacing_mm);
       const Vector6d smeared = stressOf(model.elastic(e), strain);
-      const Vector6d stress = smeared / filler.solidFraction(model.value[e]);
+      const Vector6d stress = smeared / filler.solidFraction(model.valueOf(e));
       const Vector3d strains = principalValues(tensorOf(strain, 0.5));
       const Matrix3d s = D * tensorOf(stress, 1) * D.transpose();
       const std::array<double, 6> voigt = {s(0, 0), s(1, 1), s(2, 2), s(1, 2), s(0, 2), s(0, 1)};

@@ -23,8 +23,8 @@ struct Positions {
       }
   }
   /// Displacement of component c at a node under the six unit rigid motions.
-  Vector6d motion(Index node, Index c) const {
-    const Eigen::Vector3d p = at[node].cast<double>();
+  Vector6d motion(Index node, Index c) const { return motionAt(at[node].cast<double>(), c); }
+  static Vector6d motionAt(const Eigen::Vector3d& p, Index c) {
     Vector6d row = Vector6d::Zero();
     row[c] = 1;
     row[3 + (c + 1) % 3] = p[(c + 2) % 3];  // ω × p
@@ -33,9 +33,26 @@ struct Positions {
   }
 };
 
+/// What a held point says of the six unit rigid motions.
+Vector6d rowOf(const VoxelModel& model, const HeldPoint& held) {
+  const auto& frame = model.frame;
+  const Eigen::Vector3d half = 0.5 * frame.size.cast<double>();
+  const Eigen::Vector3d middle = half.cwiseProduct(frame.spacing_mm);
+  const Eigen::Vector3d p =
+      ((frame.toIndex(held.point_mm) + Eigen::Vector3d::Constant(0.5) - half).cwiseProduct(frame.spacing_mm)) /
+      middle.norm();
+  const Eigen::Vector3d direction = frame.direction.transpose() * held.direction;
+  Vector6d row = Vector6d::Zero();
+  if (held.is_rotation)
+    row.tail<3>() = direction;
+  else
+    for (int c = 0; c < 3; ++c) row += direction[c] * Positions::motionAt(p, c);
+  return row;
+}
+
 Eigen::SelfAdjointEigenSolver<Modes6> spectrum(const Positions& positions, Index stride,
-                                               const std::vector<FixedDof>& fixed) {
-  Modes6 gram = Modes6::Zero();
+                                               const std::vector<FixedDof>& fixed, const Modes6& start) {
+  Modes6 gram = start;
   for (const auto& f : fixed) {
     const Vector6d row = positions.motion(f.dof % stride, f.dof / stride);
     gram += row * row.transpose();
@@ -45,10 +62,16 @@ Eigen::SelfAdjointEigenSolver<Modes6> spectrum(const Positions& positions, Index
 
 }  // namespace
 
-std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<FixedDof>& fixed) {
+std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<FixedDof>& fixed,
+                                          const std::vector<HeldPoint>& points) {
   static const std::array<std::string, 6> kNames = {"translation along x", "translation along y", "translation along z",
                                                     "rotation about x",    "rotation about y",    "rotation about z"};
-  const auto modes = spectrum(Positions(K.model()), K.stride(), fixed);
+  Modes6 start = Modes6::Zero();
+  for (const auto& held : points) {
+    const Vector6d row = rowOf(K.model(), held);
+    start += row * row.transpose();
+  }
+  const auto modes = spectrum(Positions(K.model()), K.stride(), fixed, start);
   std::array<bool, 6> is_free = {};
   for (int m = 0; m < 6; ++m) {
     if (modes.eigenvalues()[m] > kRankTolerance) continue;
@@ -63,7 +86,7 @@ std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<F
 void pinRigidMotions(const Operator& K, std::vector<FixedDof>& fixed) {
   const Positions positions(K.model());
   for (int pins = 0; pins < 6; ++pins) {
-    const auto modes = spectrum(positions, K.stride(), fixed);
+    const auto modes = spectrum(positions, K.stride(), fixed, Modes6::Zero());
     if (modes.eigenvalues()[0] > kRankTolerance) return;
     // The component that the free motion moves most; a margin keeps rounding from choosing among equals.
     double most = 0;

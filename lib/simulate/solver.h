@@ -79,8 +79,15 @@ class Solver {
 SolveReport solve(const Operator& K, const Field& force, const std::vector<FixedDof>& fixed,
                   const SolveOptions& options, Field& u);
 
+/// A point whose displacement along a direction, or the rotation about it of the body that it belongs to, is held; LPS.
+struct HeldPoint {
+  Eigen::Vector3d point_mm, direction;
+  bool is_rotation;
+};
+
 /// Rigid motions that the fixed degrees of freedom leave free, in words ("translation along x"), empty when none.
-std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<FixedDof>& fixed);
+std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<FixedDof>& fixed,
+                                          const std::vector<HeldPoint>& points = {});
 
 /// Adds single fixed components (value 0) until no rigid motion is left: they carry no force when the loads balance.
 void pinRigidMotions(const Operator& K, std::vector<FixedDof>& fixed);

@@ -244,15 +244,22 @@ Eigen::Map<Block<3, 3>> blockAt(CellBlocks& blocks, int a, int b) {
   return Eigen::Map<Block<3, 3>>(blocks.data() + (8 * a + b) * 9);
 }
 
-/// The cell stiffness as sums over octants, three tensors where stiffness isn't uniform.
+/// One entry of a stiffness alone; with three entries all tensors are cubic.
+Elastic unitOf(int entry, std::size_t entries) {
+  double v[Elastic::kEntries] = {};
+  v[entry] = 1;
+  return entries == 3 ? cubic(v[0], v[1], v[2]) : Elastic{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]};
+}
+
+/// The cell stiffness as sums over octants, three or nine tensors where stiffness isn't uniform.
 class CellStiffness {
  public:
   CellStiffness(const VoxelModel& model, const Cells& cells, const std::vector<std::uint8_t>& held)
       : model_(model), cells_(cells), held_(held) {
     const bool is_uniform = model.stiffness.isUniform();
-    const Elastic units[3] = {is_uniform ? model.stiffness.base : Elastic{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
-    for (int q = 0; q < (is_uniform ? 1 : 3); ++q) {
-      unit_.push_back(brickStiffness(units[q], model.frame.spacing_mm));
+    for (std::size_t q = 0; q < std::max<std::size_t>(1, model.stiffness.entry.size()); ++q) {
+      const Elastic unit = is_uniform ? model.stiffness.base : unitOf(static_cast<int>(q), model.stiffness.entry.size());
+      unit_.push_back(brickStiffness(unit, model.frame.spacing_mm));
       for (int octant = 0; octant < 8; ++octant) {
         const Stiff T = interpolation(octant, nullptr);
         const Eigen::Matrix<float, 24, 24> M = (T.transpose() * unit_[q] * T).cast<float>();
@@ -292,11 +299,10 @@ class CellStiffness {
     for (int octant = 0; octant < 8; ++octant) {
       const auto e = elements_[cell][octant];
       if (e < 0) continue;
-      const float factor[3] = {s.isUniform() ? s.scale[e] : s.c11[e], s.isUniform() ? 0 : s.c12[e],
-                               s.isUniform() ? 0 : s.c44[e]};
       for (std::size_t q = 0; q < unit_.size(); ++q) {
         const float* m = octants_[8 * q + octant].data() + 72 * a;
-        for (int v = 0; v < 72; ++v) out[v] += factor[q] * m[v];
+        const float factor = s.isUniform() ? s.scale[e] : s.entry[q][e];
+        for (int v = 0; v < 72; ++v) out[v] += factor * m[v];
       }
     }
   }
@@ -342,8 +348,9 @@ class CellStiffness {
       const int octant = (x & 1) + 2 * (run.j & 1) + 4 * (run.k & 1);
       const auto e = run.element + x - run.i;
       const auto& s = model_.stiffness;
-      Stiff K = (s.isUniform() ? double(s.scale[e]) : double(s.c11[e])) * unit_[0];
-      if (!s.isUniform()) K += double(s.c12[e]) * unit_[1] + double(s.c44[e]) * unit_[2];
+      Stiff K = Stiff::Zero();
+      for (std::size_t q = 0; q < unit_.size(); ++q)
+        K += double(s.isUniform() ? s.scale[e] : s.entry[q][e]) * unit_[q];
       const Stiff T = interpolation(octant, &held);
       const Stiff M = T.transpose() * K * T;
       auto& blocks = held_cells_.try_emplace(cell).first->second;

@@ -69,14 +69,13 @@ LoadCase turning(const StandardTest& test, const ModelBox& box) {
 /// Share of the volume over which strain is read off, and Pistoia's limits.
 constexpr double kPistoiaVolume = 0.02, kPistoiaStrain = 0.007;
 
-double youngs(const Elastic& e) { return e.c44 * (3 * e.c12 + 2 * e.c44) / (e.c12 + e.c44); }
-
 /// Null when nothing is bone: neither caps nor implants share in the critical volume.
 json pistoia(const VoxelModel& model, const SolidResults& solid, double load_n) {
   std::vector<float> strain;
   for (std::int64_t e = 0; e < model.elements; ++e)
     if (isBone(solid.fillers[model.material[e]].material))
-      strain.push_back(static_cast<float>(std::sqrt(2 * double(solid.elements.energy[e]) / youngs(model.elastic(e)))));
+      strain.push_back(
+          static_cast<float>(std::sqrt(2 * double(solid.elements.energy[e]) / youngsModulus(model.elastic(e)))));
   if (strain.empty()) return nullptr;
   json out = {{"critical_strain", kPistoiaStrain},
               {"critical_volume_share", kPistoiaVolume},

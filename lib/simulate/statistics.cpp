@@ -53,7 +53,7 @@ Part gather(const VoxelModel& model, const ElementResults& r, const std::vector<
   double counted = 0;
   for (std::int64_t e = 0; e < model.elements; ++e) {
     if (filler >= 0 && model.material[e] != filler) continue;
-    const double share = fillers[model.material[e]].solidFraction(model.value[e]);
+    const double share = fillers[model.material[e]].solidFraction(model.valueOf(e));
     ++part.elements;
     part.solid += share;
     part.energy += r.energy[e];
@@ -107,7 +107,7 @@ json safety(const VoxelModel& model, const ElementResults& r, const std::vector<
 
 bool counts(const VoxelModel& model, const std::vector<Filler>& fillers, std::int64_t e) {
   const Filler& filler = fillers[model.material[e]];
-  return filler.law != Filler::Law::SolidFraction || model.value[e] >= kCountsAbove;
+  return filler.law != Filler::Law::SolidFraction || model.valueOf(e) >= kCountsAbove;
 }
 
 void requireRadius(const VoxelModel& model, double radius_mm) {

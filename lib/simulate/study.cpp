@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "image/io.h"
 #include "simulate/effective.h"
+#include "simulate/remote.h"
 #include "simulate/statistics.h"
 
 namespace osteo::simulate {
@@ -128,23 +129,27 @@ void reportDropped(const VoxelModel& model) {
 
 Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
   const bool is_plain = files.modulus_mpa > 0 || !files.modulus_map.empty();
-  const Materials materials = is_plain ? oneMaterial(files) : readMaterials(files.materials);
+  Materials materials = is_plain ? oneMaterial(files) : readMaterials(files.materials);
+  if (!files.calibration.empty()) useCalibration(files.calibration, materials);
   homogenise_ = files.homogenise;
   evaluation_ = files.evaluation;
-  if (!files.test && homogenise_.empty()) cases_ = readLoads(files.loads);
+  if (!files.test && homogenise_.empty()) cases_ = readLoads(files.loads, files.patient);
   body_ = bodyOf(files, is_plain ? plainType(files) : typeOf(files), materials, *report_);
   if (!files.modulus_map.empty()) useModulusMap(files, body_, *report_);
   body_.filling.is_periodic = homogenise_ == "periodic";
-  model_ = buildModel(body_.filling,
-                      [&](std::uint16_t material, float value) { return body_.fillers[material].stiffness(value); });
+  const Eigen::Matrix3d direction = body_.filling.frame.direction;
+  model_ = buildModel(body_.filling, [&](std::uint16_t material, float value) {
+    return onGrid(body_.fillers[material].stiffness(value), direction);
+  });
   reportDropped(model_);
   const std::string frame_id = body_.filling.frame.frame_id;
   body_.filling = {};
   operator_ = std::make_unique<Operator>(model_);
   if (!homogenise_.empty()) return;
   requireRadius(model_, evaluation_.smoothing_mm);
-  scene_ = std::make_unique<Scene>(
-      Scene{model_, body_.label_names, [=](const std::string& name) { return otherLevelSet(files, frame_id, name); }});
+  scene_ = std::make_unique<Scene>(Scene{model_, body_.label_names,
+                                         [=](const std::string& name) { return otherLevelSet(files, frame_id, name); },
+                                         &body_.fillers});
   test_ = files.test;
   if (test_) cases_ = {loadCaseOf(*test_, modelBox(model_))};
   for (const auto& c : cases_) place(*scene_, *operator_, c);  // every case is checked before the first is solved
@@ -172,9 +177,9 @@ json Study::describe() const {
     for (std::int64_t e = 0; e < model_.elements; ++e) {
       if (model_.material[e] != f) continue;
       ++elements;
-      solid += model_.value[e];
-      low = std::min<double>(low, model_.value[e]);
-      high = std::max<double>(high, model_.value[e]);
+      solid += model_.valueOf(e);
+      low = std::min<double>(low, model_.valueOf(e));
+      high = std::max<double>(high, model_.valueOf(e));
     }
     if (elements == 0) continue;
     auto& m = out["materials"][filler.name()];
@@ -203,11 +208,11 @@ json Study::homogenise(const SolveOptions& options) const {
 
 Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& options, json& record) {
   const Operator& K = *operator_;
-  const Conditions conditions = place(*scene_, K, load_case);
+  Conditions conditions = place(*scene_, K, load_case);
   Solved solved;
   const auto start = std::chrono::steady_clock::now();
   if (!solver_ || !solver_->holds(conditions.fixed)) solver_ = std::make_unique<Solver>(K, conditions.fixed);
-  const SolveReport report = solver_->solve(conditions.force, conditions.fixed, options, solved.displacement_mm);
+  const SolveReport report = simulate::solveCase(K, *solver_, conditions, options, solved.displacement_mm);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   core::noteStep("solve_seconds", seconds);
   core::info(fmt::format("case {}: {} iterations, {:.2f} s", load_case.name, report.iterations, seconds));

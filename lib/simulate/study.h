@@ -19,6 +19,8 @@ struct StudyFiles {
   std::optional<StandardTest> test = {};  ///< instead of loads
   std::string homogenise;                 ///< "periodic" or "mixed", instead of both
   double modulus_mpa = 0, poisson = 0.3;  ///< instead of materials: one material in all labels or the level set
+  Patient patient;                        ///< landmarks and body weight of the loads
+  std::string calibration;                ///< instead of the materials' own: from HU to density
   std::string modulus_map;                ///< instead of the modulus: MPa per voxel of the labels
   Evaluation evaluation = {};
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "core/error.h"
 
@@ -130,50 +131,93 @@ void numberNodes(VoxelModel& model) {
   model.row_start.back() = static_cast<Index>(model.node_runs.size());
 }
 
-Stiffness compress(const std::vector<Elastic>& elastics) {
-  Stiffness s;
-  s.base = elastics.front();
-  constexpr double kSame = 1e-12;
-  const double r12 = s.base.c12 / s.base.c11, r44 = s.base.c44 / s.base.c11;
-  const bool is_uniform = std::all_of(elastics.begin(), elastics.end(), [&](const Elastic& e) {
-    return std::abs(e.c12 - r12 * e.c11) <= kSame * e.c11 && std::abs(e.c44 - r44 * e.c11) <= kSame * e.c11;
-  });
-  const auto copy = [&](std::vector<float>& to, const auto& value) {
-    to.reserve(elastics.size() + kPadding);
-    for (const auto& e : elastics) to.push_back(static_cast<float>(value(e)));
-    to.insert(to.end(), kPadding, 0.0F);
-  };
-  if (is_uniform) {
-    copy(s.scale, [&](const Elastic& e) { return e.c11 / s.base.c11; });
-  } else {
-    copy(s.c11, [](const Elastic& e) { return e.c11; });
-    copy(s.c12, [](const Elastic& e) { return e.c12; });
-    copy(s.c44, [](const Elastic& e) { return e.c44; });
+/// Stiffness of the voxels in rising order.
+class VoxelStiffness {
+ public:
+  VoxelStiffness(const Filling& filling, const ElasticLaw& law) : filling_(filling), law_(law) {}
+  Elastic at(Index voxel) {
+    const float value = filling_.value.empty() ? 1.0F : filling_.value[voxel];
+    const auto material = filling_.material[voxel];
+    if (!has_last_ || material != last_material_ || value != last_value_) {
+      last_ = law_(static_cast<std::uint16_t>(material - 1), value);
+      last_material_ = material, last_value_ = value, has_last_ = true;
+    }
+    const auto& mixes = filling_.mixes;
+    while (next_ < mixes.size() && mixes[next_].voxel < voxel) ++next_;
+    Elastic own = last_;
+    for (; next_ < mixes.size() && mixes[next_].voxel == voxel; ++next_) own = mixed(own, mixes[next_]);
+    return own;
   }
-  return s;
+
+ private:
+  const Filling& filling_;
+  const ElasticLaw& law_;
+  Elastic last_;
+  std::uint16_t last_material_ = 0;
+  float last_value_ = 0;
+  bool has_last_ = false;
+  std::size_t next_ = 0;
+
+  Elastic mixed(const Elastic& own, const Mix& mix) const {
+    const Elastic other = law_(static_cast<std::uint16_t>(mix.material - 1), mix.value);
+    const double share = double(mix.share);
+    if (!mix.is_layer) return (1 - share) * own + share * other;
+    // In a row the compliances add up; a layer is soft in all directions alike.
+    return 1 / (1 - share + share * own.c11 / other.c11) * own;
+  }
+};
+
+/// Whether all elements are multiples of the first one's stiffness, or else all are cubic.
+struct Kinship {
+  bool is_uniform = true, is_cubic = true;
+  void compare(const Elastic& e, const Elastic& base) {
+    constexpr double kSame = 1e-12;
+    const double factor = e.c11 / base.c11;
+    for (int q = 0; q < Elastic::kEntries && is_uniform; ++q)
+      is_uniform = std::abs(e[q] - factor * base[q]) <= kSame * e.c11;
+    is_cubic = is_cubic && e.isCubic();
+  }
+};
+
+void requirePositive(const Elastic& e) {
+  if (!isPositive(e))
+    throw core::Error(core::Exit::DataError,
+                      {.what = "an element has no positive stiffness",
+                       .got = fmt::format("C11 {} MPa, C12 {} MPa, C44 {} MPa", e.c11, e.c12, e.c44)});
 }
 
 void fillElements(const Filling& filling, const ElasticLaw& law, VoxelModel& model) {
+  const auto forEach = [&](const auto& use) {
+    for (const auto& run : model.runs)
+      for (int x = 0; x < run.count; ++x)
+        use(run.i + x + Index{model.frame.size[0]} * (run.j + Index{model.frame.size[1]} * run.k));
+  };
+  Stiffness& s = model.stiffness;
+  Kinship kinship;
+  bool is_first = true;
+  VoxelStiffness look(filling, law);
   model.material.reserve(model.elements);
-  model.value.reserve(model.elements);
-  std::vector<Elastic> elastics;
-  elastics.reserve(model.elements);
-  for (const auto& run : model.runs)
-    for (int x = 0; x < run.count; ++x) {
-      const Index voxel = run.i + x + Index{model.frame.size[0]} * (run.j + Index{model.frame.size[1]} * run.k);
-      const auto material = static_cast<std::uint16_t>(filling.material[voxel] - 1);
-      const float value = filling.value.empty() ? 1.0F : filling.value[voxel];
-      const Elastic elastic = law(material, value);
-      if (!(elastic.c44 > 0) || !(elastic.c11 > std::abs(elastic.c12)) || !std::isfinite(elastic.c11))
-        throw core::Error(core::Exit::DataError, {.what = "an element has no positive stiffness",
-                                                  .got = fmt::format("C11 {} MPa, C12 {} MPa, C44 {} MPa", elastic.c11,
-                                                                     elastic.c12, elastic.c44)});
-      model.material.push_back(material);
-      model.value.push_back(value);
-      elastics.push_back(elastic);
-      if (!filling.label.empty()) model.label.push_back(filling.label[voxel]);
-    }
-  model.stiffness = compress(elastics);
+  forEach([&](Index voxel) {
+    const Elastic e = look.at(voxel);
+    requirePositive(e);
+    if (std::exchange(is_first, false)) s.base = e;
+    kinship.compare(e, s.base);
+    model.material.push_back(static_cast<std::uint16_t>(filling.material[voxel] - 1));
+    if (!filling.value.empty()) model.value.push_back(filling.value[voxel]);
+    if (!filling.label.empty()) model.label.push_back(filling.label[voxel]);
+  });
+  VoxelStiffness again(filling, law);
+  if (kinship.is_uniform)
+    s.scale.reserve(static_cast<std::size_t>(model.elements + kPadding));
+  else
+    s.entry.resize(kinship.is_cubic ? 3 : Elastic::kEntries);
+  forEach([&](Index voxel) {
+    const Elastic e = again.at(voxel);
+    if (kinship.is_uniform) s.scale.push_back(static_cast<float>(e.c11 / s.base.c11));
+    for (std::size_t q = 0; q < s.entry.size(); ++q) s.entry[q].push_back(static_cast<float>(e[static_cast<int>(q)]));
+  });
+  if (kinship.is_uniform) s.scale.insert(s.scale.end(), kPadding, 0.0F);
+  for (auto& values : s.entry) values.insert(values.end(), kPadding, 0.0F);
 }
 
 }  // namespace
@@ -192,7 +236,7 @@ double VoxelModel::bytes() const {
   return double(runs.size() * sizeof(ElementRun) + node_runs.size() * sizeof(NodeRun) +
                 (layer_start.size() + row_start.size()) * sizeof(Index) +
                 (material.size() + label.size()) * sizeof(std::uint16_t) + value.size() * sizeof(float) +
-                (stiffness.scale.size() + 3 * stiffness.c11.size()) * sizeof(float));
+                (stiffness.scale.size() + stiffness.entry.size() * static_cast<std::size_t>(elements)) * sizeof(float));
 }
 
 VoxelModel buildModel(const Filling& filling, const ElasticLaw& law) {

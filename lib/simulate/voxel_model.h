@@ -9,12 +9,22 @@
 
 namespace osteo::simulate {
 
+/// A further material in a voxel: a share that bears beside the voxel's own (parallel, as an implant that cuts through
+/// the voxel), or that lies in a row with it (as a thin layer).
+struct Mix {
+  std::int64_t voxel;
+  std::uint16_t material;  ///< as Filling::material, not 0
+  float value, share;
+  bool is_layer;
+};
+
 /// What fills the voxels of a frame before it becomes a mesh; one voxel is one element.
 struct Filling {
   image::Frame frame;
   std::vector<std::uint16_t> material;    ///< 0 empty, else 1 + index into the list of materials
   std::vector<float> value;               ///< solid fraction or relative density; empty: 1 everywhere
   std::vector<std::uint16_t> label = {};  ///< labels for regions; empty unless the model comes from labels
+  std::vector<Mix> mixes = {};            ///< by rising voxel, applied in order
   bool is_periodic = false;               ///< pieces may hang together across the sides of the grid
 };
 
@@ -36,14 +46,17 @@ struct NodeRun {
 constexpr int kPadding = 8;
 
 /// Stiffness per element, MPa. Where all elements are multiples of one tensor, the factor alone is kept; else three
-/// entries. Arrays end in kPadding zeros.
+/// (all cubic) or nine entries in the order of Elastic. Arrays end in kPadding zeros.
 struct Stiffness {
   Elastic base;
-  std::vector<float> scale;          ///< empty when the tensors differ in more than a factor
-  std::vector<float> c11, c12, c44;  ///< empty when they don't
+  std::vector<float> scale;               ///< empty when the tensors differ in more than a factor
+  std::vector<std::vector<float>> entry;  ///< empty when they don't
   bool isUniform() const { return !scale.empty(); }
   Elastic at(std::size_t e) const {
-    return isUniform() ? double(scale[e]) * base : Elastic{double(c11[e]), double(c12[e]), double(c44[e])};
+    if (isUniform()) return double(scale[e]) * base;
+    if (entry.size() == 3) return cubic(double(entry[0][e]), double(entry[1][e]), double(entry[2][e]));
+    return {double(entry[0][e]), double(entry[1][e]), double(entry[2][e]), double(entry[3][e]), double(entry[4][e]),
+            double(entry[5][e]), double(entry[6][e]), double(entry[7][e]), double(entry[8][e])};
   }
 };
 
@@ -57,7 +70,7 @@ struct VoxelModel {
   std::vector<std::int64_t> row_start;  ///< first node run of each node row j + (ny+1)·k, and the end
   std::int64_t elements = 0, nodes = 0;
   std::vector<std::uint16_t> material, label;  ///< per element; material is the index into the list; label may be empty
-  std::vector<float> value;                    ///< per element, see Filling
+  std::vector<float> value;                    ///< per element, see Filling; empty: 1 everywhere
   Stiffness stiffness;
   std::int64_t dropped_pieces = 0, dropped_elements = 0;
 
@@ -67,6 +80,7 @@ struct VoxelModel {
   Eigen::Vector3d elementPoint(int i, int j, int k) const { return frame.toWorld({double(i), double(j), double(k)}); }
   Eigen::Vector3d nodePoint(int i, int j, int k) const { return frame.toWorld({i - 0.5, j - 0.5, k - 0.5}); }
   Elastic elastic(std::int64_t e) const { return stiffness.at(static_cast<std::size_t>(e)); }
+  float valueOf(std::int64_t e) const { return value.empty() ? 1.0F : value[static_cast<std::size_t>(e)]; }
   double bytes() const;
 };
 

@@ -1,6 +1,9 @@
 #include <Eigen/Dense>
 
+#include <Eigen/Geometry>
+
 #include "blocks.h"
+#include "simulate/materials.h"
 #include "core/parallel.h"
 #include "core/random.h"
 
@@ -16,8 +19,8 @@ const SolveOptions kTight{1e-11, 20000};
 Eigen::Matrix<double, 24, 24> gaussStiffness(const Elastic& e, const Eigen::Vector3d& h) {
   Eigen::Matrix<double, 24, 24> K = Eigen::Matrix<double, 24, 24>::Zero();
   Eigen::Matrix<double, 6, 6> D = Eigen::Matrix<double, 6, 6>::Zero();
-  D.topLeftCorner<3, 3>().setConstant(e.c12);
-  for (int c = 0; c < 3; ++c) D(c, c) = e.c11, D(c + 3, c + 3) = e.c44;
+  D << e.c11, e.c12, e.c13, 0, 0, 0, e.c12, e.c22, e.c23, 0, 0, 0, e.c13, e.c23, e.c33, 0, 0, 0, 0, 0, 0, e.c44, 0, 0,
+      0, 0, 0, 0, e.c55, 0, 0, 0, 0, 0, 0, e.c66;
   for (int q = 0; q < 8; ++q) {
     Eigen::Matrix<double, 6, 24> B = Eigen::Matrix<double, 6, 24>::Zero();
     for (int a = 0; a < 8; ++a) {
@@ -37,9 +40,9 @@ Eigen::Matrix<double, 24, 24> gaussStiffness(const Elastic& e, const Eigen::Vect
 }
 }  // namespace
 
-TEST_CASE("one brick equals its Gauss-integrated stiffness, also anisotropic and cubic") {
+TEST_CASE("one brick equals its Gauss-integrated stiffness, also anisotropic and orthotropic") {
   const Eigen::Vector3d h(0.7, 1.3, 2.1);
-  const Elastic e{3.1, 0.9, 1.7};
+  const Elastic e{3.1, 0.9, 1.7, 2.6, 4.2, 0.7, 1.1, 1.3, 0.8};
   const auto model = buildModel(box({1, 1, 1}, h), [&](std::uint16_t, float) { return e; });
   const Operator K(model);
   const auto expected = gaussStiffness(e, h);
@@ -57,6 +60,66 @@ TEST_CASE("one brick equals its Gauss-integrated stiffness, also anisotropic and
       constexpr int kRow[6] = {0, 1, 2, 1, 0, 0}, kColumn[6] = {0, 1, 2, 2, 2, 1};
       CHECK(blocks[c * K.stride() + a] == Approx(expected(3 * a + kRow[c], 3 * a + kColumn[c])).margin(1e-14));
     }
+}
+
+TEST_CASE("bricks of different orthotropic or cubic stiffness each keep their own") {
+  const Eigen::Vector3d h(0.7, 1.3, 2.1);
+  const Elastic ortho{3.1, 0.9, 1.7, 2.6, 4.2, 0.7, 1.1, 1.3, 0.8};
+  for (const Elastic& other : {isotropic(5, 0.2), cubic(4, 1, 2.5)})
+    for (const Elastic& first : {ortho, cubic(3, 1.2, 0.4)}) {
+      auto filling = box({2, 1, 1}, h);
+      filling.material[1] = 2;
+      const auto model = buildModel(filling, [&](std::uint16_t m, float) { return m ? other : first; });
+      const Operator K(model);
+      CHECK(model.stiffness.entry.size() == (first.isCubic() ? 3 : 9));
+      for (int side = 0; side < 2; ++side) {
+        const auto expected = gaussStiffness(side ? other : first, h);
+        // Nodes of one end belong to one brick: their rows and columns are its own.
+        for (int a = side; a < 8; a += 2)
+          for (int c = 0; c < 3; ++c) {
+            Field u = K.zeros(), y = K.zeros();
+            u[c * K.stride() + model.nodeAt(2 * side, a >> 1 & 1, a >> 2)] = 1;
+            K.apply(u, y);
+            for (int b = side; b < 8; b += 2)
+              for (int d = 0; d < 3; ++d)
+                CHECK(y[d * K.stride() + model.nodeAt(2 * side, b >> 1 & 1, b >> 2)] ==
+                      Approx(expected(3 * b + d, 3 * a + c)).epsilon(1e-6).margin(1e-7));
+          }
+      }
+    }
+}
+
+TEST_CASE("an orthotropic block has its engineering constants, on any order of axes") {
+  const Orthotropic bone{{12000, 13400, 20000}, {0.235, 0.222, 0.376}, {6230, 5610, 4530}};
+  Eigen::Matrix3d turned;
+  turned << 0, 0, -1, 1, 0, 0, 0, -1, 0;  // x = −k, y = i, z = −j
+  for (const Eigen::Matrix3d& direction : {Eigen::Matrix3d(Eigen::Matrix3d::Identity()), turned}) {
+    auto filling = box({4, 4, 4});
+    filling.frame.direction = direction;
+    const auto model =
+        buildModel(filling, [&](std::uint16_t, float) { return onGrid(bone.stiffness(), direction); });
+    const Operator K(model);
+    for (int axis = 0; axis < 3; ++axis) {
+      int grid = 0;
+      while (std::abs(direction(axis, grid)) < 0.5) ++grid;
+      std::vector<FixedDof> fixed;
+      for (const auto& run : model.node_runs)
+        for (int x = 0; x < run.count; ++x) {
+          const int at[3] = {run.i + x, run.j, run.k};
+          if (at[grid] == 0 || at[grid] == 4) fixed.push_back({grid * K.stride() + run.node + x, at[grid] * 0.0025});
+        }
+      pinRigidMotions(K, fixed);
+      Field u;
+      solve(K, {}, fixed, {1e-10, 1000}, u);
+      const Field f = reactions(K, u);
+      double force = 0;
+      for (const auto& d : fixed)
+        if (d.value_mm > 0) force += f[d.dof];
+      CHECK(force == Approx(0.0025 * 16 * bone.moduli_mpa[axis]).epsilon(1e-6));
+    }
+  }
+  CHECK_THROWS_AS(onGrid(bone.stiffness(), Eigen::AngleAxisd(0.2, Eigen::Vector3d::UnitZ()).toRotationMatrix()),
+                  core::Error);
 }
 
 TEST_CASE("patch test: a random symmetric strain is reproduced exactly") {
