@@ -6,9 +6,9 @@
 #include "cli/context.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "image/io.h"
-#include "picture/render.h"
-#include "simulate/study.h"
+#include "simulate/drawing.h"
+#include "simulate/fields.h"
+#include "simulate/table.h"
 
 namespace osteo::cli {
 namespace {
@@ -19,15 +19,16 @@ struct FieldFile {
   std::string field, path;
 };
 
-/// --fields von_mises=vm.nrrd,stress=s.nrrd
+/// --fields von_mises=vm.nrrd,stress=s.vdb
 std::vector<FieldFile> fieldFiles(const Context& ctx) {
   std::vector<FieldFile> files;
   const auto& known = sim::fieldNames();
   for (const std::string& text : ctx.texts("fields")) {
     const auto equals = text.find('=');
     const FieldFile file{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
-    if (std::find(known.begin(), known.end(), file.field) == known.end() || core::extension(file.path) != ".nrrd")
-      throw core::Error(core::Exit::Usage, {.what = "--fields takes name=file.nrrd pairs",
+    const std::string ending = core::extension(file.path);
+    if (std::find(known.begin(), known.end(), file.field) == known.end() || (ending != ".nrrd" && ending != ".vdb"))
+      throw core::Error(core::Exit::Usage, {.what = "--fields takes name=file.nrrd or name=file.vdb pairs",
                                             .expected = fmt::format("names {}", fmt::join(known, ", ")),
                                             .got = text});
     files.push_back(file);
@@ -42,21 +43,18 @@ std::string pathOfCase(const std::string& path, const std::string& name, std::si
   return path.substr(0, dot) + "-" + name + path.substr(dot);
 }
 
-void draw(const sim::Study& study, const sim::ElementResults& results, const std::string& caption,
-          const std::string& path) {
-  picture::Actor actor;
-  const auto mesh = study.surface(results.von_mises, actor.scalars);
-  actor.mesh = &mesh;
-  actor.high = std::max(1e-6, sim::percentile(results.von_mises, 0.98));
-  std::vector<picture::Canvas> views;
-  for (const Eigen::Vector3d& from : {Eigen::Vector3d(-0.6, -1.0, 0.35), Eigen::Vector3d(0.6, 1.0, 0.6)}) {
-    picture::View view;
-    view.from = from;
-    view.caption = caption;
-    view.scalar_title = "von Mises, MPa";
-    views.push_back(picture::render({actor}, view));
+/// Opens the files of all cases, in their order, before the solve, so that a wrong folder costs no time.
+std::vector<std::string> openFiles(Context& ctx, const sim::Study& study, const std::vector<FieldFile>& fields) {
+  const std::string vtu = ctx.text("vtu");
+  if (!vtu.empty() && core::extension(vtu) != ".vtu")
+    throw core::Error(core::Exit::Usage, {.what = "--vtu takes a file.vtu", .got = vtu});
+  std::vector<std::string> paths;
+  const std::size_t cases = study.cases().size();
+  for (const auto& c : study.cases()) {
+    for (const auto& f : fields) paths.push_back(ctx.outputPath(pathOfCase(f.path, c.name, cases)));
+    if (!vtu.empty()) paths.push_back(ctx.outputPath(pathOfCase(vtu, c.name, cases)));
   }
-  picture::writePng(picture::tile(views, {"from the front", "from behind"}, 2), path);
+  return paths;
 }
 
 int axisOf(const std::string& name) { return name[0] - 'x'; }
@@ -90,6 +88,7 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   if ((files.interface_mm > 0 && files.implant.empty()) || (ctx.given("cap-embed-mm") && files.cap_mm <= 0))
     throw core::Error(core::Exit::Usage, {.what = "--interface-mm goes with --implant, --cap-embed-mm with --cap-mm"});
   files.patient = {ctx.input("landmarks"), given(ctx, "body-weight-n").value_or(0)};
+  files.evaluation = {given(ctx, "smoothing-mm").value_or(0), ctx.number("cycle-ratio")};
   if (ctx.given("test")) {
     sim::StandardTest test;
     test.kind = ctx.text("test");
@@ -104,8 +103,9 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   if (int(files.test.has_value()) + int(!files.loads.empty()) + int(!files.homogenise.empty()) != 1)
     throw core::Error(core::Exit::Usage,
                       {.what = "say how the model is loaded", .expected = "one of --loads, --test and --homogenise"});
-  if (!files.homogenise.empty() && (!ctx.texts("fields").empty() || ctx.given("picture")))
-    throw core::Error(core::Exit::Usage, {.what = "--homogenise has neither fields nor a picture"});
+  if (!files.homogenise.empty() &&
+      (!ctx.texts("fields").empty() || ctx.given("picture") || ctx.given("vtu") || ctx.given("table")))
+    throw core::Error(core::Exit::Usage, {.what = "--homogenise has neither fields, a mesh, a table nor a picture"});
   if (int(files.modulus_mpa > 0) + int(!files.modulus_map.empty()) + int(!files.materials.empty()) != 1)
     throw core::Error(core::Exit::Usage, {.what = "say what the model is made of",
                                           .expected = "one of --materials, --modulus-mpa and --modulus-map"});
@@ -117,12 +117,10 @@ void run(Context& ctx) {
   const auto fields = fieldFiles(ctx);
   ctx.output("output");
   sim::Study study(files);
+  for (const auto& f : fields) sim::requireField(study.model(), study.fillers(), f.field, f.path);
   if (ctx.dryRun(study.estimatedBytes())) return;
-  const std::size_t cases = study.cases().size();
-  std::vector<std::string> paths;  // opened before the solve, so that a wrong folder costs no time
-  for (const auto& c : study.cases())
-    for (const auto& f : fields) paths.push_back(ctx.outputPath(pathOfCase(f.path, c.name, cases)));
-  const std::string picture = ctx.output("picture");
+  const auto paths = openFiles(ctx, study, fields);
+  const std::string picture = ctx.output("picture"), table = ctx.output("table");
 
   ctx.results()["model"] = study.describe();
   const sim::SolveOptions options{ctx.number("tolerance"), static_cast<int>(ctx.integer("max-iterations"))};
@@ -138,14 +136,13 @@ void run(Context& ctx) {
       ctx.results().update(record["test"]);
       record.erase("test");
     }
-    for (const auto& f : fields) {
-      int channels = 0;
-      const auto values = sim::fieldOnGrid(study.model(), solved.elements, f.field, channels);
-      image::writeChannels(study.model().frame, values, channels, *path++);
-    }
+    for (const auto& f : fields) sim::writeField(study.model(), solved.elements, f.field, *path++);
+    if (ctx.given("vtu"))
+      sim::writeVtu(study.model(), solved.displacement_mm, solved.elements, study.fillers(), *path++);
     if (!picture.empty() && c.name == study.cases().front().name)
-      draw(study, solved.elements, "case " + c.name, picture);
+      picture::writePng(sim::drawDeformed(study, solved, c.name, given(ctx, "warp")), picture);
   }
+  if (!table.empty()) core::writeFile(table, sim::tableOf(ctx.results()["cases"]));
 }
 
 /// A choice that is absent unless given.
@@ -168,8 +165,9 @@ App describe() {
   const Range positive{1e-6, 1e6};
   Parameter fields =
       text("fields", "",
-           "fields to write on the model's grid, as name=file.nrrd: displacement, principal_strain, sed (strain energy "
-           "density, MPa), stress, von_mises");
+           "fields to write on the model's grid, as name=file.nrrd or, for cubic voxels along the axes, name=file.vdb: "
+           "demand (share of the limit), displacement, fatigue, principal_strain, sed (strain energy density, MPa), "
+           "stress, von_mises");
   fields.count = 0;
   fields.channel = Channel::Output;
   return {
@@ -221,8 +219,18 @@ App describe() {
                         "element size for level sets; default: the grid's voxel, coarsened to 1.5 million elements"),
          number("tolerance", "", 1e-6, {1e-12, 0.1}, "relative residual at which the solver stops").advanced(),
          integer("max-iterations", "", 2000, {1, 10000000}, "iterations after which it gives up").advanced(),
+         optionalNumber("smoothing-mm", "mm", positive,
+                        "radius over which peaks are averaged within a material; default: 1.5 elements, at most 10"),
+         number("cycle-ratio", "", 0, {-1, 1},
+                "R of fatigue: the load cycles between the case and R times the case; -1 is fully reversed"),
          fields,
-         picture("the model's surface coloured by the first case's von Mises stress")},
+         outputOption("vtu", {".vtu"}, "the mesh with nodal displacement and the elements' fields, for ParaView"),
+         outputOption("table", {".tsv"},
+                      "a row for each case and material: volumes, percentiles, peaks, safety, forces"),
+         picture("the first case's deformed surface coloured by von Mises stress"),
+         optionalNumber("warp", "", {0, 1e9},
+                        "factor on the displacements of the picture; default: the largest becomes 5 % of the box's "
+                        "diagonal, 0: none")},
         run}}};
 }
 

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "levelset/distance.h"
 #include "levelset/grid.h"
+#include "levelset/vdb_file.h"
 #include "levelset/vdb_guard.h"
 
 namespace osteo::levelset {
@@ -17,11 +18,6 @@ namespace {
 
 constexpr std::size_t kUuidAt = 21,
                       kUuidLength = 36;  // after magic, file version, library version and the offsets' flag
-
-void initialize() {
-  static std::once_flag once;
-  std::call_once(once, [] { openvdb::initialize(); });
-}
 
 [[noreturn]] void refuse(const std::string& path, core::Complaint complaint) {
   complaint.file = path;
@@ -92,7 +88,7 @@ std::string uuidFrom(const std::string& bytes) {
 
 LevelSet readVdb(const std::string& path) {
   core::requireInput(path);
-  initialize();
+  initializeVdb();
   const std::string bytes = core::readFile(path);
   checkHeader(path, bytes);
   if (const std::string flaw = flawOfVdb(bytes); !flaw.empty())
@@ -123,24 +119,33 @@ LevelSet readVdb(const std::string& path) {
   return out;
 }
 
-void writeVdb(const LevelSet& level_set, const std::string& path, const std::string& grid_name) {
-  initialize();
-  auto grid = openvdb::gridPtrCast<openvdb::FloatGrid>(level_set.grid().vdb->copyGrid());
-  grid->setName(grid_name);
-  grid->setGridClass(openvdb::GRID_LEVEL_SET);
-  grid->insertMeta("space", openvdb::StringMetadata("LPS"));
-  grid->insertMeta("voxel_mm", openvdb::DoubleMetadata(level_set.voxel_mm()));
+void initializeVdb() {
+  static std::once_flag once;
+  std::call_once(once, [] { openvdb::initialize(); });
+}
+
+void writeGrids(const openvdb::GridCPtrVec& grids, const std::string& path) {
   try {
     openvdb::io::File file(path);
     file.setCompression(openvdb::io::COMPRESS_BLOSC | openvdb::io::COMPRESS_ACTIVE_MASK);
-    file.write({grid});
+    file.write(grids);
   } catch (const std::exception& e) {
-    throw core::Error(core::Exit::IoError, {.what = "writing the level set failed", .file = path, .got = e.what()});
+    throw core::Error(core::Exit::IoError, {.what = "writing the VDB file failed", .file = path, .got = e.what()});
   }
   std::string bytes = core::readFile(path, std::size_t{1} << 36);
   bytes.replace(kUuidAt, kUuidLength, kUuidLength, '0');
   bytes.replace(kUuidAt, kUuidLength, uuidFrom(bytes));
   core::writeFile(path, bytes);
+}
+
+void writeVdb(const LevelSet& level_set, const std::string& path, const std::string& grid_name) {
+  initializeVdb();
+  auto grid = openvdb::gridPtrCast<openvdb::FloatGrid>(level_set.grid().vdb->copyGrid());
+  grid->setName(grid_name);
+  grid->setGridClass(openvdb::GRID_LEVEL_SET);
+  grid->insertMeta("space", openvdb::StringMetadata("LPS"));
+  grid->insertMeta("voxel_mm", openvdb::DoubleMetadata(level_set.voxel_mm()));
+  writeGrids({grid}, path);
 }
 
 }  // namespace osteo::levelset

@@ -15,6 +15,11 @@ namespace {
 
 using nlohmann::json;
 
+Fatigue fatigue(const json& j) {
+  return {j["strength_mpa"],       j["cycles"], j["ultimate_mpa"], j["slope_b"], j.value("lattice_factor", 1.0),
+          j.value("reference", "")};
+}
+
 Material material(const std::string& name, const json& j) {
   Material m;
   m.name = name;
@@ -30,6 +35,7 @@ Material material(const std::string& name, const json& j) {
     };
     m.orthotropic = Orthotropic{three("moduli_mpa"), three("poisson"), three("shear_mpa")};
   }
+  if (j.contains("fatigue")) m.fatigue = fatigue(j["fatigue"]);
   if (!j.contains("failure")) return m;
   const json& f = j["failure"];
   const std::string criterion = f["criterion"];
@@ -40,6 +46,8 @@ Material material(const std::string& name, const json& j) {
   } else if (criterion == "tensile_principal") {
     m.criterion = Criterion::TensilePrincipal;
     m.strength_mpa = f["tensile_strength_mpa"];
+    m.weibull_modulus = f.value("weibull_modulus", 0.0);
+    m.weibull_volume_mm3 = f.value("weibull_volume_mm3", 0.0);
   } else {
     m.criterion = Criterion::AsymmetricStrain;
     m.compression_strain = f["compression_strain"];

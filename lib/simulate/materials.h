@@ -17,6 +17,16 @@ struct Orthotropic {
   Elastic stiffness() const;
 };
 
+/// Endurance under fully reversed cycles, Basquin's line through it and the strength that caps the mean stress.
+struct Fatigue {
+  double strength_mpa = 0;    ///< amplitude endured for `cycles`, R = −1
+  double cycles = 0;          ///< at which the strength was measured
+  double ultimate_mpa = 0;    ///< where Goodman's line meets the mean stress
+  double slope_b = 0;         ///< Basquin's exponent, negative; 0: unknown
+  double lattice_factor = 0;  ///< share of ultimate_mpa in place of the strength in homogenised lattices; 0: none
+  std::string reference;
+};
+
 struct Material {
   std::string name, reference, failure_reference;
   double modulus_mpa = 0, poisson = 0.3;
@@ -24,8 +34,11 @@ struct Material {
   double density_g_cm3 = 0;  ///< mass density, for body forces; 0: unknown
   std::optional<Orthotropic> orthotropic = {};
   Criterion criterion = Criterion::None;
-  double strength_mpa = 0;                            ///< yield (von Mises) or tensile strength (tensile principal)
-  double compression_strain = 0, tension_strain = 0;  ///< limits of the asymmetric strain, both positive
+  double strength_mpa = 0;                             ///< yield (von Mises) or tensile strength (tensile principal)
+  double compression_strain = 0, tension_strain = 0;   ///< limits of the asymmetric strain, both positive
+  double weibull_modulus = 0, weibull_volume_mm3 = 0;  ///< of the tensile strength; 0: no probability of failure
+  std::optional<Fatigue> fatigue = {};
+  bool is_plain = false;  ///< the one material of --modulus-mpa and --modulus-map, which stands for bone
 };
 
 /// E = intercept + a ρ^b in MPa between floor and cap, ρ in g/cm³ of the named density.

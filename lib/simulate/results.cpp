@@ -1,13 +1,13 @@
 #include "simulate/results.h"
 
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "core/error.h"
 #include "core/parallel.h"
 #include "simulate/brick.h"
+#include "simulate/failure.h"
+#include "simulate/statistics.h"
 
 namespace osteo::simulate {
 namespace {
@@ -16,55 +16,8 @@ using Eigen::Matrix3d;
 using Eigen::Vector3d;
 using nlohmann::json;
 constexpr std::int64_t kRunChunk = 256;
-constexpr double kCountsAbove = 0.5;  // solid fraction from which a boundary element enters the percentiles
-
-Matrix3d tensor(const Vector6d& v, double shear) {
-  Matrix3d t;
-  t << v[0], shear * v[5], shear * v[4], shear * v[5], v[1], shear * v[3], shear * v[4], shear * v[3], v[2];
-  return t;
-}
-
-Vector3d principal(const Matrix3d& t) {
-  return Eigen::SelfAdjointEigenSolver<Matrix3d>(t, Eigen::EigenvaluesOnly).eigenvalues().reverse();
-}
-
-double vonMises(const Vector6d& s) {
-  return std::sqrt(0.5 * (std::pow(s[0] - s[1], 2) + std::pow(s[1] - s[2], 2) + std::pow(s[2] - s[0], 2)) +
-                   3 * s.tail<3>().squaredNorm());
-}
-
-double demandOf(const Material& m, const Vector6d& stress, const Vector3d& strains) {
-  switch (m.criterion) {
-    case Criterion::VonMises:
-      return vonMises(stress) / m.strength_mpa;
-    case Criterion::TensilePrincipal:
-      return std::max(0.0, principal(tensor(stress, 1))[0]) / m.strength_mpa;
-    case Criterion::AsymmetricStrain:
-      return std::max({0.0, strains[0] / m.tension_strain, -strains[2] / m.compression_strain});
-    default:
-      return 0;
-  }
-}
-
-const char* criterionName(Criterion c) {
-  switch (c) {
-    case Criterion::VonMises:
-      return "von Mises against yield";
-    case Criterion::TensilePrincipal:
-      return "largest tensile principal stress against tensile strength";
-    case Criterion::AsymmetricStrain:
-      return "principal strains against yield strains in tension and compression";
-    default:
-      return "none";
-  }
-}
 
 std::array<double, 3> list(const Vector3d& v) { return {v[0], v[1], v[2]}; }
-
-bool counts(const VoxelModel& model, const std::vector<Filler>& fillers, std::int64_t e) {
-  const Filler& filler = fillers[model.material[e]];
-  return filler.law != Filler::Law::SolidFraction || model.valueOf(e) >= kCountsAbove;
-}
 
 json partsOf(const Operator& K, const Conditions& conditions, const Field& u, const Field& reaction) {
   json out;
@@ -112,54 +65,17 @@ json partsOf(const Operator& K, const Conditions& conditions, const Field& u, co
   return out;
 }
 
-json peaks(const VoxelModel& model, const ElementResults& r, const std::vector<Filler>& fillers) {
-  std::vector<float> stress, tension, compression;
-  for (std::int64_t e = 0; e < model.elements; ++e) {
-    if (!counts(model, fillers, e)) continue;
-    stress.push_back(r.von_mises[e]);
-    tension.push_back(r.principal_strain[3 * e]);
-    compression.push_back(r.principal_strain[3 * e + 2]);
-  }
-  return {{"p50_von_mises_mpa", percentile(stress, 0.5)},
-          {"p95_von_mises_mpa", percentile(stress, 0.95)},
-          {"p98_von_mises_mpa", percentile(stress, 0.98)},
-          {"max_von_mises_mpa", percentile(stress, 1)},
-          {"p98_largest_principal_strain", percentile(tension, 0.98)},
-          {"p02_smallest_principal_strain", percentile(compression, 0.02)}};
-}
-
-json safety(const VoxelModel& model, const ElementResults& r, const std::vector<Filler>& fillers) {
-  json out;
-  for (std::size_t f = 0; f < fillers.size(); ++f) {
-    std::vector<float> demand;
-    std::int64_t elements = 0;
-    for (std::int64_t e = 0; e < model.elements; ++e) {
-      if (model.material[e] != f) continue;
-      ++elements;
-      if (counts(model, fillers, e)) demand.push_back(r.demand[e]);
-    }
-    if (elements == 0) continue;
-    auto& m = out[fillers[f].name()];
-    m = {{"elements", elements}, {"criterion", criterionName(fillers[f].material.criterion)}};
-    if (fillers[f].material.criterion == Criterion::None) continue;
-    m["reference"] = fillers[f].material.failure_reference;
-    const double worst = percentile(demand, 1), p98 = percentile(demand, 0.98);
-    if (worst > 0) m["safety_factor_min"] = 1 / worst;
-    if (p98 > 0) m["safety_factor_p02"] = 1 / p98;
-    if (fillers[f].law == Filler::Law::Lattice)
-      m["note"] = "mean stress of the lattice's walls; peaks at their junctions are higher";
-  }
-  return out;
-}
-
 }  // namespace
 
-ElementResults evaluate(const Operator& K, const Field& u, const std::vector<Filler>& fillers) {
+ElementResults evaluate(const Operator& K, const Field& u, const std::vector<Filler>& fillers,
+                        const Evaluation& evaluation) {
   const VoxelModel& model = K.model();
   const auto n = static_cast<std::size_t>(model.elements);
   ElementResults r;
   r.stress.resize(6 * n), r.von_mises.resize(n), r.principal_strain.resize(3 * n);
   r.energy.resize(n), r.displacement.resize(3 * n), r.demand.resize(n);
+  if (std::any_of(fillers.begin(), fillers.end(), [](const Filler& f) { return f.material.fatigue.has_value(); }))
+    r.fatigue.resize(n, 0.0F);
   const Matrix3d& D = model.frame.direction;
   core::parallelChunks(static_cast<std::int64_t>(model.runs.size()), kRunChunk, [&](auto first, auto last, auto) {
     forEachElement(model, first, last, [&](std::int64_t e, int, int, int, const auto& nodes) {
@@ -167,13 +83,15 @@ ElementResults evaluate(const Operator& K, const Field& u, const std::vector<Fil
       const Vector6d strain = centreStrain(u.data(), K.stride(), nodes, model.frame.spacing_mm);
       const Vector6d smeared = stressOf(model.elastic(e), strain);
       const Vector6d stress = smeared / filler.solidFraction(model.valueOf(e));
-      const Vector3d strains = principal(tensor(strain, 0.5));
-      const Matrix3d s = D * tensor(stress, 1) * D.transpose();
+      const Vector3d strains = principalValues(tensorOf(strain, 0.5));
+      const Matrix3d s = D * tensorOf(stress, 1) * D.transpose();
       const std::array<double, 6> voigt = {s(0, 0), s(1, 1), s(2, 2), s(1, 2), s(0, 2), s(0, 1)};
       for (int c = 0; c < 6; ++c) r.stress[6 * e + c] = static_cast<float>(voigt[c]);
       r.von_mises[e] = static_cast<float>(vonMises(stress));
       r.energy[e] = static_cast<float>(0.5 * smeared.dot(strain));
       r.demand[e] = static_cast<float>(demandOf(filler.material, stress, strains));
+      if (filler.material.fatigue)
+        r.fatigue[e] = static_cast<float>(fatigueDemand(filler, stress, evaluation.cycle_ratio));
       Vector3d mean = Vector3d::Zero();
       for (auto node : nodes)
         for (int c = 0; c < 3; ++c) mean[c] += u[c * K.stride() + node] / 8;
@@ -188,7 +106,7 @@ ElementResults evaluate(const Operator& K, const Field& u, const std::vector<Fil
 }
 
 json summarise(const Operator& K, const Conditions& conditions, const Field& u, const ElementResults& results,
-               const std::vector<Filler>& fillers) {
+               const std::vector<Filler>& fillers, const Evaluation& evaluation) {
   Field reaction = K.zeros();
   K.apply(u, reaction);
   const double twice_energy = dot(K, u, reaction);
@@ -209,40 +127,15 @@ json summarise(const Operator& K, const Conditions& conditions, const Field& u, 
     }
     furthest = std::max(furthest, at.norm());
   }
-  json out = peaks(K.model(), results, fillers);
+  json out = statistics(K.model(), results, fillers, evaluation);
   out.update(partsOf(K, conditions, u, reaction));
   out["max_displacement_mm"] = furthest;
   out["external_work_n_mm"] = work;
   out["strain_energy_n_mm"] = 0.5 * twice_energy;
   out["energy_balance"] = std::abs(work - twice_energy) / std::abs(twice_energy);
   out["force_balance"] = (force + applied).norm() / std::max(scale, 1e-300);
-  out["materials"] = safety(K.model(), results, fillers);
   if (!conditions.pinned.empty()) out["pinned_rigid_motions"] = conditions.pinned;
   return out;
-}
-
-const std::vector<std::string>& fieldNames() {
-  static const std::vector<std::string> names = {"displacement", "principal_strain", "sed", "stress", "von_mises"};
-  return names;
-}
-
-std::vector<float> fieldOnGrid(const VoxelModel& model, const ElementResults& results, const std::string& name,
-                               int& channels) {
-  const std::vector<float>& values = name == "von_mises"      ? results.von_mises
-                                     : name == "stress"       ? results.stress
-                                     : name == "displacement" ? results.displacement
-                                     : name == "sed"          ? results.energy
-                                     : name == "principal_strain"
-                                         ? results.principal_strain
-                                         : throw core::Error(core::Exit::Software, {.what = name});
-  channels = static_cast<int>(values.size() / static_cast<std::size_t>(model.elements));
-  const auto& size = model.frame.size;
-  std::vector<float> grid(static_cast<std::size_t>(model.frame.voxelCount()) * channels, 0.0F);
-  forEachElement(model, [&](std::int64_t e, int i, int j, int k, const auto&) {
-    const std::int64_t voxel = i + size[0] * (j + std::int64_t{size[1]} * k);
-    std::copy_n(values.begin() + e * channels, channels, grid.begin() + voxel * channels);
-  });
-  return grid;
 }
 
 double percentile(std::vector<float> values, double p) {

@@ -18,20 +18,21 @@ struct ElementResults {
   std::vector<float> energy;            ///< strain energy per volume of the element, MPa
   std::vector<float> displacement;      ///< 3 per element, mean of its nodes, mm
   std::vector<float> demand;            ///< share of the material's limit by its own criterion; 0 without one
+  std::vector<float> fatigue;           ///< the same for cycles of the case; empty when no material says its strength
 };
-ElementResults evaluate(const Operator& K, const Field& u, const std::vector<Filler>& fillers);
+
+/// What is asked of the results beyond the solution.
+struct Evaluation {
+  double smoothing_mm = 0;  ///< radius over which peaks are averaged; 0: 1.5 elements
+  double cycle_ratio = 0;   ///< R: the case cycles between itself and R times itself
+};
+
+ElementResults evaluate(const Operator& K, const Field& u, const std::vector<Filler>& fillers,
+                        const Evaluation& evaluation = {});
 
 /// The record of a case: reactions, energies and their balance, peaks as percentiles, safety factors.
 nlohmann::json summarise(const Operator& K, const Conditions& conditions, const Field& u, const ElementResults& results,
-                         const std::vector<Filler>& fillers);
-
-/// A field of a case as values on the model's grid, channel fastest: von_mises, stress, displacement, sed (strain
-/// energy density, MPa) or principal_strain; 0 where there is no element.
-std::vector<float> fieldOnGrid(const VoxelModel& model, const ElementResults& results, const std::string& name,
-                               int& channels);
-
-/// Names that fieldOnGrid knows.
-const std::vector<std::string>& fieldNames();
+                         const std::vector<Filler>& fillers, const Evaluation& evaluation = {});
 
 /// Value below which the share p of the values lies (nearest rank); 0 for none.
 double percentile(std::vector<float> values, double p);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "simulate/failure.h"
 
 namespace osteo::simulate {
 namespace {
@@ -68,11 +69,14 @@ LoadCase turning(const StandardTest& test, const ModelBox& box) {
 /// Share of the volume over which strain is read off, and Pistoia's limits.
 constexpr double kPistoiaVolume = 0.02, kPistoiaStrain = 0.007;
 
-json pistoia(const VoxelModel& model, const ElementResults& results, double load_n) {
-  std::vector<float> strain(results.energy.size());
-  for (std::size_t e = 0; e < strain.size(); ++e)
-    strain[e] =
-        static_cast<float>(std::sqrt(2 * double(results.energy[e]) / youngsModulus(model.elastic(std::int64_t(e)))));
+/// Null when nothing is bone: neither caps nor implants share in the critical volume.
+json pistoia(const VoxelModel& model, const SolidResults& solid, double load_n) {
+  std::vector<float> strain;
+  for (std::int64_t e = 0; e < model.elements; ++e)
+    if (isBone(solid.fillers[model.material[e]].material))
+      strain.push_back(
+          static_cast<float>(std::sqrt(2 * double(solid.elements.energy[e]) / youngsModulus(model.elastic(e)))));
+  if (strain.empty()) return nullptr;
   json out = {{"critical_strain", kPistoiaStrain},
               {"critical_volume_share", kPistoiaVolume},
               {"reference", "Pistoia et al., Bone 30 (2002) 842-848"},
@@ -125,8 +129,8 @@ LoadCase loadCaseOf(const StandardTest& test, const ModelBox& box) {
   return out;
 }
 
-json summariseTest(const StandardTest& test, const Operator& K, const Conditions& conditions,
-                   const ElementResults& results, const json& record) {
+json summariseTest(const StandardTest& test, const Conditions& conditions, const VoxelModel& model,
+                   const SolidResults& solid, const json& record) {
   const auto& moved = record["constraints"]["moved"];
   json out = {{"test", test.kind}, {"axis", std::string(1, static_cast<char>('x' + test.axis))}};
   const double force = moved["reaction_force_n"][test.axis];
@@ -147,16 +151,17 @@ json summariseTest(const StandardTest& test, const Operator& K, const Conditions
       out["stiffness_n_per_mm"] = shear_or_normal / *part.displacement_mm[along];
     }
   }
-  for (const char* key : {"iterations", "relative_residual", "force_balance", "energy_balance", "bytes_per_dof",
-                          "max_von_mises_mpa", "p98_von_mises_mpa", "p95_von_mises_mpa"})
+  for (const char* key :
+       {"iterations", "relative_residual", "force_balance", "energy_balance", "bytes_per_dof", "max_von_mises_mpa",
+        "p98_von_mises_mpa", "p95_von_mises_mpa", "smoothed_peak_von_mises_mpa", "smoothing_radius_mm", "note"})
     out[key] = record[key];
-  out["degrees_of_freedom"] = 3 * K.nodes();
-  if (!isTurning(test)) {
-    out["pistoia"] = pistoia(
-        K.model(), results,
-        Vector3d(moved["reaction_force_n"][0], moved["reaction_force_n"][1], moved["reaction_force_n"][2]).norm());
-    out["pistoia_failure_load_n"] = out["pistoia"]["sweep"][1]["failure_load_n"];
-  }
+  out["degrees_of_freedom"] = 3 * model.nodes;
+  if (isTurning(test)) return out;
+  const auto& f = moved["reaction_force_n"];
+  const json estimate = pistoia(model, solid, Vector3d(f[0], f[1], f[2]).norm());
+  if (estimate.is_null()) return out;
+  out["pistoia"] = estimate;
+  out["pistoia_failure_load_n"] = estimate["sweep"][1]["failure_load_n"];
   return out;
 }
 

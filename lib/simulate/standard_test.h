@@ -21,6 +21,12 @@ struct StandardTest {
   std::optional<double> strain = {}, displacement_mm = {}, angle_deg = {};
 };
 
+/// The elements' results and what the elements are made of.
+struct SolidResults {
+  const ElementResults& elements;
+  const std::vector<Filler>& fillers;
+};
+
 /// The names of the kinds.
 const std::vector<std::string>& standardTests();
 
@@ -29,8 +35,8 @@ const std::vector<std::string>& standardTests();
 LoadCase loadCaseOf(const StandardTest& test, const ModelBox& box);
 
 /// What a test is asked for: signed reaction of the moved end along the axis, stiffness, Pistoia's estimate (Pistoia et
-/// al., Bone 30 (2002) 842-848) and peaks. `record` is the case's own.
-nlohmann::json summariseTest(const StandardTest& test, const Operator& K, const Conditions& conditions,
-                             const ElementResults& results, const nlohmann::json& record);
+/// al., Bone 30 (2002) 842-848) over what is bone, and peaks. `record` is the case's own.
+nlohmann::json summariseTest(const StandardTest& test, const Conditions& conditions, const VoxelModel& model,
+                             const SolidResults& solid, const nlohmann::json& record);
 
 }  // namespace osteo::simulate

@@ -16,6 +16,7 @@
 #include "simulate/compose.h"
 #include "simulate/effective.h"
 #include "simulate/remote.h"
+#include "simulate/statistics.h"
 
 namespace osteo::simulate {
 namespace {
@@ -74,6 +75,7 @@ Materials oneMaterial(const StudyFiles& files) {
   m.modulus_mpa = files.modulus_map.empty() ? files.modulus_mpa : 1;
   m.poisson = files.poisson;
   m.reference = files.modulus_map.empty() ? "given on the command line" : "modulus per voxel from a map";
+  m.is_plain = true;
   all.materials[m.name] = m;
   all.assign.labels["*"] = m.name;
   all.assign.level_set = m.name;
@@ -146,6 +148,7 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
   Materials materials = is_plain ? oneMaterial(files) : readMaterials(files.materials);
   if (!files.calibration.empty()) useCalibration(files.calibration, materials);
   homogenise_ = files.homogenise;
+  evaluation_ = files.evaluation;
   if (!files.test && homogenise_.empty()) cases_ = readLoads(files.loads, files.patient);
   body_ = bodyOf(files, is_plain ? plainType(files) : typeOf(files), materials, *report_);
   if (!files.modulus_map.empty()) useModulusMap(files, body_, *report_);
@@ -160,6 +163,7 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
   body_.filling = {};
   operator_ = std::make_unique<Operator>(model_);
   if (!homogenise_.empty()) return;
+  requireRadius(model_, evaluation_.smoothing_mm);
   scene_ = std::make_unique<Scene>(Scene{model_, body_.label_names,
                                          [=](const std::string& name) { return otherLevelSet(files, frame_id, name); },
                                          &body_.fillers});
@@ -230,14 +234,14 @@ Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& op
   core::noteStep("solve_seconds", seconds);
   core::info(fmt::format("case {}: {} iterations, {:.2f} s", load_case.name, report.iterations, seconds));
   if (&load_case == &cases_.back()) solver_.reset();  // the results need its memory
-  solved.elements = evaluate(K, solved.displacement_mm, body_.fillers);
-  record = summarise(K, conditions, solved.displacement_mm, solved.elements, body_.fillers);
+  solved.elements = evaluate(K, solved.displacement_mm, body_.fillers, evaluation_);
+  record = summarise(K, conditions, solved.displacement_mm, solved.elements, body_.fillers, evaluation_);
   if (!load_case.reference.empty()) record["reference"] = load_case.reference;
   record["iterations"] = report.iterations;
   record["relative_residual"] = report.residual;
   record["grids_degrees_of_freedom"] = report.levels;
   record["bytes_per_dof"] = std::round((report.bytes + model_.bytes()) / (3.0 * double(model_.nodes)));
-  if (test_) record["test"] = summariseTest(*test_, K, conditions, solved.elements, record);
+  if (test_) record["test"] = summariseTest(*test_, conditions, model_, {solved.elements, body_.fillers}, record);
   return solved;
 }
 

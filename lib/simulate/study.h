@@ -25,7 +25,8 @@ struct StudyFiles {
   double interface_mm = 0;                ///< bonded layer between implant and bone
   double cap_mm = 0, cap_embed_mm = 0;    ///< end caps across cap_axis; 0: none
   int cap_axis = 2;
-  std::string modulus_map;  ///< instead of the modulus: MPa per voxel of the labels
+  std::string modulus_map;                ///< instead of the modulus: MPa per voxel of the labels
+  Evaluation evaluation = {};
 };
 
 /// A model with its load cases, ready to be solved. Not copied: parts refer to each other.
@@ -52,8 +53,16 @@ class Study {
   /// The record of the stiffness that the whole box stands for.
   nlohmann::json homogenise(const SolveOptions& options) const;
 
-  /// The model's surface with a value of the elements at each vertex: triangles of the level set, else faces of voxels.
-  mesh::TriangleMesh surface(const std::vector<float>& per_element, std::vector<float>& at_vertices) const;
+  const std::vector<Filler>& fillers() const { return body_.fillers; }
+
+  /// The model's undeformed surface, with a value of the elements and the displacement at each vertex: triangles of the
+  /// level set, else faces of voxels.
+  struct Surface {
+    mesh::TriangleMesh mesh;
+    std::vector<float> values;
+    std::vector<Eigen::Vector3d> displacement_mm;
+  };
+  Surface surface(const std::vector<float>& per_element, const Field& displacement_mm) const;
 
  private:
   Body body_;
@@ -63,6 +72,7 @@ class Study {
   std::vector<LoadCase> cases_;
   std::optional<StandardTest> test_;
   std::string homogenise_;
+  Evaluation evaluation_;
   std::unique_ptr<Solver> solver_;
   std::unique_ptr<nlohmann::json> report_;
 };

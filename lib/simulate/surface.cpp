@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/parallel.h"
 #include "simulate/study.h"
 
 namespace osteo::simulate {
@@ -43,18 +44,48 @@ float around(const image::CtVolume& grid, const Vector3d& point_mm) {
   return 0;
 }
 
+/// Displacement at a point in LPS: trilinear between the nodes of the cell that holds it. Where some of them are
+/// missing the others stand in for them; the search widens until it meets one.
+Vector3d displacementAt(const VoxelModel& model, const Field& u, const Vector3d& point_mm) {
+  const auto stride = static_cast<std::int64_t>(u.size() / 3);
+  const Vector3d index = model.frame.toIndex(point_mm) + Vector3d::Constant(0.5);
+  for (int reach = 1; reach <= 5; ++reach) {
+    Vector3d sum = Vector3d::Zero();
+    double weight = 0;
+    const Vector3i low = (index.array() - reach).ceil().cast<int>(), high = (index.array() + reach).floor().cast<int>();
+    for (int k = low[2]; k <= high[2]; ++k)
+      for (int j = low[1]; j <= high[1]; ++j)
+        for (int i = low[0]; i <= high[0]; ++i) {
+          const std::int64_t n = model.nodeAt(i, j, k);
+          if (n < 0) continue;
+          const Vector3d d = (Vector3d(i, j, k) - index).cwiseAbs() / reach;
+          const double w = (1 - d[0]) * (1 - d[1]) * (1 - d[2]) + 1e-9;
+          sum += w * Vector3d(u[n], u[stride + n], u[2 * stride + n]);
+          weight += w;
+        }
+    if (weight > 1e-3) return model.frame.direction * (sum / weight);
+  }
+  return Vector3d::Zero();
+}
+
 }  // namespace
 
-mesh::TriangleMesh Study::surface(const std::vector<float>& per_element, std::vector<float>& at_vertices) const {
-  mesh::TriangleMesh mesh;
-  at_vertices.clear();
+Study::Surface Study::surface(const std::vector<float>& per_element, const Field& u) const {
+  Surface surface;
+  auto& mesh = surface.mesh;
   if (body_.level_set) {
     const auto grid = onGrid(model_, per_element);
     mesh = levelset::toMesh(*body_.level_set);
-    for (const auto& v : mesh.vertices) at_vertices.push_back(around(grid, v));
-    return mesh;
+    const auto count = static_cast<std::int64_t>(mesh.vertices.size());
+    surface.values.resize(mesh.vertices.size()), surface.displacement_mm.resize(mesh.vertices.size());
+    core::parallelFor(count, [&](std::int64_t v) {
+      surface.values[v] = around(grid, mesh.vertices[v]);
+      surface.displacement_mm[v] = displacementAt(model_, u, mesh.vertices[v]);
+    });
+    return surface;
   }
   // Each face has its own corners, so that the picture shows the elements as they are.
+  const auto stride = static_cast<std::int64_t>(u.size() / 3);
   std::vector<Vector3d> points(static_cast<std::size_t>(model_.nodes));
   for (const auto& run : model_.node_runs)
     for (int x = 0; x < run.count; ++x) points[run.node + x] = model_.nodePoint(run.i + x, run.j, run.k);
@@ -63,14 +94,15 @@ mesh::TriangleMesh Study::surface(const std::vector<float>& per_element, std::ve
     const auto first = static_cast<std::uint32_t>(mesh.vertices.size());
     for (auto n : face.nodes) {
       mesh.vertices.push_back(points[n]);
-      at_vertices.push_back(per_element[face.element]);
+      surface.values.push_back(per_element[face.element]);
+      surface.displacement_mm.emplace_back(model_.frame.direction * Vector3d(u[n], u[stride + n], u[2 * stride + n]));
     }
     mesh::Triangle a = {first, first + 1, first + 2}, b = {first, first + 2, first + 3};
     if (is_mirrored) std::swap(a[1], a[2]), std::swap(b[1], b[2]);
     mesh.triangles.push_back(a);
     mesh.triangles.push_back(b);
   }
-  return mesh;
+  return surface;
 }
 
 }  // namespace osteo::simulate

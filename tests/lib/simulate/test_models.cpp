@@ -1,11 +1,8 @@
-#include <unistd.h>
-
 #include <Eigen/Geometry>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "blocks.h"
+#include "folder.h"
 #include "image/io.h"
 #include "levelset/level_set.h"
 #include "simulate/study.h"
@@ -15,25 +12,8 @@ using namespace osteo::simulate;
 using namespace osteo::simulate::test;
 using Eigen::Vector3d;
 using nlohmann::json;
-namespace fs = std::filesystem;
 
 namespace {
-
-/// A fresh folder, removed at the end, with the library of materials at hand.
-struct Folder {
-  fs::path path;
-  Folder() {
-    path = fs::temp_directory_path() / ("osteo_simulate_" + std::to_string(::getpid()));
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const std::string& name) const { return (path / name).string(); }
-  std::string write(const std::string& name, const json& document) const {
-    std::ofstream(path / name) << document.dump();
-    return (*this)(name);
-  }
-};
 
 json materials(const std::string& name, double modulus) {
   return {{"include", "library.json"},

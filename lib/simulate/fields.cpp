@@ -1,0 +1,63 @@
+#include "simulate/fields.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "image/io.h"
+#include "simulate/vdb_field.h"
+
+namespace osteo::simulate {
+
+const std::vector<std::string>& fieldNames() {
+  static const std::vector<std::string> names = {"demand", "displacement", "fatigue",  "principal_strain",
+                                                 "sed",    "stress",       "von_mises"};
+  return names;
+}
+
+const std::vector<float>& fieldValues(const ElementResults& results, const std::string& name) {
+  if (name == "von_mises") return results.von_mises;
+  if (name == "stress") return results.stress;
+  if (name == "displacement") return results.displacement;
+  if (name == "sed") return results.energy;
+  if (name == "principal_strain") return results.principal_strain;
+  if (name == "demand") return results.demand;
+  if (name == "fatigue") return results.fatigue;
+  throw core::Error(core::Exit::Software, {.what = "no field is named " + name});
+}
+
+std::vector<float> fieldOnGrid(const VoxelModel& model, const ElementResults& results, const std::string& name,
+                               int& channels) {
+  const std::vector<float>& values = fieldValues(results, name);
+  channels = static_cast<int>(values.size() / static_cast<std::size_t>(model.elements));
+  const auto& size = model.frame.size;
+  std::vector<float> grid(static_cast<std::size_t>(model.frame.voxelCount()) * channels, 0.0F);
+  forEachElement(model, [&](std::int64_t e, int i, int j, int k, const auto&) {
+    const std::int64_t voxel = i + size[0] * (j + std::int64_t{size[1]} * k);
+    std::copy_n(values.begin() + e * channels, channels, grid.begin() + voxel * channels);
+  });
+  return grid;
+}
+
+void requireField(const VoxelModel& model, const std::vector<Filler>& fillers, const std::string& name,
+                  const std::string& path) {
+  const bool tires =
+      std::any_of(fillers.begin(), fillers.end(), [](const Filler& f) { return f.material.fatigue.has_value(); });
+  if (name == "fatigue" && !tires)
+    throw core::Error(core::Exit::DataError, {.what = "no material of the model says its fatigue strength",
+                                              .expected = "a fatigue block in the materials file"});
+  if (core::extension(path) == ".vdb") requireVdbFrame(model.frame, path);
+}
+
+void writeField(const VoxelModel& model, const ElementResults& results, const std::string& name,
+                const std::string& path) {
+  if (core::extension(path) == ".vdb") {
+    writeVdbField(model, fieldValues(results, name), name, path);
+    return;
+  }
+  int channels = 0;
+  const auto values = fieldOnGrid(model, results, name, channels);
+  image::writeChannels(model.frame, values, channels, path);
+}
+
+}  // namespace osteo::simulate
