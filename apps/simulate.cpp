@@ -79,6 +79,7 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   files.modulus_mpa = given(ctx, "modulus-mpa").value_or(0);
   files.poisson = ctx.number("poisson");
   files.modulus_map = ctx.input("modulus-map");
+  files.poisson_map = ctx.input("poisson-map");
   files.calibration = ctx.input("calibration");
   files.implant = ctx.input("implant");
   files.interface_mm = given(ctx, "interface-mm").value_or(0);
@@ -103,6 +104,8 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   if (int(files.test.has_value()) + int(!files.loads.empty()) + int(!files.homogenise.empty()) != 1)
     throw core::Error(core::Exit::Usage,
                       {.what = "say how the model is loaded", .expected = "one of --loads, --test and --homogenise"});
+  if (!files.poisson_map.empty() && files.modulus_map.empty())
+    throw core::Error(core::Exit::Usage, {.what = "--poisson-map goes with --modulus-map"});
   if (!files.homogenise.empty() &&
       (!ctx.texts("fields").empty() || ctx.given("picture") || ctx.given("vtu") || ctx.given("table")))
     throw core::Error(core::Exit::Usage, {.what = "--homogenise has neither fields, a mesh, a table nor a picture"});
@@ -204,6 +207,7 @@ App describe() {
          optionalNumber("modulus-mpa", "MPa", {1e-12, 1e9}, "Young's modulus of everything that is filled"),
          number("poisson", "", 0.3, {0, 0.499}, "Poisson's ratio with --modulus-mpa and --modulus-map"),
          inputOption("modulus-map", {".nrrd", ".nii", ".nii.gz"}, "Young's modulus of each voxel of the labels, MPa"),
+         inputOption("poisson-map", {".nrrd", ".nii", ".nii.gz"}, "Poisson's ratio of each voxel, with --modulus-map"),
          inputOption(
              "implant", {".vdb"},
              "a level set laid over the bone of labels or HU by shares of volume, of the material assign.implant"),

@@ -111,10 +111,13 @@ void extend(Filling& filling, int axis, int below, int above) {
   if (below == 0 && above == 0) return;
   const Filling old = filling;
   const Vector3i size = old.frame.size;
+  if (!filling.grid) filling.grid = old.frame;
+  filling.offset[axis] -= below;
   filling.frame.size[axis] += below + above;
   filling.frame.origin_mm -= old.frame.direction.col(axis) * (below * old.frame.spacing_mm[axis]);
   const auto n = static_cast<std::size_t>(filling.frame.voxelCount());
   filling.material.assign(n, 0), filling.value.assign(n, 0), filling.label.assign(n, 0);
+  if (!old.poisson.empty()) filling.poisson.assign(n, std::nanf(""));
   std::vector<Index> moved(old.material.size());
   std::size_t v = 0;
   for (int k = 0; k < size[2]; ++k)
@@ -125,6 +128,7 @@ void extend(Filling& filling, int axis, int below, int above) {
         const Index to = at[0] + Index{filling.frame.size[0]} * (at[1] + Index{filling.frame.size[1]} * at[2]);
         moved[v] = to;
         filling.material[to] = old.material[v], filling.value[to] = old.value[v], filling.label[to] = old.label[v];
+        if (!old.poisson.empty()) filling.poisson[to] = old.poisson[v];
       }
   for (auto& mix : filling.mixes) mix.voxel = moved[mix.voxel];
 }
@@ -156,6 +160,7 @@ Index fillCap(Filling& filling, int axis, int start, int step, int layers, int e
         const auto v = voxel(along, p, q);
         if (filling.material[v]) break;  // what lies behind is not open to the outside
         filling.material[v] = material, filling.value[v] = 1, filling.label[v] = kCapLabel;
+        if (!filling.poisson.empty()) filling.poisson[v] = std::nanf("");
         ++filled;
       }
   return filled;

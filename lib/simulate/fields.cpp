@@ -26,14 +26,22 @@ const std::vector<float>& fieldValues(const ElementResults& results, const std::
   throw core::Error(core::Exit::Software, {.what = "no field is named " + name});
 }
 
+const image::Frame& fieldFrame(const VoxelModel& model) {
+  const bool fits =
+      (model.offset.array() >= 0).all() && ((model.offset + model.frame.size).array() <= model.grid.size.array()).all();
+  return fits ? model.grid : model.frame;
+}
+
 std::vector<float> fieldOnGrid(const VoxelModel& model, const ElementResults& results, const std::string& name,
                                int& channels) {
   const std::vector<float>& values = fieldValues(results, name);
   channels = static_cast<int>(values.size() / static_cast<std::size_t>(model.elements));
-  const auto& size = model.frame.size;
-  std::vector<float> grid(static_cast<std::size_t>(model.frame.voxelCount()) * channels, 0.0F);
+  const image::Frame& frame = fieldFrame(model);
+  const Eigen::Vector3i size = frame.size;
+  const Eigen::Vector3i at = &frame == &model.grid ? model.offset : Eigen::Vector3i(Eigen::Vector3i::Zero());
+  std::vector<float> grid(static_cast<std::size_t>(frame.voxelCount()) * channels, 0.0F);
   forEachElement(model, [&](std::int64_t e, int i, int j, int k, const auto&) {
-    const std::int64_t voxel = i + size[0] * (j + std::int64_t{size[1]} * k);
+    const std::int64_t voxel = i + at[0] + size[0] * (j + at[1] + std::int64_t{size[1]} * (k + at[2]));
     std::copy_n(values.begin() + e * channels, channels, grid.begin() + voxel * channels);
   });
   return grid;
@@ -57,7 +65,7 @@ void writeField(const VoxelModel& model, const ElementResults& results, const st
   }
   int channels = 0;
   const auto values = fieldOnGrid(model, results, name, channels);
-  image::writeChannels(model.frame, values, channels, path);
+  image::writeChannels(fieldFrame(model), values, channels, path);
 }
 
 }  // namespace osteo::simulate

@@ -13,7 +13,10 @@ const std::vector<std::string>& fieldNames();
 /// A field's values per element, channel fastest.
 const std::vector<float>& fieldValues(const ElementResults& results, const std::string& name);
 
-/// The same on the model's grid; 0 where there is no element.
+/// The grid that fields are written on: the file's, or the model's own where caps lead beyond it.
+const image::Frame& fieldFrame(const VoxelModel& model);
+
+/// The same on that grid; 0 where there is no element.
 std::vector<float> fieldOnGrid(const VoxelModel& model, const ElementResults& results, const std::string& name,
                                int& channels);
 

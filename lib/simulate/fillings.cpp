@@ -63,12 +63,40 @@ json chain(const Calibration& c, const DensityLaw& law) {
           {"calibration_reference", c.reference}};
 }
 
+/// The part of a grid that isFilled(voxel) fills becomes the filling's frame; visit(from, to) is then called for each
+/// of its voxels with its numbers on the grid and in the frame.
+template <class IsFilled>
+void cutOut(const image::Frame& grid, Extent extent, Filling& filling, const IsFilled& isFilled) {
+  Eigen::Vector3i low = grid.size, high = Eigen::Vector3i::Constant(-1);
+  std::int64_t v = 0;
+  for (int k = 0; k < grid.size[2]; ++k)
+    for (int j = 0; j < grid.size[1]; ++j)
+      for (int i = 0; i < grid.size[0]; ++i, ++v)
+        if (isFilled(v)) low = low.cwiseMin(Eigen::Vector3i(i, j, k)), high = high.cwiseMax(Eigen::Vector3i(i, j, k));
+  filling.frame = grid;
+  if (extent == Extent::Grid || high[0] < 0) return;
+  filling.grid = grid;
+  filling.offset = low;
+  filling.frame.size = high - low + Eigen::Vector3i::Ones();
+  filling.frame.origin_mm = grid.toWorld(low.cast<double>());
+}
+
+template <class Visit>
+void forEachVoxel(const Filling& filling, const image::Frame& grid, const Visit& visit) {
+  const Eigen::Vector3i at = filling.offset, size = filling.frame.size;
+  std::int64_t to = 0;
+  for (int k = 0; k < size[2]; ++k)
+    for (int j = 0; j < size[1]; ++j) {
+      auto from = at[0] + std::int64_t{grid.size[0]} * (j + at[1] + std::int64_t{grid.size[1]} * (k + at[2]));
+      for (int i = 0; i < size[0]; ++i) visit(from++, to++);
+    }
+}
+
 }  // namespace
 
-Body fromLabels(const std::string& path, const Materials& materials, json& report) {
+Body fromLabels(const std::string& path, const Materials& materials, Extent extent, json& report) {
   const image::Segmentation labels = image::readSegmentation(path);
   Body body;
-  body.filling.frame = labels.labels.frame;
   body.label_names = labels.names;
   std::array<std::int64_t, 65536> counts = {};
   for (const auto v : labels.labels.voxels) ++counts[v];
@@ -89,14 +117,18 @@ Body fromLabels(const std::string& path, const Materials& materials, json& repor
                         {.what = name + " takes its modulus from HU, which labels don't hold", .file = materials.path});
     report["labels"][std::to_string(label)] = {{"material", name}, {"voxels", counts[label]}};
   }
-  body.filling.material.resize(labels.labels.voxels.size());
-  for (std::size_t v = 0; v < labels.labels.voxels.size(); ++v)
-    body.filling.material[v] = filler[labels.labels.voxels[v]];
-  body.filling.label = labels.labels.voxels;
+  const auto& voxels = labels.labels.voxels;
+  cutOut(labels.labels.frame, extent, body.filling, [&](std::int64_t v) { return filler[voxels[v]] != 0; });
+  const auto n = static_cast<std::size_t>(body.filling.frame.voxelCount());
+  body.filling.material.resize(n), body.filling.label.resize(n);
+  forEachVoxel(body.filling, labels.labels.frame, [&](std::int64_t from, std::int64_t to) {
+    body.filling.material[to] = filler[voxels[from]];
+    body.filling.label[to] = voxels[from];
+  });
   return body;
 }
 
-Body fromHu(const std::string& path, const Materials& materials, json& report) {
+Body fromHu(const std::string& path, const Materials& materials, Extent extent, json& report) {
   if (materials.assign.hu.empty())
     throw core::Error(core::Exit::Config, {.what = "names no material for HU",
                                            .file = materials.path,
@@ -110,17 +142,19 @@ Body fromHu(const std::string& path, const Materials& materials, json& report) {
     throw core::Error(core::Exit::Config, {.what = "has no calibration from HU to density", .file = materials.path});
   const image::CtVolume ct = image::readVolume(path);
   Body body;
-  body.filling.frame = ct.frame;
-  body.filling.material.assign(ct.voxels.size(), 0);
-  body.filling.value.assign(ct.voxels.size(), 0);
+  cutOut(ct.frame, extent, body.filling,
+         [&](std::int64_t v) { return ct.voxels[v] >= materials.assign.empty_below_hu; });
+  const auto size = static_cast<std::size_t>(body.filling.frame.voxelCount());
+  body.filling.material.assign(size, 0);
+  body.filling.value.assign(size, 0);
   body.fillers.push_back({material, Filler::Law::Modulus});
   std::int64_t used = 0, capped = 0, floored = 0, below = 0, above = 0;
-  for (std::size_t v = 0; v < ct.voxels.size(); ++v) {
-    if (ct.voxels[v] < materials.assign.empty_below_hu) continue;
-    const double density = densityOf(materials.calibration, law, ct.voxels[v]);
-    if (density <= 0) continue;
+  forEachVoxel(body.filling, ct.frame, [&](std::int64_t from, std::int64_t v) {
+    if (ct.voxels[from] < materials.assign.empty_below_hu) return;
+    const double density = densityOf(materials.calibration, law, ct.voxels[from]);
+    if (density <= 0) return;
     const double modulus = law.intercept_mpa + law.a * std::pow(density, law.b);
-    if (modulus <= 0 && law.floor_mpa <= 0) continue;
+    if (modulus <= 0 && law.floor_mpa <= 0) return;
     ++used;
     capped += modulus > law.cap_mpa;
     floored += modulus < law.floor_mpa;
@@ -128,7 +162,7 @@ Body fromHu(const std::string& path, const Materials& materials, json& report) {
     above += density > law.max_g_cm3;
     body.filling.material[v] = 1;
     body.filling.value[v] = static_cast<float>(std::clamp(modulus, law.floor_mpa, law.cap_mpa));
-  }
+  });
   auto& density = report["density"] = chain(materials.calibration, law);
   const double n = std::max<double>(1, used);
   density["empty_below_hu"] = materials.assign.empty_below_hu;

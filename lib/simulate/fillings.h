@@ -21,11 +21,15 @@ struct Body {
 /// Elements as small as this share of material are left out.
 constexpr double kMinFraction = 0.1;
 
+/// Whether a model keeps the whole grid of its file, as a cell that repeats must, or the box of what is filled: empty
+/// space costs nothing beyond the reading.
+enum class Extent { Grid, Filled };
+
 /// The model of a label volume; `report` takes numbers for the record. Throws DataError for labels without a material.
-Body fromLabels(const std::string& path, const Materials& materials, nlohmann::json& report);
+Body fromLabels(const std::string& path, const Materials& materials, Extent extent, nlohmann::json& report);
 
 /// The model of a HU volume through the density law of the material assigned to it. Throws DataError, Config.
-Body fromHu(const std::string& path, const Materials& materials, nlohmann::json& report);
+Body fromHu(const std::string& path, const Materials& materials, Extent extent, nlohmann::json& report);
 
 /// The model of a level set: elements of element_mm (0: the grid's voxel, coarsened until the model has at most ~1.5
 /// million) weighted by the fraction that lies inside. A lattice (metadata of design-scaffold) with fewer than 5

@@ -82,7 +82,11 @@ ElementResults evaluate(const Operator& K, const Field& u, const std::vector<Fil
       const Filler& filler = fillers[model.material[e]];
       const Vector6d strain = centreStrain(u.data(), K.stride(), nodes, model.frame.spacing_mm);
       const Vector6d smeared = stressOf(model.elastic(e), strain);
-      const Vector6d stress = smeared / filler.solidFraction(model.valueOf(e));
+      // An element that materials share shows the stress of its own one.
+      const bool is_mixed = std::binary_search(model.mixed.begin(), model.mixed.end(), e);
+      const Vector6d own =
+          is_mixed ? stressOf(onGrid(filler.stiffness(model.valueOf(e)), model.frame.direction), strain) : smeared;
+      const Vector6d stress = own / filler.solidFraction(model.valueOf(e));
       const Vector3d strains = principalValues(tensorOf(strain, 0.5));
       const Matrix3d s = D * tensorOf(stress, 1) * D.transpose();
       const std::array<double, 6> voigt = {s(0, 0), s(1, 1), s(2, 2), s(1, 2), s(0, 2), s(0, 1)};
@@ -118,7 +122,7 @@ json summarise(const Operator& K, const Conditions& conditions, const Field& u, 
     force[f.dof / K.stride()] += reaction[f.dof];
   }
   double scale = 0, furthest = 0;
-  for (const auto& part : conditions.constraints) scale += sumInLps(K, reaction, part.fixed).norm();
+  for (const auto& f : conditions.fixed) scale += std::abs(reaction[f.dof]);
   for (std::int64_t n = 0; n < K.nodes(); ++n) {
     Vector3d at;
     for (int c = 0; c < 3; ++c) {

@@ -42,13 +42,14 @@ Body bodyOf(const StudyFiles& files, ModelType type, const Materials& materials,
   if (files.element_mm > 0 && type != ModelType::LevelSet)
     throw core::Error(core::Exit::Usage,
                       {.what = "--element-mm is for level sets; a volume's voxels are the elements"});
+  const Extent extent = files.homogenise.empty() ? Extent::Filled : Extent::Grid;
   switch (type) {
     case ModelType::Labels:
       report["model_type"] = "labels";
-      return fromLabels(files.model, materials, report);
+      return fromLabels(files.model, materials, extent, report);
     case ModelType::Hu:
       report["model_type"] = "hu";
-      return fromHu(files.model, materials, report);
+      return fromHu(files.model, materials, extent, report);
     default:
       report["model_type"] = "levelset";
       return fromLevelSet(files.model, materials, files.element_mm, report);
@@ -94,28 +95,43 @@ ModelType plainType(const StudyFiles& files) {
   return is_level_set ? ModelType::LevelSet : ModelType::Labels;
 }
 
-/// Takes the modulus of each filled voxel from a volume on the same grid.
-void useModulusMap(const StudyFiles& files, Body& body, json& report) {
-  const image::CtVolume map = image::readVolume(files.modulus_map);
-  image::requireSameFrame(body.filling.frame.frame_id, files.model, map.frame.frame_id, files.modulus_map);
-  const auto& frame = body.filling.frame;
-  if (map.frame.size != frame.size || !map.frame.spacing_mm.isApprox(frame.spacing_mm, 1e-4) ||
-      (map.frame.origin_mm - frame.origin_mm).norm() > 1e-3 * frame.spacing_mm.norm())
-    throw core::Error(core::Exit::DataError, {.what = "the modulus map lies on another grid than the labels",
-                                              .file = files.modulus_map,
+/// A volume on the grid of the model's file, cut to the model's frame, checked where it is filled.
+std::vector<float> mapOf(const std::string& path, const StudyFiles& files, const Filling& filling,
+                         const std::string& what, double low, double high) {
+  const image::CtVolume map = image::readVolume(path);
+  const image::Frame grid = filling.grid.value_or(filling.frame);
+  image::requireSameFrame(grid.frame_id, files.model, map.frame.frame_id, path);
+  if (map.frame.size != grid.size || !map.frame.spacing_mm.isApprox(grid.spacing_mm, 1e-4) ||
+      (map.frame.origin_mm - grid.origin_mm).norm() > 1e-3 * grid.spacing_mm.norm())
+    throw core::Error(core::Exit::DataError, {.what = "the map of " + what + " lies on another grid than the labels",
+                                              .file = path,
                                               .hint = "resample it to the grid of " + files.model});
-  body.filling.value.assign(map.voxels.size(), 0);
-  for (std::size_t v = 0; v < map.voxels.size(); ++v) {
-    if (!body.filling.material[v]) continue;
-    if (!(map.voxels[v] > 0))
-      throw core::Error(core::Exit::DataError, {.what = "a filled voxel has no positive modulus",
-                                                .file = files.modulus_map,
-                                                .expected = "MPa above 0 wherever the labels are not 0",
-                                                .got = fmt::format("{} MPa", map.voxels[v])});
-    body.filling.value[v] = map.voxels[v];
-  }
+  std::vector<float> out;
+  out.reserve(filling.material.size());
+  for (int k = 0; k < filling.frame.size[2]; ++k)
+    for (int j = 0; j < filling.frame.size[1]; ++j)
+      for (int i = 0; i < filling.frame.size[0]; ++i) {
+        const float v = map.at(i + filling.offset[0], j + filling.offset[1], k + filling.offset[2]);
+        if (filling.material[out.size()] && !(v > low && v < high))
+          throw core::Error(core::Exit::DataError,
+                            {.what = "a filled voxel has no valid " + what,
+                             .file = path,
+                             .expected = fmt::format("between {:g} and {:g} wherever the labels are not 0", low, high),
+                             .got = fmt::format("{:g}", v)});
+        out.push_back(v);
+      }
+  return out;
+}
+
+/// Takes modulus and Poisson's ratio of each filled voxel from volumes on the same grid.
+void useMaps(const StudyFiles& files, Body& body, json& report) {
+  if (files.modulus_map.empty()) return;
+  body.filling.value = mapOf(files.modulus_map, files, body.filling, "positive modulus", 0, 1e12);
   for (auto& filler : body.fillers) filler.law = Filler::Law::Modulus;
   report["modulus"] = "map";
+  if (files.poisson_map.empty()) return;
+  body.filling.poisson = mapOf(files.poisson_map, files, body.filling, "Poisson's ratio", -0.999, 0.5);
+  report["poisson"] = "map";
 }
 
 /// Lays the implant over the bone and adds caps.
@@ -151,12 +167,13 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
   evaluation_ = files.evaluation;
   if (!files.test && homogenise_.empty()) cases_ = readLoads(files.loads, files.patient);
   body_ = bodyOf(files, is_plain ? plainType(files) : typeOf(files), materials, *report_);
-  if (!files.modulus_map.empty()) useModulusMap(files, body_, *report_);
+  useMaps(files, body_, *report_);
   compose(files, materials, body_, *report_);
   body_.filling.is_periodic = homogenise_ == "periodic";
   const Eigen::Matrix3d direction = body_.filling.frame.direction;
-  model_ = buildModel(body_.filling, [&](std::uint16_t material, float value) {
-    return onGrid(body_.fillers[material].stiffness(value), direction);
+  model_ = buildModel(body_.filling, [&](std::uint16_t material, float value, float poisson) {
+    return std::isnan(poisson) ? onGrid(body_.fillers[material].stiffness(value), direction)
+                               : isotropic(value, poisson);
   });
   reportDropped(model_);
   const std::string frame_id = body_.filling.frame.frame_id;

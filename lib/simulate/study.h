@@ -25,7 +25,8 @@ struct StudyFiles {
   double interface_mm = 0;                ///< bonded layer between implant and bone
   double cap_mm = 0, cap_embed_mm = 0;    ///< end caps across cap_axis; 0: none
   int cap_axis = 2;
-  std::string modulus_map;                ///< instead of the modulus: MPa per voxel of the labels
+  std::string modulus_map;  ///< instead of the modulus: MPa per voxel of the labels
+  std::string poisson_map;  ///< with modulus_map
   Evaluation evaluation = {};
 };
 

@@ -138,16 +138,21 @@ class VoxelStiffness {
   Elastic at(Index voxel) {
     const float value = filling_.value.empty() ? 1.0F : filling_.value[voxel];
     const auto material = filling_.material[voxel];
-    if (!has_last_ || material != last_material_ || value != last_value_) {
-      last_ = law_(static_cast<std::uint16_t>(material - 1), value);
+    const float poisson = filling_.poisson.empty() ? std::nanf("") : filling_.poisson[voxel];
+    if (!has_last_ || material != last_material_ || value != last_value_ || !filling_.poisson.empty()) {
+      last_ = law_(static_cast<std::uint16_t>(material - 1), value, poisson);
       last_material_ = material, last_value_ = value, has_last_ = true;
     }
     const auto& mixes = filling_.mixes;
     while (next_ < mixes.size() && mixes[next_].voxel < voxel) ++next_;
     Elastic own = last_;
-    for (; next_ < mixes.size() && mixes[next_].voxel == voxel; ++next_) own = mixed(own, mixes[next_]);
+    is_mixed_ = false;
+    for (; next_ < mixes.size() && mixes[next_].voxel == voxel; ++next_)
+      own = mixed(own, mixes[next_]), is_mixed_ = true;
     return own;
   }
+  /// Whether the voxel asked for last holds more than one material.
+  bool isMixed() const { return is_mixed_; }
 
  private:
   const Filling& filling_;
@@ -155,11 +160,11 @@ class VoxelStiffness {
   Elastic last_;
   std::uint16_t last_material_ = 0;
   float last_value_ = 0;
-  bool has_last_ = false;
+  bool has_last_ = false, is_mixed_ = false;
   std::size_t next_ = 0;
 
   Elastic mixed(const Elastic& own, const Mix& mix) const {
-    const Elastic other = law_(static_cast<std::uint16_t>(mix.material - 1), mix.value);
+    const Elastic other = law_(static_cast<std::uint16_t>(mix.material - 1), mix.value, std::nanf(""));
     const double share = double(mix.share);
     if (!mix.is_layer) return (1 - share) * own + share * other;
     // In a row the compliances add up; a layer is soft in all directions alike.
@@ -202,6 +207,7 @@ void fillElements(const Filling& filling, const ElasticLaw& law, VoxelModel& mod
     requirePositive(e);
     if (std::exchange(is_first, false)) s.base = e;
     kinship.compare(e, s.base);
+    if (look.isMixed()) model.mixed.push_back(static_cast<Index>(model.material.size()));
     model.material.push_back(static_cast<std::uint16_t>(filling.material[voxel] - 1));
     if (!filling.value.empty()) model.value.push_back(filling.value[voxel]);
     if (!filling.label.empty()) model.label.push_back(filling.label[voxel]);
@@ -242,6 +248,8 @@ double VoxelModel::bytes() const {
 VoxelModel buildModel(const Filling& filling, const ElasticLaw& law) {
   VoxelModel model;
   model.frame = filling.frame;
+  model.grid = filling.grid.value_or(filling.frame);
+  model.offset = filling.offset;
   auto runs = findRuns(filling);
   if (runs.empty())
     throw core::Error(core::Exit::DataError, {.what = "the model holds no material",

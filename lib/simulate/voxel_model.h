@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "image/volume.h"
@@ -21,11 +22,14 @@ struct Mix {
 /// What fills the voxels of a frame before it becomes a mesh; one voxel is one element.
 struct Filling {
   image::Frame frame;
-  std::vector<std::uint16_t> material;    ///< 0 empty, else 1 + index into the list of materials
-  std::vector<float> value;               ///< solid fraction or relative density; empty: 1 everywhere
-  std::vector<std::uint16_t> label = {};  ///< labels for regions; empty unless the model comes from labels
-  std::vector<Mix> mixes = {};            ///< by rising voxel, applied in order
-  bool is_periodic = false;               ///< pieces may hang together across the sides of the grid
+  std::optional<image::Frame> grid = {};             ///< of the file, when the frame is but a part of it
+  Eigen::Vector3i offset = Eigen::Vector3i::Zero();  ///< of the frame's first voxel on that grid
+  std::vector<std::uint16_t> material;               ///< 0 empty, else 1 + index into the list of materials
+  std::vector<float> value;                          ///< solid fraction or relative density; empty: 1 everywhere
+  std::vector<std::uint16_t> label = {};             ///< labels for regions; empty unless the model comes from labels
+  std::vector<float> poisson = {};  ///< for materials whose value is a modulus; empty: the material's own
+  std::vector<Mix> mixes = {};      ///< by rising voxel, applied in order
+  bool is_periodic = false;         ///< pieces may hang together across the sides of the grid
 };
 
 /// A row of face-connected elements along x, and the first node of each of the four node rows that it touches
@@ -64,6 +68,9 @@ struct Stiffness {
 /// numbered with x fastest, then y, then z. Node (i, j, k) is the lower corner of voxel (i, j, k).
 struct VoxelModel {
   image::Frame frame;
+  image::Frame grid;                                 ///< of the file that the frame was cut from, for output
+  Eigen::Vector3i offset = Eigen::Vector3i::Zero();  ///< of the frame's first voxel on it
+  std::vector<std::int64_t> mixed;                   ///< elements of more than one material, rising
   std::vector<ElementRun> runs;
   std::vector<std::int64_t> layer_start;  ///< first run of each layer k, and the end
   std::vector<NodeRun> node_runs;
@@ -91,7 +98,8 @@ struct Face {
   int axis, sign;
 };
 
-using ElasticLaw = std::function<Elastic(std::uint16_t material, float value)>;
+/// Stiffness of a material's value; `poisson` is Filling::poisson where there is one, else NaN.
+using ElasticLaw = std::function<Elastic(std::uint16_t material, float value, float poisson)>;
 
 /// Builds the mesh of the largest face-connected piece; other pieces are dropped and counted.
 /// Throws DataError when nothing is filled or a stiffness is not positive.

@@ -19,7 +19,7 @@ inline Filling box(Eigen::Vector3i size, Eigen::Vector3d spacing = Eigen::Vector
 }
 
 inline ElasticLaw law(double modulus, double poisson = 0.3) {
-  return [=](std::uint16_t, float value) { return value * isotropic(modulus, poisson); };
+  return [=](std::uint16_t, float value, float) { return value * isotropic(modulus, poisson); };
 }
 
 /// Fixes a component of all nodes for which value(p) is not NaN.

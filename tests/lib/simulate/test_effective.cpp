@@ -65,7 +65,7 @@ TEST_CASE("laminate, with an even and an odd number of voxels, seen from a turne
     for (std::size_t v = filling.value.size() / 2; v < filling.value.size(); ++v) filling.value[v] = 1000;
     // The grid's z runs along LPS x.
     filling.frame.direction << 0, 0, 1, 1, 0, 0, 0, 1, 0;
-    const auto model = buildModel(filling, [](std::uint16_t, float v) { return isotropic(v, 0.3); });
+    const auto model = buildModel(filling, [](std::uint16_t, float v, float) { return isotropic(v, 0.3); });
     const Operator K(model);
     const auto C = effectiveStiffness(K, "periodic", {1e-9, 1000}).tensor_mpa;
     CHECK(C(1, 1) == Approx(10357.142857).epsilon(1e-8));

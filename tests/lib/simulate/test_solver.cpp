@@ -42,7 +42,7 @@ Eigen::Matrix<double, 24, 24> gaussStiffness(const Elastic& e, const Eigen::Vect
 TEST_CASE("one brick equals its Gauss-integrated stiffness, also anisotropic and orthotropic") {
   const Eigen::Vector3d h(0.7, 1.3, 2.1);
   const Elastic e{3.1, 0.9, 1.7, 2.6, 4.2, 0.7, 1.1, 1.3, 0.8};
-  const auto model = buildModel(box({1, 1, 1}, h), [&](std::uint16_t, float) { return e; });
+  const auto model = buildModel(box({1, 1, 1}, h), [&](std::uint16_t, float, float) { return e; });
   const Operator K(model);
   const auto expected = gaussStiffness(e, h);
   Field u = K.zeros(), y = K.zeros();
@@ -68,7 +68,7 @@ TEST_CASE("bricks of different orthotropic or cubic stiffness each keep their ow
     for (const Elastic& first : {ortho, cubic(3, 1.2, 0.4)}) {
       auto filling = box({2, 1, 1}, h);
       filling.material[1] = 2;
-      const auto model = buildModel(filling, [&](std::uint16_t m, float) { return m ? other : first; });
+      const auto model = buildModel(filling, [&](std::uint16_t m, float, float) { return m ? other : first; });
       const Operator K(model);
       CHECK(model.stiffness.entry.size() == (first.isCubic() ? 3 : 9));
       for (int side = 0; side < 2; ++side) {
@@ -95,7 +95,8 @@ TEST_CASE("an orthotropic block has its engineering constants, on any order of a
   for (const Eigen::Matrix3d& direction : {Eigen::Matrix3d(Eigen::Matrix3d::Identity()), turned}) {
     auto filling = box({4, 4, 4});
     filling.frame.direction = direction;
-    const auto model = buildModel(filling, [&](std::uint16_t, float) { return onGrid(bone.stiffness(), direction); });
+    const auto model =
+        buildModel(filling, [&](std::uint16_t, float, float) { return onGrid(bone.stiffness(), direction); });
     const Operator K(model);
     for (int axis = 0; axis < 3; ++axis) {
       int grid = 0;
