@@ -372,7 +372,8 @@ SplitLevel splitLevel(const VoxelModel& model, const Ties& ties) {
   const Cells cells(model);
   numberCorners(cells, level);
   findOwners(model, cells, level);
-  if (!ties.empty()) tieCorners(ties, level);
+  level.is_tied = !ties.empty();
+  if (level.is_tied) tieCorners(ties, level);
   const Index planes = model.frame.size[2] + 1;
   level.plane.resize(static_cast<std::size_t>(planes + 1));
   for (Index k = 0; k <= planes; ++k) {
@@ -444,22 +445,25 @@ void restrictTo(const SplitLevel& level, const FloatField& fine, std::int64_t st
                 const std::vector<std::uint8_t>& held, std::vector<float>& coarse) {
   std::fill(coarse.begin(), coarse.end(), 0.0F);
   const Index planes = static_cast<Index>(level.plane.size()) - 1, pairs = (planes + 1) / 2;
-  // Planes 2g and 2g + 1 reach the coarse planes g and g + 1: every second pair is independent.
-  for (int parity = 0; parity < 2; ++parity)
-    core::parallelFor((pairs + 1 - parity) / 2, [&](Index p) {
-      const Index g = 2 * p + parity;
-      for (Index n = level.plane[2 * g]; n < level.plane[std::min(2 * g + 2, planes)]; ++n) {
-        float v[3];
-        const float w = kInterpolation.weight[level.local[n]];
-        for (int c = 0; c < 3; ++c) v[c] = held[n] >> c & 1 ? 0.0F : w * fine[c * stride + n];
-        const auto& corners = level.corners[level.owner[n]];
-        const auto& used = kInterpolation.corner[level.local[n]];
-        for (int q = 0; q < kInterpolation.count[level.local[n]]; ++q) {
-          float* to = coarse.data() + 3 * Index{corners[used[q]]};
-          for (int c = 0; c < 3; ++c) to[c] += v[c];
-        }
+  const auto addPair = [&](Index g) {
+    for (Index n = level.plane[2 * g]; n < level.plane[std::min(2 * g + 2, planes)]; ++n) {
+      float v[3];
+      const float w = kInterpolation.weight[level.local[n]];
+      for (int c = 0; c < 3; ++c) v[c] = held[n] >> c & 1 ? 0.0F : w * fine[c * stride + n];
+      const auto& corners = level.corners[level.owner[n]];
+      const auto& used = kInterpolation.corner[level.local[n]];
+      for (int q = 0; q < kInterpolation.count[level.local[n]]; ++q) {
+        float* to = coarse.data() + 3 * Index{corners[used[q]]};
+        for (int c = 0; c < 3; ++c) to[c] += v[c];
       }
-    });
+    }
+  };
+  // Planes 2g and 2g + 1 reach the coarse planes g and g + 1: every second pair is independent. Where the last plane is
+  // the first one again, the last two pairs reach it too: they come alone.
+  const Index together = level.is_tied ? std::max<Index>(0, pairs - 2) : pairs;
+  for (int parity = 0; parity < 2; ++parity)
+    core::parallelFor((together + 1 - parity) / 2, [&](Index p) { addPair(2 * p + parity); });
+  for (Index g = together; g < pairs; ++g) addPair(g);
 }
 
 void prolongAdd(const SplitLevel& level, const std::vector<float>& coarse, std::int64_t stride,

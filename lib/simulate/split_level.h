@@ -12,6 +12,7 @@ namespace osteo::simulate {
 /// after Nesme et al., ACM Trans Graph 28 (2009) 52).
 struct SplitLevel {
   std::int32_t nodes = 0;
+  bool is_tied = false;                              ///< the last plane is the first one again
   std::vector<std::array<std::int32_t, 8>> corners;  ///< coarse nodes of each cell
   std::vector<std::uint32_t> owner;                  ///< of each fine node: a cell that it belongs to
   std::vector<std::uint8_t> local;                   ///< and its place there, x + 3 y + 9 z

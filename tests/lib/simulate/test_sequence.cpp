@@ -28,7 +28,7 @@ struct Cantilever {
   template <class Load>
   double solve(const std::vector<double>& design, const Load& load, std::vector<double>* energy = nullptr) {
     for (std::size_t e = 0; e < design.size(); ++e) filling.value[e] = static_cast<float>(modulus(design[e]));
-    const auto model = buildModel(filling, [](std::uint16_t, float v) { return isotropic(v, 0.3); });
+    const auto model = buildModel(filling, [](std::uint16_t, float v, float) { return isotropic(v, 0.3); });
     const Operator K(model);
     fixed.clear();
     for (int c = 0; c < 3; ++c)

@@ -324,10 +324,10 @@ TEST_CASE("the float kernel and the double kernel agree, in every path") {
     CHECK(worst_float < 2e-6 * scale);
   };
   check(buildModel(filling, law(1000)), true);
-  check(buildModel(filling, [](std::uint16_t, float v) { return isotropic(1000 * v, 0.2 + 0.1 * v); }), false);
+  check(buildModel(filling, [](std::uint16_t, float v, float) { return isotropic(1000 * v, 0.2 + 0.1 * v); }), false);
   filling.frame.spacing_mm = {0.7, 0.9, 1.3};
   check(buildModel(filling, law(1000)), true);
-  check(buildModel(filling, [](std::uint16_t, float v) { return isotropic(1000 * v, 0.2 + 0.1 * v); }), false);
+  check(buildModel(filling, [](std::uint16_t, float v, float) { return isotropic(1000 * v, 0.2 + 0.1 * v); }), false);
 }
 
 TEST_CASE("iterations hardly grow with the grid; a sequence starts warm; superposition holds") {
