@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "simulate/drawing.h"
 #include "simulate/fields.h"
+#include "simulate/shielding.h"
 #include "simulate/table.h"
 
 namespace osteo::cli {
@@ -81,6 +82,8 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   files.modulus_map = ctx.input("modulus-map");
   files.poisson_map = ctx.input("poisson-map");
   files.calibration = ctx.input("calibration");
+  files.checkpoint = ctx.text("checkpoint");
+  files.checkpoint_s = ctx.number("checkpoint-s");
   files.implant = ctx.input("implant");
   files.interface_mm = given(ctx, "interface-mm").value_or(0);
   files.cap_mm = given(ctx, "cap-mm").value_or(0);
@@ -115,18 +118,41 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   return files;
 }
 
+/// The same bone without what is laid over it.
+std::unique_ptr<sim::Study> intactStudy(Context& ctx, const sim::StudyFiles& files) {
+  const bool wants_field = [&] {
+    for (const auto& f : fieldFiles(ctx))
+      if (f.field == "shielding") return true;
+    return false;
+  }();
+  if (!ctx.given("intact")) {
+    if (wants_field) throw core::Error(core::Exit::Usage, {.what = "the field shielding needs --intact"});
+    return nullptr;
+  }
+  if (!files.homogenise.empty() || !files.checkpoint.empty())
+    throw core::Error(core::Exit::Usage, {.what = "--intact goes neither with --homogenise nor with --checkpoint"});
+  sim::StudyFiles other = files;
+  other.model = ctx.input("intact");
+  other.implant = "";
+  other.interface_mm = 0;
+  return std::make_unique<sim::Study>(other);
+}
+
 void run(Context& ctx) {
   const sim::StudyFiles files = studyFiles(ctx);
   const auto fields = fieldFiles(ctx);
   ctx.output("output");
   sim::Study study(files);
   for (const auto& f : fields) sim::requireField(study.model(), study.fillers(), f.field, f.path);
+  std::unique_ptr<sim::Study> intact = intactStudy(ctx, files);
   if (ctx.dryRun(study.estimatedBytes())) return;
+  study.requireMemory();
   const auto paths = openFiles(ctx, study, fields);
   const std::string picture = ctx.output("picture"), table = ctx.output("table");
 
   ctx.results()["model"] = study.describe();
-  const sim::SolveOptions options{ctx.number("tolerance"), static_cast<int>(ctx.integer("max-iterations"))};
+  const sim::SolveOptions options{ctx.number("tolerance"), static_cast<int>(ctx.integer("max-iterations")),
+                                  ctx.text("stop") == "energy" ? sim::StopBy::Energy : sim::StopBy::Residual};
   if (!files.homogenise.empty()) {
     ctx.results().update(study.homogenise(options));
     return;
@@ -134,7 +160,15 @@ void run(Context& ctx) {
   auto path = paths.begin();
   for (const auto& c : study.cases()) {
     auto& record = ctx.results()["cases"][c.name];
-    const auto solved = study.solveCase(c, options, record);
+    auto solved = study.solveCase(c, options, record);
+    if (intact) {
+      auto& before = ctx.results()["intact"][c.name];
+      const auto other = intact->solveCase(intact->cases()[&c - study.cases().data()], options, before);
+      before.erase("test");
+      record["shielding"] =
+          sim::stressShielding({study.model(), solved.elements, study.fillers()},
+                               {intact->model(), other.elements, intact->fillers()}, solved.elements.shielding);
+    }
     if (record.contains("test")) {
       ctx.results().update(record["test"]);
       record.erase("test");
@@ -170,7 +204,7 @@ App describe() {
       text("fields", "",
            "fields to write on the model's grid, as name=file.nrrd or, for cubic voxels along the axes, name=file.vdb: "
            "demand (share of the limit), displacement, fatigue, principal_strain, sed (strain energy density, MPa), "
-           "stress, von_mises");
+           "shielding (with --intact), stress, von_mises");
   fields.count = 0;
   fields.channel = Channel::Output;
   return {
@@ -211,6 +245,10 @@ App describe() {
          inputOption(
              "implant", {".vdb"},
              "a level set laid over the bone of labels or HU by shares of volume, of the material assign.implant"),
+         inputOption(
+             "intact", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz"},
+             "the bone before it was implanted: the same cases are solved on it, and the change of strain energy "
+             "density is stress shielding"),
          optionalNumber("interface-mm", "mm", {1e-3, 10},
                         "thickness of a bonded layer of assign.interface between implant and bone"),
          optionalNumber("cap-mm", "mm", {1e-3, 1e3}, "thickness of end caps of assign.cap (PMMA) across --axis"),
@@ -222,6 +260,12 @@ App describe() {
          optionalNumber("element-mm", "mm", positive,
                         "element size for level sets; default: the grid's voxel, coarsened to 1.5 million elements"),
          number("tolerance", "", 1e-6, {1e-12, 0.1}, "relative residual at which the solver stops").advanced(),
+         choice("stop", {"residual", "energy"}, "residual",
+                "what --tolerance is of: the residual, or the estimated error of the strain energy, and so of a single "
+                "reaction or stiffness")
+             .advanced(),
+         text("checkpoint", "", "file that keeps an unfinished solve, and from which it goes on").advanced(),
+         number("checkpoint-s", "s", 60, {0, 1e6}, "seconds between two checkpoints").advanced(),
          integer("max-iterations", "", 2000, {1, 10000000}, "iterations after which it gives up").advanced(),
          optionalNumber("smoothing-mm", "mm", positive,
                         "radius over which peaks are averaged within a material; default: 1.5 elements, at most 10"),

@@ -10,8 +10,8 @@
 namespace osteo::simulate {
 
 const std::vector<std::string>& fieldNames() {
-  static const std::vector<std::string> names = {"demand", "displacement", "fatigue",  "principal_strain",
-                                                 "sed",    "stress",       "von_mises"};
+  static const std::vector<std::string> names = {"demand", "displacement", "fatigue", "principal_strain",
+                                                 "sed",    "shielding",    "stress",  "von_mises"};
   return names;
 }
 
@@ -23,6 +23,7 @@ const std::vector<float>& fieldValues(const ElementResults& results, const std::
   if (name == "principal_strain") return results.principal_strain;
   if (name == "demand") return results.demand;
   if (name == "fatigue") return results.fatigue;
+  if (name == "shielding") return results.shielding;
   throw core::Error(core::Exit::Software, {.what = "no field is named " + name});
 }
 

@@ -6,8 +6,8 @@
 
 namespace osteo::simulate {
 
-/// Names of the fields: demand, displacement, fatigue, principal_strain, sed (strain energy density, MPa), stress,
-/// von_mises.
+/// Names of the fields: demand, displacement, fatigue, principal_strain, sed (strain energy density, MPa), shielding,
+/// stress, von_mises.
 const std::vector<std::string>& fieldNames();
 
 /// A field's values per element, channel fastest.

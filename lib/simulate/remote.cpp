@@ -77,13 +77,15 @@ void move(Conditions::Part& part, int motion, double amount) {
 SolveReport solveCase(const Operator& K, Solver& solver, Conditions& conditions, const SolveOptions& options,
                       Field& u) {
   SolveReport report = solver.solve(conditions.force, conditions.fixed, options, u);
+  SolveOptions unwatched = options;
+  unwatched.watch = {};
   auto free = freeMotions(conditions);
   if (free.empty()) return report;
   const auto n = static_cast<Eigen::Index>(free.size());
   Eigen::MatrixXd stiffness(n, n);
   for (Eigen::Index f = 0; f < n; ++f) {
     auto& own = free[static_cast<std::size_t>(f)];
-    const auto unit = solver.solve({}, unitMotion(K, conditions, own), options, own.displacement);
+    const auto unit = solver.solve({}, unitMotion(K, conditions, own), unwatched, own.displacement);
     report.iterations += unit.iterations;
     report.residual = std::max(report.residual, unit.residual);
     stiffness.col(f) = loadsAlong(K, conditions, free, own.displacement, {});

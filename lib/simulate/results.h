@@ -16,6 +16,7 @@ struct ElementResults {
   std::vector<float> von_mises;         ///< MPa
   std::vector<float> principal_strain;  ///< 3 per element, largest first
   std::vector<float> energy;            ///< strain energy per volume of the element, MPa
+  std::vector<float> shielding;         ///< change of strain energy density against the intact bone; empty without one
   std::vector<float> displacement;      ///< 3 per element, mean of its nodes, mm
   std::vector<float> demand;            ///< share of the material's limit by its own criterion; 0 without one
   std::vector<float> fatigue;           ///< the same for cycles of the case; empty when no material says its strength

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -15,7 +16,8 @@ namespace osteo::simulate {
 namespace {
 
 using Index = std::int64_t;
-constexpr Index kChunk = 3 * 4096;  // values per partial sum
+constexpr Index kChunk = 3 * 4096;   // values per partial sum
+constexpr double kSmallest = 1e-13;  // relative residual below which rounding is all that is left
 
 [[noreturn]] void notConverged(int iterations, double residual, double tolerance) {
   throw core::Error(core::Exit::DataError,
@@ -44,6 +46,34 @@ std::array<double, N> sums(Index n, const Body& body) {
 }
 
 }  // namespace
+
+/// The squared error in the energy norm that is left, from the steps by which it fell: each step takes α (r, z) from
+/// it.
+class EnergyError {
+ public:
+  /// `scale` is twice the energy functional at the start.
+  explicit EnergyError(double scale) : scale_(scale) {}
+  void add(double step) {
+    steps_.push_back(step);
+    scale_ -= step;
+  }
+  /// Relative to the energy; infinity as long as too little is known.
+  double estimate() const {
+    constexpr std::size_t kWindow = 4;
+    if (steps_.size() <= kWindow || scale_ == 0) return std::numeric_limits<double>::infinity();
+    // The slowest fall among the last steps: early ones promise more than the later keep.
+    double rate = 0;
+    for (std::size_t k = steps_.size() - kWindow; k < steps_.size(); ++k)
+      rate = std::max(rate, steps_[k - 1] > 0 ? steps_[k] / steps_[k - 1] : 0.0);
+    rate = std::min(rate, 0.99);
+    const double last = steps_.back();
+    return last * rate / (1 - rate) / std::abs(scale_);
+  }
+
+ private:
+  double scale_;
+  std::vector<double> steps_;
+};
 
 struct Solver::Parts {
   const Operator& K;
@@ -143,15 +173,22 @@ SolveReport Solver::solve(const Field& force, const std::vector<FixedDof>& fixed
     u = std::move(cold);
   }
   cold = {};
+  // The residual left K u in q: twice ½ u·K u − f·u.
+  EnergyError energy(dot(v.K, u, v.q) - (force.empty() ? 0.0 : 2 * dot(v.K, force, u)));
+  const bool by_energy = options.stop == StopBy::Energy;
   const double decades = -std::log10(options.tolerance);
   core::Progress progress("solve", 1000);
   double rz = 0, alpha = 0;
   bool is_fresh = true;  // no search direction yet
   while (start > 0) {
-    if (norm <= options.tolerance * start) {
+    if (by_energy && energy.estimate() <= options.tolerance) {
+      norm = v.residual(force, u);
+      break;
+    }
+    if (norm <= (by_energy ? kSmallest : options.tolerance) * start) {
       // The residual that is carried along drifts from the true one: the true one decides.
       norm = v.residual(force, u);
-      if (norm <= options.tolerance * start) break;
+      if (norm <= (by_energy ? kSmallest : options.tolerance) * start) break;
       is_fresh = true;
     }
     if (report.iterations == options.max_iterations) notConverged(report.iterations, norm / start, options.tolerance);
@@ -169,12 +206,15 @@ SolveReport Solver::solve(const Field& force, const std::vector<FixedDof>& fixed
     const double curvature = dot(v.K, v.p, v.q);
     if (!(curvature > 0)) notConverged(report.iterations, norm / start, options.tolerance);
     alpha = rz / curvature;
+    energy.add(alpha * rz);
     norm = v.step(alpha, u);
     is_fresh = false;
     ++report.iterations;
+    if (options.watch) options.watch(u, report.iterations);
     progress.set(static_cast<Index>(1000 * std::clamp(-std::log10(norm / start) / decades, 0.0, 1.0)));
   }
   report.residual = start > 0 ? norm / start : 0;
+  report.energy_error = start > 0 && std::isfinite(energy.estimate()) ? energy.estimate() : 0;
   for (auto* field : {&v.r, &v.p, &v.q}) *field = {};
   for (auto* field : {&v.scaled, &v.z}) *field = {};
   return report;

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,13 +43,21 @@ struct FixedDof {
   double value_mm;
 };
 
+/// What the tolerance is of: the residual's norm relative to that of a cold start, or the estimated relative error of
+/// the strain energy, and so of the reaction or the displacement that a single moved end or load is asked for.
+enum class StopBy { Residual, Energy };
+
 struct SolveOptions {
-  double tolerance = 1e-6;  ///< of the residual norm relative to that of the right-hand side
+  double tolerance = 1e-6;
   int max_iterations = 2000;
+  StopBy stop = StopBy::Residual;
+  /// Called between iterations with the displacements so far, e.g. to keep them for a resume.
+  std::function<void(const Field& u, int iterations)> watch = {};
 };
 
 struct SolveReport {
   int iterations = 0;
+  double energy_error = 0;                ///< relative, estimated from the last steps (Hestenes & Stiefel 1952)
   double residual = 0;                    ///< relative, of f − K u as computed at the end
   double bytes = 0;                       ///< of the vectors and the preconditioner
   std::vector<std::int64_t> levels = {};  ///< degrees of freedom of each grid, the voxels first

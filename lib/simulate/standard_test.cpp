@@ -151,9 +151,9 @@ json summariseTest(const StandardTest& test, const Conditions& conditions, const
       out["stiffness_n_per_mm"] = shear_or_normal / *part.displacement_mm[along];
     }
   }
-  for (const char* key :
-       {"iterations", "relative_residual", "force_balance", "energy_balance", "bytes_per_dof", "max_von_mises_mpa",
-        "p98_von_mises_mpa", "p95_von_mises_mpa", "smoothed_peak_von_mises_mpa", "smoothing_radius_mm", "note"})
+  for (const char* key : {"iterations", "relative_residual", "energy_error_estimate", "force_balance", "energy_balance",
+                          "bytes_per_dof", "max_von_mises_mpa", "p98_von_mises_mpa", "p95_von_mises_mpa",
+                          "smoothed_peak_von_mises_mpa", "smoothing_radius_mm", "note"})
     out[key] = record[key];
   out["degrees_of_freedom"] = 3 * model.nodes;
   if (isTurning(test)) return out;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "mesh/triangle_mesh.h"
+#include "simulate/checkpoint.h"
 #include "simulate/fillings.h"
 #include "simulate/results.h"
 #include "simulate/standard_test.h"
@@ -27,6 +28,8 @@ struct StudyFiles {
   int cap_axis = 2;
   std::string modulus_map;  ///< instead of the modulus: MPa per voxel of the labels
   std::string poisson_map;  ///< with modulus_map
+  std::string checkpoint;   ///< file for an unfinished solve; may be empty
+  double checkpoint_s = 60;
   Evaluation evaluation = {};
 };
 
@@ -41,6 +44,8 @@ class Study {
   const VoxelModel& model() const { return model_; }
   const std::vector<LoadCase>& cases() const { return cases_; }
   double estimatedBytes() const;
+  /// Throws Memory, with the estimate, when the solve would not fit.
+  void requireMemory() const;
   /// What the record says of the model: elements, degrees of freedom, materials, walls, density chain, dropped pieces.
   nlohmann::json describe() const;
 
@@ -75,6 +80,7 @@ class Study {
   std::string homogenise_;
   Evaluation evaluation_;
   std::unique_ptr<Solver> solver_;
+  Checkpoint checkpoint_{"", 0};
   std::unique_ptr<nlohmann::json> report_;
 };
 
