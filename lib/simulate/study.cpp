@@ -122,7 +122,7 @@ std::vector<float> mapOf(const std::string& path, const StudyFiles& files, const
         const float v = map.at(i + filling.offset[0], j + filling.offset[1], k + filling.offset[2]);
         if (filling.material[out.size()] && !(v > low && v < high))
           throw core::Error(core::Exit::DataError,
-                            {.what = "a filled voxel has no valid " + what,
+                            {.what = "a filled voxel has no " + what,
                              .file = path,
                              .expected = fmt::format("between {:g} and {:g} wherever the labels are not 0", low, high),
                              .got = fmt::format("{:g}", v)});
@@ -138,7 +138,7 @@ void useMaps(const StudyFiles& files, Body& body, json& report) {
   for (auto& filler : body.fillers) filler.law = Filler::Law::Modulus;
   report["modulus"] = "map";
   if (files.poisson_map.empty()) return;
-  body.filling.poisson = mapOf(files.poisson_map, files, body.filling, "Poisson's ratio", -0.999, 0.5);
+  body.filling.poisson = mapOf(files.poisson_map, files, body.filling, "valid Poisson's ratio", -0.999, 0.5);
   report["poisson"] = "map";
 }
 
