@@ -99,7 +99,9 @@ std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<F
                                           const std::vector<HeldPoint>& points = {});
 
 /// Adds single fixed components (value 0) until no rigid motion is left: they carry no force when the loads balance.
-void pinRigidMotions(const Operator& K, std::vector<FixedDof>& fixed);
+/// Nodes that `blocked` marks are not taken.
+void pinRigidMotions(const Operator& K, std::vector<FixedDof>& fixed, const std::vector<HeldPoint>& points = {},
+                     const std::vector<std::uint8_t>& blocked = {});
 
 /// a · b over all nodes, the same bits for any thread count.
 double dot(const Operator& K, const Field& a, const Field& b);
