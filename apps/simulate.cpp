@@ -16,44 +16,22 @@ namespace {
 
 namespace sim = simulate;
 
-struct FieldFile {
-  std::string field, path;
-};
-
-/// --fields von_mises=vm.nrrd,stress=s.vdb
-std::vector<FieldFile> fieldFiles(const Context& ctx) {
-  std::vector<FieldFile> files;
-  const auto& known = sim::fieldNames();
-  for (const std::string& text : ctx.texts("fields")) {
-    const auto equals = text.find('=');
-    const FieldFile file{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
-    const std::string ending = core::extension(file.path);
-    if (std::find(known.begin(), known.end(), file.field) == known.end() || (ending != ".nrrd" && ending != ".vdb"))
-      throw core::Error(core::Exit::Usage, {.what = "--fields takes name=file.nrrd or name=file.vdb pairs",
-                                            .expected = fmt::format("names {}", fmt::join(known, ", ")),
-                                            .got = text});
-    files.push_back(file);
-  }
+std::vector<sim::FieldFile> fieldFiles(const Context& ctx) {
+  std::vector<sim::FieldFile> files;
+  for (const std::string& text : ctx.texts("fields")) files.push_back(sim::fieldFile(text));
   return files;
 }
 
-/// With several load cases each gets its own file: vm.nrrd becomes vm-<case>.nrrd.
-std::string pathOfCase(const std::string& path, const std::string& name, std::size_t cases) {
-  if (cases < 2) return path;
-  const auto dot = path.size() - core::extension(path).size();
-  return path.substr(0, dot) + "-" + name + path.substr(dot);
-}
-
 /// Opens the files of all cases, in their order, before the solve, so that a wrong folder costs no time.
-std::vector<std::string> openFiles(Context& ctx, const sim::Study& study, const std::vector<FieldFile>& fields) {
+std::vector<std::string> openFiles(Context& ctx, const sim::Study& study, const std::vector<sim::FieldFile>& fields) {
   const std::string vtu = ctx.text("vtu");
   if (!vtu.empty() && core::extension(vtu) != ".vtu")
     throw core::Error(core::Exit::Usage, {.what = "--vtu takes a file.vtu", .got = vtu});
   std::vector<std::string> paths;
   const std::size_t cases = study.cases().size();
   for (const auto& c : study.cases()) {
-    for (const auto& f : fields) paths.push_back(ctx.outputPath(pathOfCase(f.path, c.name, cases)));
-    if (!vtu.empty()) paths.push_back(ctx.outputPath(pathOfCase(vtu, c.name, cases)));
+    for (const auto& f : fields) paths.push_back(ctx.outputPath(sim::pathOfCase(f.path, c.name, cases)));
+    if (!vtu.empty()) paths.push_back(ctx.outputPath(sim::pathOfCase(vtu, c.name, cases)));
   }
   return paths;
 }
@@ -120,13 +98,9 @@ sim::StudyFiles studyFiles(const Context& ctx) {
 
 /// The same bone without what is laid over it.
 std::unique_ptr<sim::Study> intactStudy(Context& ctx, const sim::StudyFiles& files) {
-  const bool wants_field = [&] {
-    for (const auto& f : fieldFiles(ctx))
-      if (f.field == "shielding") return true;
-    return false;
-  }();
   if (!ctx.given("intact")) {
-    if (wants_field) throw core::Error(core::Exit::Usage, {.what = "the field shielding needs --intact"});
+    for (const auto& f : fieldFiles(ctx))
+      if (f.field == "shielding") throw core::Error(core::Exit::Usage, {.what = "the field shielding needs --intact"});
     return nullptr;
   }
   if (!files.homogenise.empty() || !files.checkpoint.empty())
@@ -161,14 +135,8 @@ void run(Context& ctx) {
   for (const auto& c : study.cases()) {
     auto& record = ctx.results()["cases"][c.name];
     auto solved = study.solveCase(c, options, record);
-    if (intact) {
-      auto& before = ctx.results()["intact"][c.name];
-      const auto other = intact->solveCase(intact->cases()[&c - study.cases().data()], options, before);
-      before.erase("test");
-      record["shielding"] =
-          sim::stressShielding({study.model(), solved.elements, study.fillers()},
-                               {intact->model(), other.elements, intact->fillers()}, solved.elements.shielding);
-    }
+    if (intact)
+      record["shielding"] = sim::compareIntact(study, solved, *intact, c, options, ctx.results()["intact"][c.name]);
     if (record.contains("test")) {
       ctx.results().update(record["test"]);
       record.erase("test");
