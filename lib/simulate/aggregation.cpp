@@ -255,7 +255,7 @@ class RowSet {
   std::vector<std::int32_t> slot_, list_;
 };
 
-constexpr Index kRowsAtOnce = 120000;  // of the finer level, whose products wait in memory
+constexpr Index kLeastRows = 30000, kMostPieces = 6;  // of the finer level, whose products wait in memory
 
 /// PᵀA P, some aggregates at a time: their rows of P and of A P are made, used and forgotten.
 template <class Rows>
@@ -266,7 +266,7 @@ class TripleProduct {
       : A_(A), inverse_(inverse_diagonal), T_(T), reached_(A.rows()), needed_(A.rows()) {}
 
   BlockMatrix<6> compute() {
-    const Index count = T_.members.count(), pieces = std::max<Index>(1, A_.rows() / kRowsAtOnce);
+    const Index count = T_.members.count(), pieces = std::clamp<Index>(A_.rows() / kLeastRows, 1, kMostPieces);
     BlockMatrix<6> out;
     out.start.assign(1, 0);
     for (Index p = 0; p < pieces; ++p) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -56,8 +57,8 @@ struct SymmetricMatrix {
     return Eigen::Map<const Block<B, B>>(value.data() + b * B * B);
   }
   Eigen::Map<const Block<B, B>> diagonal(std::int64_t r) const { return block(start[r]); }
-  /// y = A x.
-  void multiply(const float* x, float* y) const;
+  /// y = A x for `width` vectors, whose values of a row stand side by side.
+  void multiply(const float* x, float* y, int width) const;
   /// Sets the chunks; to be called when the blocks are complete.
   void cutChunks();
   double bytes() const {
@@ -110,58 +111,80 @@ void SymmetricMatrix<B>::cutChunks() {
   }
 }
 
-/// Adds row r of the half: its own sum, and its transpose to the rows of its columns.
-template <int B>
-inline void addRow(const SymmetricMatrix<B>& A, std::int64_t r, const float* x, float* y) {
+/// Most vectors that are multiplied at once.
+constexpr int kWidest = 8;
+
+/// Adds row r of the half: its own sum, and its transpose to the rows of its columns. The same bits for any width.
+template <int B, int kFixedWidth>
+inline void addRow(const SymmetricMatrix<B>& A, std::int64_t r, const float* x, float* y, int any_width) {
   using Vector = Eigen::Matrix<float, B, 1>;
-  const Eigen::Map<const Vector> own(x + B * r);
-  Vector sum = Vector::Zero();
+  const int width = kFixedWidth > 0 ? kFixedWidth : any_width;
+  std::array<Vector, kWidest> sum;
+  for (int k = 0; k < width; ++k) sum[k].setZero();
   for (auto b = A.start[r]; b < A.start[r + 1]; ++b) {
     const auto M = A.block(b);
     const std::int64_t c = A.column[b];
-    sum += M.lazyProduct(Eigen::Map<const Vector>(x + B * c));
-    if (c != r) Eigen::Map<Vector>(y + B * c) += M.transpose().lazyProduct(own);
+    for (int k = 0; k < width; ++k) {
+      sum[k] += M.lazyProduct(Eigen::Map<const Vector>(x + B * (width * c + k)));
+      if (c != r)
+        Eigen::Map<Vector>(y + B * (width * c + k)) +=
+            M.transpose().lazyProduct(Eigen::Map<const Vector>(x + B * (width * r + k)));
+    }
   }
-  Eigen::Map<Vector>(y + B * r) += sum;
+  for (int k = 0; k < width; ++k) Eigen::Map<Vector>(y + B * (width * r + k)) += sum[k];
 }
 
 /// 3×3 blocks: four values a step.
-template <>
-inline void addRow<3>(const SymmetricMatrix<3>& A, std::int64_t r, const float* x, float* y) {
+template <int kFixedWidth>
+inline void addRow(const SymmetricMatrix<3>& A, std::int64_t r, const float* x, float* y, int any_width) {
   using Quad = float __attribute__((vector_size(16), aligned(4), may_alias));
   using Pick = int __attribute__((vector_size(16)));
   constexpr Pick kLow = {0, 4, 1, 5}, kHigh = {2, 6, 2, 6}, kFront = {0, 1, 4, 4}, kBack = {2, 3, 5, 5};
-  const Quad own = {x[3 * r], x[3 * r + 1], x[3 * r + 2], 0};
-  Quad sum = {0, 0, 0, 0};
+  const int width = kFixedWidth > 0 ? kFixedWidth : any_width;
+  Quad sum[kWidest], own[kWidest];
+  for (int k = 0; k < width; ++k) {
+    const float* at = x + 3 * (width * r + k);
+    own[k] = Quad{at[0], at[1], at[2], 0};
+    sum[k] = Quad{0, 0, 0, 0};
+  }
   for (auto b = A.start[r]; b < A.start[r + 1]; ++b) {
     const float* m = A.value.data() + 9 * b;
     const std::int64_t c = A.column[b];
-    const float* at = x + 3 * c;
     const Quad m0 = *reinterpret_cast<const Quad*>(m), m1 = *reinterpret_cast<const Quad*>(m + 3);
     const Quad m2 = *reinterpret_cast<const Quad*>(m + 6);
-    sum += m0 * at[0] + m1 * at[1] + m2 * at[2];
-    if (c == r) continue;
-    const Quad t0 = m0 * own, t1 = m1 * own, t2 = m2 * own;
-    const Quad pairs = __builtin_shuffle(t0, t1, kLow);  // t0[0] t1[0] t0[1] t1[1]
-    const Quad third = __builtin_shuffle(t0, t1, kHigh);
-    const Quad first = __builtin_shuffle(pairs, t2, kFront), second = __builtin_shuffle(pairs, t2, kBack);
-    float* to = y + 3 * c;
-    to[0] += first[0] + second[0] + third[0];
-    to[1] += first[1] + second[1] + third[1];
-    to[2] += t2[0] + t2[1] + t2[2];
+    for (int k = 0; k < width; ++k) {
+      const float* at = x + 3 * (width * c + k);
+      sum[k] += m0 * at[0] + m1 * at[1] + m2 * at[2];
+      if (c == r) continue;
+      const Quad t0 = m0 * own[k], t1 = m1 * own[k], t2 = m2 * own[k];
+      const Quad pairs = __builtin_shuffle(t0, t1, kLow);  // t0[0] t1[0] t0[1] t1[1]
+      const Quad third = __builtin_shuffle(t0, t1, kHigh);
+      const Quad first = __builtin_shuffle(pairs, t2, kFront), second = __builtin_shuffle(pairs, t2, kBack);
+      float* to = y + 3 * (width * c + k);
+      to[0] += first[0] + second[0] + third[0];
+      to[1] += first[1] + second[1] + third[1];
+      to[2] += t2[0] + t2[1] + t2[2];
+    }
   }
-  for (int c = 0; c < 3; ++c) y[3 * r + c] += sum[c];
+  for (int k = 0; k < width; ++k)
+    for (int c = 0; c < 3; ++c) y[3 * (width * r + k) + c] += sum[k][c];
 }
 
 template <int B>
-void SymmetricMatrix<B>::multiply(const float* x, float* y) const {
-  core::parallelChunks(rows() * B, 1 << 16, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+void SymmetricMatrix<B>::multiply(const float* x, float* y, int width) const {
+  core::parallelChunks(rows() * B * width, 1 << 16, [&](std::int64_t first, std::int64_t last, std::int64_t) {
     std::memset(y + first, 0, static_cast<std::size_t>(last - first) * sizeof(float));
   });
   const auto chunks = static_cast<std::int64_t>(chunk.size()) - 1;
+  const auto add = [&](std::int64_t r) {
+    if constexpr (B == 3)
+      width == 1 ? addRow<1>(*this, r, x, y, 1) : addRow<0>(*this, r, x, y, width);
+    else
+      width == 1 ? addRow<B, 1>(*this, r, x, y, 1) : addRow<B, 0>(*this, r, x, y, width);
+  };
   for (int parity = 0; parity < 2; ++parity)
     core::parallelFor((chunks + 1 - parity) / 2, [&](std::int64_t p) {
-      for (auto r = chunk[2 * p + parity]; r < chunk[2 * p + parity + 1]; ++r) addRow<B>(*this, r, x, y);
+      for (auto r = chunk[2 * p + parity]; r < chunk[2 * p + parity + 1]; ++r) add(r);
     });
 }
 

@@ -271,7 +271,7 @@ template <class T>
 
 }  // namespace
 
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(OSTEO_NO_DISPATCH)
 #define OSTEO_DISPATCH __attribute__((target_clones("avx2", "default")))
 #else
 #define OSTEO_DISPATCH

@@ -265,20 +265,24 @@ Conditions place(const Scene& scene, const Operator& K, const LoadCase& load_cas
     for (const auto& f : conditions.loads.back().forces) conditions.force[f.dof] += f.value_mm;
   }
   std::vector<FixedDof> direct;  // without the nodes that only a remote point holds
-  bool has_remote = false;
+  std::vector<std::uint8_t> rigid(static_cast<std::size_t>(K.nodes()), 0);
   for (const auto& part : conditions.constraints) {
-    has_remote |= part.remote.has_value();
     if (!part.remote) direct.insert(direct.end(), part.fixed.begin(), part.fixed.end());
+    if (part.remote)
+      for (const auto& d : part.fixed) rigid[d.dof % K.stride()] = 1;
   }
-  const auto free = freeRigidMotions(K, direct, heldPoints(conditions));
-  if (!free.empty() && (!load_case.pin_rigid_motion || has_remote))
-    throw core::Error(
-        core::Exit::DataError,
-        {.what = "case " + load_case.name + " leaves the model free to move as a rigid body",
-         .got = "free: " + joined(free),
-         .hint = has_remote ? "hold more components, of a remote point too"
-                            : "hold more components, or set pin_rigid_motion when the loads are in balance"});
-  if (!free.empty()) pinRigidMotions(K, conditions.fixed);
+  const auto points = heldPoints(conditions);
+  const auto free = freeRigidMotions(K, direct, points);
+  if (!free.empty() && !load_case.pin_rigid_motion)
+    throw core::Error(core::Exit::DataError,
+                      {.what = "case " + load_case.name + " leaves the model free to move as a rigid body",
+                       .got = "free: " + joined(free),
+                       .hint = "hold more components, or set pin_rigid_motion when the loads are in balance"});
+  if (!free.empty()) {
+    const std::size_t before = direct.size();
+    pinRigidMotions(K, direct, points, rigid);
+    conditions.fixed.insert(conditions.fixed.end(), direct.begin() + static_cast<std::ptrdiff_t>(before), direct.end());
+  }
   conditions.pinned = free;
   bool acts = false;
   for (const auto& f : conditions.fixed) acts |= f.value_mm != 0;

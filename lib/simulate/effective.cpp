@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/progress.h"
 #include "simulate/ties.h"
 
 namespace osteo::simulate {
@@ -92,29 +91,41 @@ EffectiveStiffness effectiveStiffness(const Operator& K, const std::string& meth
   std::vector<Field> strained;
   for (int load = 0; load < 6; ++load) strained.push_back(uniform(K, unitStrain(load)));
   EffectiveStiffness out;
-  std::unique_ptr<Solver> solver;
-  core::Progress progress("homogenise", 6);
-  for (int load = 0; load < 6; ++load) {
-    Field force = K.zeros(), u, reaction = K.zeros();
-    std::vector<FixedDof> fixed;
-    if (is_periodic) {
-      K.apply(strained[load], force);
-      for (auto& f : force) f = -f;
-      ties.fold(force, K.stride());
-      for (int c = 0; c < 3; ++c) fixed.push_back({c * K.stride(), 0});
-    } else {
-      fixed = mixedSides(K, load, strained[load]);
-    }
-    if (!solver || !solver->holds(fixed)) {
-      solver.reset();
-      solver = std::make_unique<Solver>(K, fixed, ties);
-    }
-    out.iterations += solver->solve(force, fixed, options, u).iterations;
+  const auto add = [&](int load, Field& u) {
+    Field reaction = K.zeros();
     if (is_periodic)
       for (std::size_t n = 0; n < u.size(); ++n) u[n] += strained[load][n];
     K.apply(u, reaction);
     for (int row = 0; row < 6; ++row) out.tensor_mpa(row, load) = dot(K, strained[row], reaction) / volume;
-    progress.advance();
+    u = {};
+  };
+  std::vector<Field> force(6), u(6);
+  std::vector<std::vector<FixedDof>> fixed(6);
+  for (int load = 0; load < 6; ++load) {
+    if (!is_periodic) {
+      fixed[load] = mixedSides(K, load, strained[load]);
+      continue;
+    }
+    force[load] = K.zeros();
+    K.apply(strained[load], force[load]);
+    for (auto& f : force[load]) f = -f;
+    ties.fold(force[load], K.stride());
+    for (int c = 0; c < 3; ++c) fixed[load].push_back({c * K.stride(), 0});
+  }
+  // Loads that hold the same degrees of freedom share a solver and are solved at once.
+  std::vector<bool> is_done(6, false);
+  for (int load = 0; load < 6; ++load) {
+    if (is_done[load]) continue;
+    Solver solver(K, fixed[load], ties);
+    std::vector<int> block;
+    std::vector<Solver::Problem> problems;
+    for (int other = load; other < 6; ++other)
+      if (!is_done[other] && solver.holds(fixed[other])) {
+        block.push_back(other), is_done[other] = true;
+        problems.push_back({&force[other], &fixed[other], &u[other]});
+      }
+    for (const auto& report : solver.solve(problems, options)) out.iterations += report.iterations;
+    for (const int own : block) add(own, u[own]);
   }
   out.asymmetry = (out.tensor_mpa - out.tensor_mpa.transpose()).norm() / out.tensor_mpa.norm();
   out.tensor_mpa = (0.5 * (out.tensor_mpa + out.tensor_mpa.transpose())).eval();

@@ -53,26 +53,38 @@ struct StoredLevel {
   SymmetricMatrix<B> A;
   std::vector<float> inverse_diagonal;
   Smoothing smoothing;
-  std::vector<float> x, b, p, y, q;
+  int width = 0;                     ///< vectors that are worked on at once, side by side in each row
+  std::vector<float> x, b, p, y, q;  ///< B values for each vector of each row
 
   void prepare() {
     inverse_diagonal = invertDiagonal(A);
-    for (auto* v : {&x, &b, &p, &y, &q}) v->assign(static_cast<std::size_t>(A.rows() * B), 0.0F);
+    setWidth(1);
     smoothing.largest = kMargin * largestEigenvalue();
+  }
+  void setWidth(int vectors) {
+    if (vectors == width) return;
+    width = vectors;
+    for (auto* v : {&x, &b, &p, &y, &q}) v->assign(static_cast<std::size_t>(A.rows() * B * width), 0.0F);
   }
 
   Vector scaled(Index r, const Vector& v) const {
     return Eigen::Map<const Block<B, B>>(inverse_diagonal.data() + B * B * r).lazyProduct(v);
   }
-  static Eigen::Map<Vector> at(std::vector<float>& v, Index r) { return Eigen::Map<Vector>(v.data() + B * r); }
-  static Eigen::Map<const Vector> at(const std::vector<float>& v, Index r) {
-    return Eigen::Map<const Vector>(v.data() + B * r);
+  /// Place i of a vector: row · width + number.
+  static Eigen::Map<Vector> at(std::vector<float>& v, Index i) { return Eigen::Map<Vector>(v.data() + B * i); }
+  static Eigen::Map<const Vector> at(const std::vector<float>& v, Index i) {
+    return Eigen::Map<const Vector>(v.data() + B * i);
   }
+  /// Calls body(row, place) for all vectors.
   template <class Body>
   void forEachRow(const Body& body) const {
     core::parallelChunks(A.rows(), kRowChunk, [&](Index first, Index last, Index) {
-      for (Index r = first; r < last; ++r) body(r);
+      for (Index r = first; r < last; ++r)
+        for (Index i = r * width; i < (r + 1) * width; ++i) body(r, i);
     });
+  }
+  void multiply(const std::vector<float>& from, std::vector<float>& to) const {
+    A.multiply(from.data(), to.data(), width);
   }
 
   double largestEigenvalue() {
@@ -80,7 +92,7 @@ struct StoredLevel {
     for (Index n = 0; n < A.rows() * B; ++n) x[n] = static_cast<float>(random.uniform(n) - 0.5);
     double value = 0;
     for (int step = 0; step < kPowerSteps; ++step) {
-      A.multiply(x.data(), y.data());
+      multiply(x, y);
       const double sum = core::parallelSum(A.rows(), kRowChunk, [&](Index first, Index last) {
         double part = 0;
         for (Index r = first; r < last; ++r) {
@@ -91,7 +103,7 @@ struct StoredLevel {
       });
       value = std::sqrt(sum);
       const float factor = value > 0 ? static_cast<float>(1 / value) : 0.0F;
-      forEachRow([&](Index r) { at(x, r) = factor * at(p, r); });
+      forEachRow([&](Index, Index i) { at(x, i) = factor * at(p, i); });
     }
     return value;
   }
@@ -101,15 +113,15 @@ struct StoredLevel {
     for (int step = 0; step < smoothing.degree; ++step) {
       const auto [old, fresh] = step == 0 ? std::array<float, 2>{0, static_cast<float>(1 / steps.theta)} : steps.next();
       if (from_zero && step == 0) {
-        forEachRow([&, fresh = fresh](Index r) { at(x, r) = at(p, r) = fresh * scaled(r, at(b, r)); });
+        forEachRow([&, fresh = fresh](Index r, Index i) { at(x, i) = at(p, i) = fresh * scaled(r, at(b, i)); });
         continue;
       }
-      A.multiply(x.data(), y.data());
-      forEachRow([&, old = old, fresh = fresh](Index r) {
-        Vector z = fresh * scaled(r, at(b, r) - at(y, r));
-        if (step > 0) z += old * at(p, r);
-        at(p, r) = z;
-        at(x, r) += z;
+      multiply(x, y);
+      forEachRow([&, old = old, fresh = fresh](Index r, Index i) {
+        Vector z = fresh * scaled(r, at(b, i) - at(y, i));
+        if (step > 0) z += old * at(p, i);
+        at(p, i) = z;
+        at(x, i) += z;
       });
     }
   }
@@ -120,31 +132,36 @@ struct StoredLevel {
 /// to.b = Pᵀ (b − A x), with Pᵀ = Tᵀ (1 − ω A D⁻¹).
 template <int B>
 void restrictResidual(const Interpolation<B>& T, StoredLevel<B>& from, StoredLevel<6>& to) {
-  from.A.multiply(from.x.data(), from.y.data());
-  from.forEachRow([&](Index r) {
-    from.at(from.y, r) = from.at(from.b, r) - from.at(from.y, r);
-    from.at(from.p, r) = from.scaled(r, from.at(from.y, r));
+  from.multiply(from.x, from.y);
+  from.forEachRow([&](Index r, Index i) {
+    from.at(from.y, i) = from.at(from.b, i) - from.at(from.y, i);
+    from.at(from.p, i) = from.scaled(r, from.at(from.y, i));
   });
-  from.A.multiply(from.p.data(), from.q.data());
+  from.multiply(from.p, from.q);
+  const int width = from.width;
   core::parallelChunks(T.members.count(), kRowChunk / 8, [&](Index first, Index last, Index) {
-    for (Index a = first; a < last; ++a) {
-      Eigen::Matrix<float, 6, 1> sum = Eigen::Matrix<float, 6, 1>::Zero();
-      for (auto m = T.members.start[a]; m < T.members.start[a + 1]; ++m) {
-        const Index r = T.members.node[m];
-        const typename StoredLevel<B>::Vector v = from.at(from.y, r) - T.omega * from.at(from.q, r);
-        sum.noalias() += T.block(r).transpose().lazyProduct(v);
+    for (Index a = first; a < last; ++a)
+      for (int k = 0; k < width; ++k) {
+        Eigen::Matrix<float, 6, 1> sum = Eigen::Matrix<float, 6, 1>::Zero();
+        for (auto m = T.members.start[a]; m < T.members.start[a + 1]; ++m) {
+          const Index r = T.members.node[m], i = r * width + k;
+          const typename StoredLevel<B>::Vector v = from.at(from.y, i) - T.omega * from.at(from.q, i);
+          sum.noalias() += T.block(r).transpose().lazyProduct(v);
+        }
+        to.at(to.b, a * width + k) = sum;
       }
-      to.at(to.b, a) = sum;
-    }
   });
 }
 
 /// to.x += P from.x
 template <int B>
 void prolong(const Interpolation<B>& T, const StoredLevel<6>& from, StoredLevel<B>& to) {
-  to.forEachRow([&](Index r) { to.at(to.p, r) = T.block(r).lazyProduct(from.at(from.x, T.members.of[r])); });
-  to.A.multiply(to.p.data(), to.y.data());
-  to.forEachRow([&](Index r) { to.at(to.x, r) += to.at(to.p, r) - T.omega * to.scaled(r, to.at(to.y, r)); });
+  const int width = to.width;
+  to.forEachRow([&](Index r, Index i) {
+    to.at(to.p, i) = T.block(r).lazyProduct(from.at(from.x, T.members.of[r] * Index{width} + i - r * width));
+  });
+  to.multiply(to.p, to.y);
+  to.forEachRow([&](Index r, Index i) { to.at(to.x, i) += to.at(to.p, i) - T.omega * to.scaled(r, to.at(to.y, i)); });
 }
 
 /// Dense factor of the last level.
@@ -177,11 +194,15 @@ struct Direct {
     }
     factor.compute(D);
   }
-  void solve(const std::vector<float>& b, std::vector<float>& x) const {
+  template <int B>
+  void solve(StoredLevel<B>& level) const {
     Eigen::VectorXd v(factor.rows());
-    for (Index n = 0; n < v.size(); ++n) v[n] = is_void[n] ? 0.0 : double(b[n]);
-    v = factor.solve(v);
-    for (Index n = 0; n < v.size(); ++n) x[n] = is_void[n] ? 0.0F : static_cast<float>(v[n]);
+    for (int k = 0; k < level.width; ++k) {
+      const auto place = [&](Index n) { return (n / B * level.width + k) * B + n % B; };
+      for (Index n = 0; n < v.size(); ++n) v[n] = is_void[n] ? 0.0 : double(level.b[place(n)]);
+      v = factor.solve(v);
+      for (Index n = 0; n < v.size(); ++n) level.x[place(n)] = is_void[n] ? 0.0F : static_cast<float>(v[n]);
+    }
   }
 };
 
@@ -342,7 +363,7 @@ void Multigrid::Parts::buildCoarse() {
 void Multigrid::Parts::cycleRest(std::size_t level) {
   auto& own = *rest[level];
   if (level + 1 == rest.size() && direct) {
-    direct->solve(own.b, own.x);
+    direct->solve(own);
     return;
   }
   own.smooth(true);
@@ -356,7 +377,7 @@ void Multigrid::Parts::cycleRest(std::size_t level) {
 
 void Multigrid::Parts::cycleFirst() {
   if (rest.empty()) {
-    direct->solve(first.b, first.x);
+    direct->solve(first);
     return;
   }
   first.smooth(true);
@@ -376,18 +397,25 @@ Multigrid::Multigrid(const Operator& K, const std::vector<std::uint8_t>& held, c
 }
 Multigrid::~Multigrid() = default;
 
-void Multigrid::apply(const FloatField& r, FloatField& z) {
+void Multigrid::apply(const std::vector<const FloatField*>& r, const std::vector<FloatField*>& z) {
   auto& m = *parts_;
-  m.smooth(r, z, true);
-  m.multiply(z, m.t);
-  core::parallelChunks(static_cast<Index>(m.t.size()), kNodeChunk, [&](Index begin, Index end, Index) {
-    for (Index n = begin; n < end; ++n) m.t[n] = r[n] - m.t[n];
-  });
-  restrictTo(m.split, m.t, m.K.stride(), m.held, m.first.b);
+  const int width = static_cast<int>(r.size());
+  m.first.setWidth(width);
+  for (auto& level : m.rest) level->setWidth(width);
+  for (int k = 0; k < width; ++k) {
+    m.smooth(*r[k], *z[k], true);
+    m.multiply(*z[k], m.t);
+    core::parallelChunks(static_cast<Index>(m.t.size()), kNodeChunk, [&](Index begin, Index end, Index) {
+      for (Index n = begin; n < end; ++n) m.t[n] = (*r[k])[n] - m.t[n];
+    });
+    restrictTo(m.split, m.t, m.K.stride(), m.held, {m.first.b, k, width});
+  }
   m.cycleFirst();
-  prolongAdd(m.split, m.first.x, m.K.stride(), m.held, z);
-  m.ties.spread(z, m.K.stride());
-  m.smooth(r, z, false);
+  for (int k = 0; k < width; ++k) {
+    prolongAdd(m.split, {m.first.x, k, width}, m.K.stride(), m.held, *z[k]);
+    m.ties.spread(*z[k], m.K.stride());
+    m.smooth(*r[k], *z[k], false);
+  }
 }
 
 void Multigrid::applyDiagonal(const FloatField& r, FloatField& z) const {

@@ -25,8 +25,9 @@ class Multigrid {
   ~Multigrid();
   Multigrid(const Multigrid&) = delete;
   Multigrid& operator=(const Multigrid&) = delete;
-  /// z = M⁻¹ r; held components of z are 0.
-  void apply(const FloatField& r, FloatField& z);
+  /// z = M⁻¹ r for several vectors (kWidest at most) at once, which share the reading of the coarse matrices; held
+  /// components of z are 0. The same bits as one by one.
+  void apply(const std::vector<const FloatField*>& r, const std::vector<FloatField*>& z);
   /// z = D⁻¹ r alone, the inverses of the diagonal 3×3 blocks.
   void applyDiagonal(const FloatField& r, FloatField& z) const;
   double bytes() const;

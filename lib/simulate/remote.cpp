@@ -74,21 +74,28 @@ void move(Conditions::Part& part, int motion, double amount) {
 
 }  // namespace
 
+bool hasFreePoints(const Conditions& conditions) { return !freeMotions(conditions).empty(); }
+
 SolveReport solveCase(const Operator& K, Solver& solver, Conditions& conditions, const SolveOptions& options,
                       Field& u) {
-  SolveReport report = solver.solve(conditions.force, conditions.fixed, options, u);
+  auto free = freeMotions(conditions);
+  if (free.empty()) return solver.solve(conditions.force, conditions.fixed, options, u);
   SolveOptions unwatched = options;
   unwatched.watch = {};
-  auto free = freeMotions(conditions);
-  if (free.empty()) return report;
   const auto n = static_cast<Eigen::Index>(free.size());
+  const Field none;
+  std::vector<std::vector<FixedDof>> unit;
+  for (const auto& own : free) unit.push_back(unitMotion(K, conditions, own));
+  std::vector<Solver::Problem> problems = {{&conditions.force, &conditions.fixed, &u}};
+  for (std::size_t f = 0; f < free.size(); ++f) problems.push_back({&none, &unit[f], &free[f].displacement});
+  const auto reports = solver.solve(problems, unwatched);
+  SolveReport report = reports.front();
   Eigen::MatrixXd stiffness(n, n);
   for (Eigen::Index f = 0; f < n; ++f) {
-    auto& own = free[static_cast<std::size_t>(f)];
-    const auto unit = solver.solve({}, unitMotion(K, conditions, own), unwatched, own.displacement);
-    report.iterations += unit.iterations;
-    report.residual = std::max(report.residual, unit.residual);
-    stiffness.col(f) = loadsAlong(K, conditions, free, own.displacement, {});
+    const auto at = static_cast<std::size_t>(f);
+    report.iterations += reports[at + 1].iterations;
+    report.residual = std::max(report.residual, reports[at + 1].residual);
+    stiffness.col(f) = loadsAlong(K, conditions, free, free[at].displacement, {});
   }
   report.bytes += double(n) * double(u.size()) * sizeof(double);
   Eigen::VectorXd wanted = -loadsAlong(K, conditions, free, u, conditions.force), scale(n);

@@ -50,6 +50,15 @@ Vector6d rowOf(const VoxelModel& model, const HeldPoint& held) {
   return row;
 }
 
+Modes6 gramOf(const VoxelModel& model, const std::vector<HeldPoint>& points) {
+  Modes6 gram = Modes6::Zero();
+  for (const auto& held : points) {
+    const Vector6d row = rowOf(model, held);
+    gram += row * row.transpose();
+  }
+  return gram;
+}
+
 Eigen::SelfAdjointEigenSolver<Modes6> spectrum(const Positions& positions, Index stride,
                                                const std::vector<FixedDof>& fixed, const Modes6& start) {
   Modes6 gram = start;
@@ -66,12 +75,7 @@ std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<F
                                           const std::vector<HeldPoint>& points) {
   static const std::array<std::string, 6> kNames = {"translation along x", "translation along y", "translation along z",
                                                     "rotation about x",    "rotation about y",    "rotation about z"};
-  Modes6 start = Modes6::Zero();
-  for (const auto& held : points) {
-    const Vector6d row = rowOf(K.model(), held);
-    start += row * row.transpose();
-  }
-  const auto modes = spectrum(Positions(K.model()), K.stride(), fixed, start);
+  const auto modes = spectrum(Positions(K.model()), K.stride(), fixed, gramOf(K.model(), points));
   std::array<bool, 6> is_free = {};
   for (int m = 0; m < 6; ++m) {
     if (modes.eigenvalues()[m] > kRankTolerance) continue;
@@ -83,16 +87,19 @@ std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<F
   return names;
 }
 
-void pinRigidMotions(const Operator& K, std::vector<FixedDof>& fixed) {
+void pinRigidMotions(const Operator& K, std::vector<FixedDof>& fixed, const std::vector<HeldPoint>& points,
+                     const std::vector<std::uint8_t>& blocked) {
   const Positions positions(K.model());
+  const Modes6 start = gramOf(K.model(), points);
   for (int pins = 0; pins < 6; ++pins) {
-    const auto modes = spectrum(positions, K.stride(), fixed, Modes6::Zero());
+    const auto modes = spectrum(positions, K.stride(), fixed, start);
     if (modes.eigenvalues()[0] > kRankTolerance) return;
     // The component that the free motion moves most; a margin keeps rounding from choosing among equals.
     double most = 0;
     FixedDof pin{0, 0};
     for (Index c = 0; c < 3; ++c)
       for (Index n = 0; n < K.nodes(); ++n) {
+        if (!blocked.empty() && blocked[n]) continue;
         const double moved = std::abs(positions.motion(n, c).dot(modes.eigenvectors().col(0)));
         if (moved > most * (1 + 1e-6)) most = moved, pin.dof = c * K.stride() + n;
       }

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "simulate/multigrid.h"
@@ -80,9 +81,6 @@ struct Solver::Parts {
   std::vector<std::uint8_t> held;
   Ties ties;
   Multigrid multigrid;
-  Field r, p, q;
-  FloatField scaled, z;
-  bool is_plain = false;  ///< the cycle broke down: go on with the diagonal alone
 
   Parts(const Operator& op, const std::vector<FixedDof>& fixed, const Ties& tied)
       : K(op), held(heldMask(op, fixed)), ties(tied), multigrid(op, held, ties) {}
@@ -97,54 +95,190 @@ struct Solver::Parts {
             if (held[n] >> c & 1) field[c * s + n] = 0;
     });
   }
-  /// q = K x, folded.
-  void multiply(const Field& x) {
-    K.apply(x, q);
-    ties.fold(q, K.stride());
+  std::vector<SolveReport> solveBlock(const std::vector<Problem>& problems, const SolveOptions& options);
+};
+
+namespace {
+
+/// Conjugate gradients of one problem, step by step, so that several can share a cycle.
+template <class Parts>
+class Iteration {
+ public:
+  Iteration(Parts& parts, const Solver::Problem& problem, const SolveOptions& options)
+      : parts_(parts), K_(parts.K), force_(*problem.force), u_(*problem.u), options_(options) {
+    for (auto* field : {&r_, &p_, &q_}) field->assign(static_cast<std::size_t>(parts.size()), 0.0);
+    for (auto* field : {&scaled_, &z_}) field->assign(static_cast<std::size_t>(parts.size()), 0.0F);
+    // The scale of the residual is that of a cold start, whatever the first guess is.
+    Field cold = K_.zeros();
+    for (const auto& f : *problem.fixed) cold[f.dof] = f.value_mm;
+    start_ = norm_ = residual(cold);
+    if (u_.size() == cold.size()) {
+      for (const auto& f : *problem.fixed) u_[f.dof] = f.value_mm;
+      norm_ = residual(u_);
+      if (!(norm_ < start_)) u_ = std::move(cold), norm_ = residual(u_);
+    } else {
+      u_ = std::move(cold);
+    }
+    // The residual left K u in q: twice ½ u·K u − f·u.
+    energy_ = EnergyError(dot(K_, u_, q_) - (force_.empty() ? 0.0 : 2 * dot(K_, force_, u_)));
   }
-  /// r = f − K u on the free components; returns its norm.
-  double residual(const Field& force, const Field& u) {
-    multiply(u);
-    core::parallelChunks(size(), kChunk, [&](Index first, Index last, Index) {
-      if (force.empty())
-        for (Index n = first; n < last; ++n) r[n] = -q[n];
-      else
-        for (Index n = first; n < last; ++n) r[n] = force[n] - q[n];
-    });
-    hold(r);
-    return std::sqrt(dot(K, r, r));
+
+  /// Whether another step is wanted. Throws when there have been too many.
+  bool isOpen() {
+    const bool by_energy = options_.stop == StopBy::Energy;
+    if (start_ == 0) return false;
+    if (by_energy && energy_.estimate() <= options_.tolerance) {
+      norm_ = residual(u_);
+      return false;
+    }
+    const double wanted = (by_energy ? kSmallest : options_.tolerance) * start_;
+    if (norm_ <= wanted) {
+      // The residual that is carried along drifts from the true one: the true one decides.
+      norm_ = residual(u_);
+      if (norm_ <= wanted) return false;
+      is_fresh_ = true;
+    }
+    if (report_.iterations == options_.max_iterations)
+      notConverged(report_.iterations, norm_ / start_, options_.tolerance);
+    return true;
   }
-  /// z = M⁻¹ r / |r|; returns {r·z, q·z}.
-  std::array<double, 2> precondition(double norm) {
-    const double factor = 1 / norm;  // floats would lose a small residual
-    core::parallelChunks(size(), kChunk, [&](Index first, Index last, Index) {
-      for (Index n = first; n < last; ++n) scaled[n] = static_cast<float>(factor * r[n]);
+  bool isPlain() const { return is_plain_; }
+  const FloatField& scaled() {
+    const double factor = 1 / norm_;  // floats would lose a small residual
+    core::parallelChunks(parts_.size(), kChunk, [&](Index first, Index last, Index) {
+      for (Index n = first; n < last; ++n) scaled_[n] = static_cast<float>(factor * r_[n]);
     });
-    is_plain ? multigrid.applyDiagonal(scaled, z) : multigrid.apply(scaled, z);
-    return sums<2>(size(), [&](Index first, Index last) {
+    return scaled_;
+  }
+  FloatField& preconditioned() { return z_; }
+  /// One step with the preconditioned residual.
+  void step() {
+    const auto [next, against] = sums<2>(parts_.size(), [&](Index first, Index last) {
       std::array<double, 2> sum = {0, 0};
-      for (Index n = first; n < last; ++n) sum[0] += r[n] * double(z[n]), sum[1] += q[n] * double(z[n]);
+      for (Index n = first; n < last; ++n) sum[0] += r_[n] * double(z_[n]), sum[1] += q_[n] * double(z_[n]);
       return sum;
     });
+    if (!(next > 0) && !is_plain_) {
+      is_plain_ = is_fresh_ = true;  // the cycle broke down: go on with the diagonal alone
+      return;
+    }
+    // (z, r − r_before) instead of (z, r): the cycle is symmetric but for rounding, and q holds the difference.
+    turn(is_fresh_ ? 0 : norm_ * (-alpha_ * against) / rz_);
+    rz_ = norm_ * next;
+    multiply(p_);
+    parts_.hold(q_);
+    const double curvature = dot(K_, p_, q_);
+    if (!(curvature > 0)) notConverged(report_.iterations, norm_ / start_, options_.tolerance);
+    alpha_ = rz_ / curvature;
+    energy_.add(alpha_ * rz_);
+    advance();
+    is_fresh_ = false;
+    ++report_.iterations;
+    if (options_.watch) options_.watch(u_, report_.iterations);
   }
-  void turn(double beta, double norm) {
-    core::parallelChunks(size(), kChunk, [&](Index first, Index last, Index) {
-      for (Index n = first; n < last; ++n) p[n] = norm * double(z[n]) + beta * p[n];
+  /// Decades that the residual fell, of those that are wanted.
+  double progress() const {
+    if (start_ == 0) return 1;
+    return std::clamp(std::log10(norm_ / start_) / std::log10(options_.tolerance), 0.0, 1.0);
+  }
+  SolveReport report() const {
+    SolveReport out = report_;
+    out.residual = start_ > 0 ? norm_ / start_ : 0;
+    out.energy_error = start_ > 0 && std::isfinite(energy_.estimate()) ? energy_.estimate() : 0;
+    return out;
+  }
+  void release() {
+    for (auto* field : {&r_, &p_, &q_}) *field = {};
+    for (auto* field : {&scaled_, &z_}) *field = {};
+  }
+
+ private:
+  Parts& parts_;
+  const Operator& K_;
+  const Field& force_;
+  Field& u_;
+  const SolveOptions& options_;
+  Field r_, p_, q_;
+  FloatField scaled_, z_;
+  SolveReport report_;
+  EnergyError energy_{0};
+  double start_ = 0, norm_ = 0, rz_ = 0, alpha_ = 0;
+  bool is_fresh_ = true, is_plain_ = false;
+
+  /// q = K x, folded.
+  void multiply(const Field& x) {
+    K_.apply(x, q_);
+    parts_.ties.fold(q_, K_.stride());
+  }
+  /// r = f − K u on the free components; returns its norm.
+  double residual(const Field& u) {
+    multiply(u);
+    core::parallelChunks(parts_.size(), kChunk, [&](Index first, Index last, Index) {
+      if (force_.empty())
+        for (Index n = first; n < last; ++n) r_[n] = -q_[n];
+      else
+        for (Index n = first; n < last; ++n) r_[n] = force_[n] - q_[n];
+    });
+    parts_.hold(r_);
+    return std::sqrt(dot(K_, r_, r_));
+  }
+  void turn(double beta) {
+    core::parallelChunks(parts_.size(), kChunk, [&](Index first, Index last, Index) {
+      for (Index n = first; n < last; ++n) p_[n] = norm_ * double(z_[n]) + beta * p_[n];
     });
   }
-  /// u += α p, r −= α q; returns |r|.
-  double step(double alpha, Field& u) {
-    return std::sqrt(sums<1>(size(), [&](Index first, Index last) {
+  /// u += α p, r −= α q.
+  void advance() {
+    norm_ = std::sqrt(sums<1>(parts_.size(), [&](Index first, Index last) {
       std::array<double, 1> sum = {0};
       for (Index n = first; n < last; ++n) {
-        u[n] += alpha * p[n];
-        r[n] -= alpha * q[n];
-        sum[0] += r[n] * r[n];
+        u_[n] += alpha_ * p_[n];
+        r_[n] -= alpha_ * q_[n];
+        sum[0] += r_[n] * r_[n];
       }
       return sum;
     })[0]);
   }
 };
+
+}  // namespace
+
+std::vector<SolveReport> Solver::Parts::solveBlock(const std::vector<Problem>& problems, const SolveOptions& options) {
+  std::vector<Iteration<Parts>> all;
+  all.reserve(problems.size());
+  for (const auto& problem : problems) all.emplace_back(*this, problem, options);
+  std::vector<Iteration<Parts>*> open;
+  core::Progress progress("solve", 1000);
+  for (;;) {
+    open.clear();
+    std::vector<const FloatField*> residuals;
+    std::vector<FloatField*> corrections;
+    double least = 1;
+    for (auto& iteration : all) {
+      if (!iteration.isOpen()) continue;
+      open.push_back(&iteration);
+      least = std::min(least, iteration.progress());
+      if (iteration.isPlain()) {
+        multigrid.applyDiagonal(iteration.scaled(), iteration.preconditioned());
+      } else {
+        residuals.push_back(&iteration.scaled());
+        corrections.push_back(&iteration.preconditioned());
+      }
+    }
+    if (open.empty()) break;
+    progress.set(static_cast<Index>(1000 * least));
+    if (!residuals.empty()) multigrid.apply(residuals, corrections);
+    for (auto* iteration : open) iteration->step();
+  }
+  std::vector<SolveReport> reports;
+  for (auto& iteration : all) {
+    reports.push_back(iteration.report());
+    reports.back().bytes =
+        double(problems.size()) * double(size()) * (4 * sizeof(double) + 2 * sizeof(float)) + multigrid.bytes();
+    reports.back().levels = multigrid.levels();
+  }
+  return reports;
+}
 
 Solver::Solver(const Operator& K, const std::vector<FixedDof>& fixed, const Ties& ties)
     : parts_(std::make_unique<Parts>(K, fixed, ties)) {}
@@ -152,72 +286,23 @@ Solver::~Solver() = default;
 
 bool Solver::holds(const std::vector<FixedDof>& fixed) const { return heldMask(parts_->K, fixed) == parts_->held; }
 
+std::vector<SolveReport> Solver::solve(const std::vector<Problem>& problems, const SolveOptions& options) {
+  const double each = double(parts_->size()) * (3 * sizeof(double) + 2 * sizeof(float));
+  std::vector<SolveReport> reports;
+  while (reports.size() < problems.size()) {
+    const double room = 0.5 * core::availableMemoryBytes() / each;
+    const std::size_t width = std::clamp<std::size_t>(room < kWidest ? static_cast<std::size_t>(room) : kWidest, 1,
+                                                      problems.size() - reports.size());
+    const auto first = problems.begin() + static_cast<std::ptrdiff_t>(reports.size());
+    const auto block = parts_->solveBlock({first, first + static_cast<std::ptrdiff_t>(width)}, options);
+    reports.insert(reports.end(), block.begin(), block.end());
+  }
+  return reports;
+}
+
 SolveReport Solver::solve(const Field& force, const std::vector<FixedDof>& fixed, const SolveOptions& options,
                           Field& u) {
-  auto& v = *parts_;
-  for (auto* field : {&v.r, &v.p, &v.q}) field->assign(static_cast<std::size_t>(v.size()), 0.0);
-  for (auto* field : {&v.scaled, &v.z}) field->assign(static_cast<std::size_t>(v.size()), 0.0F);
-  SolveReport report;
-  report.bytes = double(4 * v.size()) * sizeof(double) + double(2 * v.size()) * sizeof(float) + v.multigrid.bytes();
-  report.levels = v.multigrid.levels();
-  // The scale of the residual is that of a cold start, whatever the first guess is.
-  Field cold = v.K.zeros();
-  for (const auto& f : fixed) cold[f.dof] = f.value_mm;
-  const double start = v.residual(force, cold);
-  double norm = start;
-  if (u.size() == cold.size()) {
-    for (const auto& f : fixed) u[f.dof] = f.value_mm;
-    norm = v.residual(force, u);
-    if (!(norm < start)) u = std::move(cold), norm = v.residual(force, u);
-  } else {
-    u = std::move(cold);
-  }
-  cold = {};
-  // The residual left K u in q: twice ½ u·K u − f·u.
-  EnergyError energy(dot(v.K, u, v.q) - (force.empty() ? 0.0 : 2 * dot(v.K, force, u)));
-  const bool by_energy = options.stop == StopBy::Energy;
-  const double decades = -std::log10(options.tolerance);
-  core::Progress progress("solve", 1000);
-  double rz = 0, alpha = 0;
-  bool is_fresh = true;  // no search direction yet
-  while (start > 0) {
-    if (by_energy && energy.estimate() <= options.tolerance) {
-      norm = v.residual(force, u);
-      break;
-    }
-    if (norm <= (by_energy ? kSmallest : options.tolerance) * start) {
-      // The residual that is carried along drifts from the true one: the true one decides.
-      norm = v.residual(force, u);
-      if (norm <= (by_energy ? kSmallest : options.tolerance) * start) break;
-      is_fresh = true;
-    }
-    if (report.iterations == options.max_iterations) notConverged(report.iterations, norm / start, options.tolerance);
-    const auto [next, against] = v.precondition(norm);
-    if (!(next > 0) && !v.is_plain) {
-      v.is_plain = is_fresh = true;
-      continue;
-    }
-    // (z, r − r_before) instead of (z, r): the cycle is symmetric but for rounding, and q holds the difference.
-    const double beta = is_fresh ? 0 : norm * (-alpha * against) / rz;
-    v.turn(beta, norm);
-    rz = norm * next;
-    v.multiply(v.p);
-    v.hold(v.q);
-    const double curvature = dot(v.K, v.p, v.q);
-    if (!(curvature > 0)) notConverged(report.iterations, norm / start, options.tolerance);
-    alpha = rz / curvature;
-    energy.add(alpha * rz);
-    norm = v.step(alpha, u);
-    is_fresh = false;
-    ++report.iterations;
-    if (options.watch) options.watch(u, report.iterations);
-    progress.set(static_cast<Index>(1000 * std::clamp(-std::log10(norm / start) / decades, 0.0, 1.0)));
-  }
-  report.residual = start > 0 ? norm / start : 0;
-  report.energy_error = start > 0 && std::isfinite(energy.estimate()) ? energy.estimate() : 0;
-  for (auto* field : {&v.r, &v.p, &v.q}) *field = {};
-  for (auto* field : {&v.scaled, &v.z}) *field = {};
-  return report;
+  return parts_->solveBlock({{&force, &fixed, &u}}, options).front();
 }
 
 SolveReport solve(const Operator& K, const Field& force, const std::vector<FixedDof>& fixed,

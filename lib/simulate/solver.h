@@ -67,6 +67,13 @@ struct SolveReport {
 /// in float that is built once for the set of fixed degrees of freedom.
 class Solver {
  public:
+  /// A problem: no force when it is empty; `fixed` holds the constructor's degrees of freedom with any values; `u` is
+  /// overwritten, and a first guess where it has the right size.
+  struct Problem {
+    const Field* force;
+    const std::vector<FixedDof>* fixed;
+    Field* u;
+  };
   /// With ties, forces are folded and displacements spread (simulate/ties.h); only originals may be fixed.
   Solver(const Operator& K, const std::vector<FixedDof>& fixed, const Ties& ties = {});
   ~Solver();
@@ -76,6 +83,9 @@ class Solver {
   /// overwritten; where it has the right size it is the first guess, so that a sequence of like problems starts warm.
   /// Throws DataError when it does not converge.
   SolveReport solve(const Field& force, const std::vector<FixedDof>& fixed, const SolveOptions& options, Field& u);
+  /// Several problems at once, as many in a block as memory allows: they share the reading of the coarse matrices. The
+  /// same bits as one by one. Throws DataError when one does not converge.
+  std::vector<SolveReport> solve(const std::vector<Problem>& problems, const SolveOptions& options);
   /// Whether it was built for these degrees of freedom.
   bool holds(const std::vector<FixedDof>& fixed) const;
 
@@ -99,7 +109,9 @@ std::vector<std::string> freeRigidMotions(const Operator& K, const std::vector<F
                                           const std::vector<HeldPoint>& points = {});
 
 /// Adds single fixed components (value 0) until no rigid motion is left: they carry no force when the loads balance.
-void pinRigidMotions(const Operator& K, std::vector<FixedDof>& fixed);
+/// Nodes that `blocked` marks are not taken.
+void pinRigidMotions(const Operator& K, std::vector<FixedDof>& fixed, const std::vector<HeldPoint>& points = {},
+                     const std::vector<std::uint8_t>& blocked = {});
 
 /// a · b over all nodes, the same bits for any thread count.
 double dot(const Operator& K, const Field& a, const Field& b);

@@ -442,8 +442,8 @@ void GalerkinRows::row(std::int64_t r, std::vector<std::int32_t>& columns, std::
 }
 
 void restrictTo(const SplitLevel& level, const FloatField& fine, std::int64_t stride,
-                const std::vector<std::uint8_t>& held, std::vector<float>& coarse) {
-  std::fill(coarse.begin(), coarse.end(), 0.0F);
+                const std::vector<std::uint8_t>& held, const CoarseVector& coarse) {
+  for (Index n = 0; n < level.nodes; ++n) std::fill_n(coarse.at(n), 3, 0.0F);
   const Index planes = static_cast<Index>(level.plane.size()) - 1, pairs = (planes + 1) / 2;
   const auto addPair = [&](Index g) {
     for (Index n = level.plane[2 * g]; n < level.plane[std::min(2 * g + 2, planes)]; ++n) {
@@ -453,7 +453,7 @@ void restrictTo(const SplitLevel& level, const FloatField& fine, std::int64_t st
       const auto& corners = level.corners[level.owner[n]];
       const auto& used = kInterpolation.corner[level.local[n]];
       for (int q = 0; q < kInterpolation.count[level.local[n]]; ++q) {
-        float* to = coarse.data() + 3 * Index{corners[used[q]]};
+        float* to = coarse.at(corners[used[q]]);
         for (int c = 0; c < 3; ++c) to[c] += v[c];
       }
     }
@@ -466,7 +466,7 @@ void restrictTo(const SplitLevel& level, const FloatField& fine, std::int64_t st
   for (Index g = together; g < pairs; ++g) addPair(g);
 }
 
-void prolongAdd(const SplitLevel& level, const std::vector<float>& coarse, std::int64_t stride,
+void prolongAdd(const SplitLevel& level, const CoarseVector& coarse, std::int64_t stride,
                 const std::vector<std::uint8_t>& held, FloatField& fine) {
   core::parallelChunks(static_cast<Index>(level.owner.size()), 4 * kRowChunk, [&](Index first, Index last, Index) {
     for (Index n = first; n < last; ++n) {
@@ -474,7 +474,7 @@ void prolongAdd(const SplitLevel& level, const std::vector<float>& coarse, std::
       const auto& corners = level.corners[level.owner[n]];
       const auto& used = kInterpolation.corner[level.local[n]];
       for (int q = 0; q < kInterpolation.count[level.local[n]]; ++q) {
-        const float* from = coarse.data() + 3 * Index{corners[used[q]]};
+        const float* from = coarse.at(corners[used[q]]);
         for (int c = 0; c < 3; ++c) v[c] += from[c];
       }
       const float w = kInterpolation.weight[level.local[n]];

@@ -45,11 +45,18 @@ class GalerkinRows {
   std::unique_ptr<Parts> parts_;
 };
 
+/// One of several coarse vectors, whose values of a node stand side by side.
+struct CoarseVector {
+  std::vector<float>& values;
+  int number, width;
+  float* at(std::int64_t node) const { return values.data() + 3 * (width * node + number); }
+};
+
 /// coarse = Pᵀ fine.
 void restrictTo(const SplitLevel& level, const FloatField& fine, std::int64_t stride,
-                const std::vector<std::uint8_t>& held, std::vector<float>& coarse);
+                const std::vector<std::uint8_t>& held, const CoarseVector& coarse);
 /// fine += P coarse.
-void prolongAdd(const SplitLevel& level, const std::vector<float>& coarse, std::int64_t stride,
+void prolongAdd(const SplitLevel& level, const CoarseVector& coarse, std::int64_t stride,
                 const std::vector<std::uint8_t>& held, FloatField& fine);
 
 }  // namespace osteo::simulate

@@ -14,6 +14,7 @@
 #include "core/memory.h"
 #include "core/schema.h"
 #include "image/io.h"
+#include "simulate/block_matrix.h"
 #include "simulate/compose.h"
 #include "simulate/effective.h"
 #include "simulate/remote.h"
@@ -122,7 +123,7 @@ std::vector<float> mapOf(const std::string& path, const StudyFiles& files, const
         const float v = map.at(i + filling.offset[0], j + filling.offset[1], k + filling.offset[2]);
         if (filling.material[out.size()] && !(v > low && v < high))
           throw core::Error(core::Exit::DataError,
-                            {.what = "a filled voxel has no valid " + what,
+                            {.what = "a filled voxel has no " + what,
                              .file = path,
                              .expected = fmt::format("between {:g} and {:g} wherever the labels are not 0", low, high),
                              .got = fmt::format("{:g}", v)});
@@ -138,7 +139,7 @@ void useMaps(const StudyFiles& files, Body& body, json& report) {
   for (auto& filler : body.fillers) filler.law = Filler::Law::Modulus;
   report["modulus"] = "map";
   if (files.poisson_map.empty()) return;
-  body.filling.poisson = mapOf(files.poisson_map, files, body.filling, "Poisson's ratio", -0.999, 0.5);
+  body.filling.poisson = mapOf(files.poisson_map, files, body.filling, "valid Poisson's ratio", -0.999, 0.5);
   report["poisson"] = "map";
 }
 
@@ -256,21 +257,54 @@ json Study::homogenise(const SolveOptions& options) const {
   return out;
 }
 
+SolveReport Study::solveFields(const LoadCase& load_case, Conditions& conditions, const SolveOptions& options,
+                               Field& u) {
+  const Operator& K = *operator_;
+  if (const auto found = ahead_.find(load_case.name); found != ahead_.end()) {
+    u = std::move(found->second.displacement_mm);
+    const SolveReport report = found->second.report;
+    ahead_.erase(found);
+    return report;
+  }
+  if (!solver_ || !solver_->holds(conditions.fixed)) {
+    solver_.reset();
+    solver_ = std::make_unique<Solver>(K, conditions.fixed);
+  }
+  if (checkpoint_.isOn()) {
+    SolveOptions watched = options;
+    watched.watch = [&](const Field& v, int iterations) { checkpoint_.watch(v, iterations); };
+    return simulate::solveCase(K, *solver_, conditions, watched, u);
+  }
+  if (hasFreePoints(conditions)) return simulate::solveCase(K, *solver_, conditions, options, u);
+  std::vector<Conditions> more;
+  const std::size_t first = static_cast<std::size_t>(&load_case - cases_.data()) + 1;
+  const double room = 0.25 * core::availableMemoryBytes() / (sizeof(double) * 3 * double(K.stride()));
+  for (std::size_t c = first; c < cases_.size() && more.size() + 1 < std::min<double>(room, kWidest); ++c) {
+    Conditions next = place(*scene_, K, cases_[c]);
+    if (!solver_->holds(next.fixed) || hasFreePoints(next)) break;
+    more.push_back(std::move(next));
+  }
+  std::vector<Solver::Problem> problems = {{&conditions.force, &conditions.fixed, &u}};
+  for (std::size_t m = 0; m < more.size(); ++m)
+    problems.push_back({&more[m].force, &more[m].fixed, &ahead_[cases_[first + m].name].displacement_mm});
+  const auto reports = solver_->solve(problems, options);
+  for (std::size_t m = 0; m < more.size(); ++m) ahead_[cases_[first + m].name].report = reports[m + 1];
+  return reports.front();
+}
+
 Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& options, json& record) {
   const Operator& K = *operator_;
   Conditions conditions = place(*scene_, K, load_case);
   Solved solved;
   const auto start = std::chrono::steady_clock::now();
-  if (!solver_ || !solver_->holds(conditions.fixed)) solver_ = std::make_unique<Solver>(K, conditions.fixed);
   const int before = checkpoint_.begin(model_, conditions, solved.displacement_mm);
-  SolveOptions watched = options;
-  if (checkpoint_.isOn()) watched.watch = [&](const Field& u, int iterations) { checkpoint_.watch(u, iterations); };
-  const SolveReport report = simulate::solveCase(K, *solver_, conditions, watched, solved.displacement_mm);
+  const SolveReport report = solveFields(load_case, conditions, options, solved.displacement_mm);
   if (&load_case == &cases_.back()) checkpoint_.finish();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   core::noteStep("solve_seconds", seconds);
   core::info(fmt::format("case {}: {} iterations, {:.2f} s", load_case.name, report.iterations, seconds));
-  if (&load_case == &cases_.back()) solver_.reset();  // the results need its memory
+  if (&load_case == &cases_.back() || &cases_.back() - &load_case == static_cast<std::ptrdiff_t>(ahead_.size()))
+    solver_.reset();  // nothing is left to solve, and the results need its memory
   solved.elements = evaluate(K, solved.displacement_mm, body_.fillers, evaluation_);
   record = summarise(K, conditions, solved.displacement_mm, solved.elements, body_.fillers, evaluation_);
   if (!load_case.reference.empty()) record["reference"] = load_case.reference;

@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -53,7 +54,8 @@ class Study {
     Field displacement_mm;
     ElementResults elements;
   };
-  /// Solves a case; `record` takes its numbers. Cases with the same constraints in a row share the solver's grids.
+  /// Solves a case; `record` takes its numbers. Cases in a row that hold the same degrees of freedom share the solver's
+  /// grids and are solved in a block, ahead of their turn.
   Solved solveCase(const LoadCase& load_case, const SolveOptions& options, nlohmann::json& record);
 
   /// The record of the stiffness that the whole box stands for.
@@ -81,6 +83,13 @@ class Study {
   Evaluation evaluation_;
   std::unique_ptr<Solver> solver_;
   Checkpoint checkpoint_{"", 0};
+  struct Ahead {
+    Field displacement_mm;
+    SolveReport report;
+  };
+  std::map<std::string, Ahead> ahead_;  ///< cases that were solved in a block with one before them
+
+  SolveReport solveFields(const LoadCase& load_case, Conditions& conditions, const SolveOptions& options, Field& u);
   std::unique_ptr<nlohmann::json> report_;
 };
 

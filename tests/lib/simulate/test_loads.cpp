@@ -267,3 +267,101 @@ TEST_CASE("every preset is understood, its landmarks given") {
   CHECK(presets >= 10);
   fs::remove(points);
 }
+
+TEST_CASE("loads add up, scale and mirror") {
+  Beam beam;
+  const auto push = [&](const Vector3d& force, const char* where = "z+") {
+    LoadCase c = beam.held();
+    c.loads.push_back({"push", side(where), force});
+    beam.solve(c);
+    return beam.u;
+  };
+  const Field a = push({0, 0, -3}), b = push({1, 4, 0}), both = push({1, 4, -3}), tenfold = push({0, 0, -30});
+  double worst = 0, scaled = 0, largest = 0;
+  for (std::size_t n = 0; n < a.size(); ++n) {
+    worst = std::max(worst, std::abs(a[n] + b[n] - both[n]));
+    scaled = std::max(scaled, std::abs(10 * a[n] - tenfold[n]));
+    largest = std::max(largest, std::abs(both[n]));
+  }
+  CHECK(worst < 1e-7 * largest);
+  CHECK(scaled < 1e-7 * largest);
+  // The beam is its own mirror image in y = 4 mm.
+  const Field left = push({0, 2, 1}, "y-"), right = push({0, -2, 1}, "y+");
+  double mirrored = 0;
+  for (const auto& run : beam.model.node_runs)
+    for (int x = 0; x < run.count; ++x) {
+      const auto n = run.node + x, m = beam.model.nodeAt(run.i + x, 8 - run.j, run.k);
+      for (int c = 0; c < 3; ++c)
+        mirrored = std::max(
+            mirrored, std::abs(left[c * beam.K.stride() + n] - (c == 1 ? -1 : 1) * right[c * beam.K.stride() + m]));
+    }
+  CHECK(mirrored < 1e-7 * largest);
+  // Twice as stiff everywhere: half the displacement; the same in units of half the size: twice the stiffness per mm.
+  const auto stiff = buildModel(box({40, 8, 8}), law(2000, 0));
+  const Operator K(stiff);
+  const Scene scene{stiff, {}, {}};
+  LoadCase c = beam.held();
+  c.loads.push_back({"push", side("z+"), Vector3d(0, 0, -3)});
+  const auto conditions = place(scene, K, c);
+  Field half;
+  solve(K, conditions.force, conditions.fixed, {1e-9, 500}, half);
+  double stiffer = 0;
+  for (std::size_t n = 0; n < a.size(); ++n) stiffer = std::max(stiffer, std::abs(a[n] - 2 * half[n]));
+  CHECK(stiffer < 1e-7 * largest);
+}
+
+TEST_CASE("a solve that stops by energy knows its error within a factor of four") {
+  auto filling = box({24, 24, 24});
+  for (int k = 0; k < 24; ++k)
+    for (int j = 0; j < 24; ++j)
+      for (int i = 0; i < 24; ++i) {
+        const double w = 2 * M_PI / 12, x = w * (i + 0.5), y = w * (j + 0.5), z = w * (k + 0.5);
+        const double g = std::sin(x) * std::cos(y) + std::sin(y) * std::cos(z) + std::sin(z) * std::cos(x);
+        if (g > -0.2) filling.material[i + 24 * (j + 24 * k)] = 0;
+      }
+  const auto model = buildModel(filling, law(1000));
+  const Operator K(model);
+  std::vector<FixedDof> fixed;
+  for (int c = 0; c < 3; ++c)
+    fix(K, c, fixed, [&](const Vector3d& p) {
+      return p[2] < 0.01 ? 0 : p[2] > 23.99 ? (c == 2 ? -0.1 : 0) : std::nan("");
+    });
+  Solver solver(K, fixed);
+  const auto energyAt = [&](const SolveOptions& options, SolveReport& report) {
+    Field u;
+    report = solver.solve({}, fixed, options, u);
+    return dot(K, reactions(K, u), u);
+  };
+  SolveReport report;
+  const double exact = energyAt({1e-11, 500}, report);
+  const int all = report.iterations;
+  for (const double tolerance : {1e-2, 1e-4, 1e-6}) {
+    const double error = energyAt({tolerance, 500, StopBy::Energy}, report) / exact - 1;
+    CHECK(error < 4 * tolerance);
+    CHECK(error > -1e-9);  // from above, as the displacement is prescribed
+    CHECK(error < 4 * report.energy_error);
+    CHECK(report.iterations < all);
+  }
+}
+
+TEST_CASE("a contrast of a billion converges to springs in a row and side by side") {
+  for (const double soft : {1e-9, 1e-6, 1e9}) {
+    auto filling = box({8, 8, 16});
+    for (int k = 8; k < 16; ++k)
+      for (int v = 0; v < 64; ++v) filling.material[v + 64 * k] = 2;
+    const auto model =
+        buildModel(filling, [&](std::uint16_t m, float, float) { return isotropic(m ? 1000 * soft : 1000, 0.0); });
+    const Operator K(model);
+    std::vector<FixedDof> fixed;
+    fix(K, 2, fixed, [](const Vector3d& p) { return p[2] < 0.01 ? 0 : p[2] > 15.99 ? 0.16 : std::nan(""); });
+    const std::size_t moved = fixed.size();
+    pinRigidMotions(K, fixed);
+    Field u;
+    solve(K, {}, fixed, {1e-9, 2000}, u);
+    const Field f = reactions(K, u);
+    double force = 0;
+    for (std::size_t d = 0; d < moved; ++d)
+      if (fixed[d].value_mm > 0) force += f[fixed[d].dof];
+    CHECK(force == Approx(0.16 * 64 / (8 / 1000.0 + 8 / (1000 * soft))).epsilon(1e-4));  // rounding at 1e12 MPa
+  }
+}

@@ -375,3 +375,32 @@ TEST_CASE("iterations hardly grow with the grid; a sequence starts warm; superpo
   CHECK(iterations[0] < 25);
   CHECK(iterations[2] <= 1.5 * iterations[0]);
 }
+
+TEST_CASE("problems in a block have the same bits as one by one, and stop each for itself") {
+  auto filling = box({20, 20, 24});
+  for (std::size_t v = 0; v < filling.material.size(); ++v)
+    if (v % 7 == 3 || v % 11 == 5) filling.material[v] = 0;
+  const auto model = buildModel(filling, law(1000));
+  const Operator K(model);
+  std::vector<FixedDof> fixed;
+  for (int c = 0; c < 3; ++c)
+    fix(K, c, fixed, [](const Eigen::Vector3d& p) { return p[2] < 0.01 || p[2] > 23.99 ? 0 : std::nan(""); });
+  std::vector<Field> forces(4), block(4), single(4);
+  std::vector<std::vector<FixedDof>> held(4, fixed);
+  for (auto& d : held[0])
+    if (model.nodes - d.dof % K.stride() < 500) d.value_mm = 0.1;
+  for (int f = 1; f < 4; ++f) forces[f] = K.zeros(), forces[f][(f - 1) * K.stride() + model.nodes / 2 + 7 * f] = f;
+  held[3] = fixed, forces[3].clear();  // nothing acts: no step
+  std::vector<Solver::Problem> problems;
+  for (int f = 0; f < 4; ++f) problems.push_back({&forces[f], &held[f], &block[f]});
+  Solver solver(K, fixed);
+  const auto reports = solver.solve(problems, {1e-8, 500});
+  for (int f = 0; f < 4; ++f) {
+    const auto report = solver.solve(forces[f], held[f], {1e-8, 500}, single[f]);
+    CHECK(report.iterations == reports[f].iterations);
+    CHECK(report.residual == reports[f].residual);
+    CHECK(single[f] == block[f]);
+  }
+  CHECK(reports[3].iterations == 0);
+  CHECK(reports[0].iterations > 3);
+}
