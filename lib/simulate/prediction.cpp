@@ -31,17 +31,27 @@ constexpr Law kFine = {4, 2}, kCoarse = {8, 2.5}, kVoigt = {4, 1};
 constexpr double kRichardson = 1.0 / 3;  // (8/4)² − 1: solid bodies, where no law matters
 constexpr double kTolerance = 1e-7;      // costs little on small grids and keeps its error out of the extrapolation
 
-/// Expected relative error: floor + grids · |ln W₄ − ln W₈| + laws · |ln W(f¹) − ln W(f²)|, a fit of the 97th
-/// percentile of the errors of the calibration cases of scripts/bench/simulate_coarse.
-struct ErrorLaw {
-  double floor, grids, laws;
-  double of(double grids_apart, double laws_apart) const { return floor + grids * grids_apart + laws * laws_apart; }
+/// How far what a coarse grid can't see may carry the work away, as logarithms.
+struct Signs {
+  double grids;  ///< |ln W₄ − ln W₈|
+  double laws;   ///< |ln W(f¹) − ln W(f²)| on the 4³ grid
+  double ends;   ///< ln of how much more solid a coarse grid holds or loads than the full model: small contacts widen
 };
-constexpr ErrorLaw kWorkError = {0.01, 0.5, 0.3};
+
+/// Error as a logarithm: floor + grids + laws + ends, each times its weight. Weights are the smallest of a search by
+/// quarters (in the mean of the logarithm) that keep 95 % of the 209 calibration cases, and 90 % of each kind (solids,
+/// lattices, trabecular micro-CT, HU), within the error; the floor is doubled.
+struct ErrorLaw {
+  double floor, grids, laws, ends;
+  double of(const Signs& s) const {
+    return std::expm1(floor + grids * s.grids + laws * s.laws + ends * s.ends);
+  }
+};
+constexpr ErrorLaw kWorkError = {0.01, 0.25, 0.75, 1.25};
 /// Of the median, the 95th and the 98th percentile of von Mises stress.
 constexpr double kShares[] = {0.5, 0.95, 0.98};
 constexpr const char* kStressNames[] = {"p50_von_mises_mpa", "p95_von_mises_mpa", "p98_von_mises_mpa"};
-constexpr ErrorLaw kStressError[] = {{0.02, 0.5, 0.5}, {0.02, 0.5, 0.5}, {0.02, 0.5, 0.5}};
+constexpr ErrorLaw kStressError[] = {{0.05, 0.5, 0.5, 0.5}, {0.05, 0.5, 0.5, 0.5}, {0.05, 0.5, 0.5, 0.5}};
 
 /// Stress below which shares of the solid volume lie, MPa.
 json stressesOf(const CoarseModel& coarse, const ElementResults& elements) {
@@ -121,6 +131,36 @@ std::unique_ptr<Rung> solveOn(const Task& task, const Law& law) {
   rung->work = rung->record["external_work_n_mm"];
   rung->stresses = stressesOf(rung->coarse, elements);
   return rung;
+}
+
+/// Area of solid that the nodes of some degrees of freedom hold: the elements around them, each by an eighth a node.
+double heldArea(const VoxelModel& model, const std::vector<Filler>& fillers, Index stride,
+                const std::vector<FixedDof>& dofs) {
+  std::vector<bool> is_held(static_cast<std::size_t>(stride), false);
+  for (const auto& d : dofs) is_held[static_cast<std::size_t>(d.dof % stride)] = true;
+  double volume = 0;
+  forEachElement(model, [&](Index e, int, int, int, const auto& nodes) {
+    for (const auto n : nodes)
+      if (is_held[static_cast<std::size_t>(n)]) volume += fillers[model.material[e]].solidFraction(model.valueOf(e)) / 8;
+  });
+  const Vector3d h = model.frame.spacing_mm;
+  return volume * std::pow(h.prod(), 2.0 / 3);
+}
+
+/// The most by which a constraint or a load holds more solid on the coarse grid, as a logarithm.
+double widening(const Task& task, const Rung& rung) {
+  const auto& K = task.problem.K;
+  double most = 0;
+  const auto compare = [&](const std::vector<FixedDof>& full, const std::vector<FixedDof>& coarse) {
+    const double before = heldArea(K.model(), *task.problem.scene.fillers, K.stride(), full);
+    const double after = heldArea(rung.coarse.model, rung.coarse.fillers, rung.K.stride(), coarse);
+    if (before > 0 && after > 0) most = std::max(most, std::log(after / before));
+  };
+  for (std::size_t c = 0; c < task.full.constraints.size(); ++c)
+    compare(task.full.constraints[c].fixed, rung.conditions.constraints[c].fixed);
+  for (std::size_t l = 0; l < task.full.loads.size(); ++l)
+    compare(task.full.loads[l].forces, rung.conditions.loads[l].forces);
+  return most;
 }
 
 enum class Drive { Displacement, Load, Both };
@@ -208,21 +248,22 @@ double predict(const CaseOnModel& problem, const SolveOptions& options, const st
   const Conditions full = place(scene, K, load_case);
   const Task task{problem, full, options};
   const auto fine = solveOn(task, kFine), coarse = solveOn(task, kCoarse), voigt = solveOn(task, kVoigt);
-  const double grids = std::log(fine->work / coarse->work), laws = std::log(voigt->work / fine->work);
-  const double factor = std::exp(kRichardson * grids);
+  const double grids = std::log(fine->work / coarse->work), factor = std::exp(kRichardson * grids);
+  const Signs signs{std::abs(grids), std::abs(std::log(voigt->work / fine->work)), widening(task, *fine)};
   const Drive drive = driveOf(full);
 
-  const double expected_error = kWorkError.of(std::abs(grids), std::abs(laws));
+  const double expected_error = kWorkError.of(signs);
   record = partsOf(*fine, drive, factor);
   record["method"] = "coarse";
   record["external_work_n_mm"] = factor * fine->work;
   record["expected_error"] = expected_error;
+  record["signs"] = {{"grids", signs.grids}, {"laws", signs.laws}, {"ends", signs.ends}};
   record["bounds"] = json::object();
   if (const auto bound = boundOfWork(task, *voigt, drive))
     record["bounds"]["external_work_n_mm"][drive == Drive::Displacement ? "upper" : "lower"] = *bound;
   for (std::size_t p = 0; p < std::size(kShares); ++p) {
     record[kStressNames[p]] = fine->stresses[kStressNames[p]];
-    record["expected_error_of"][kStressNames[p]] = kStressError[p].of(std::abs(grids), std::abs(laws));
+    record["expected_error_of"][kStressNames[p]] = kStressError[p].of(signs);
   }
   for (const auto& [rung, law] : {std::pair{fine.get(), kFine}, {coarse.get(), kCoarse}, {voigt.get(), kVoigt}})
     record["coarse_grids"].push_back({{"voxels_per_edge", law.factor},

@@ -17,6 +17,7 @@
 #include "simulate/block_matrix.h"
 #include "simulate/compose.h"
 #include "simulate/effective.h"
+#include "simulate/prediction.h"
 #include "simulate/remote.h"
 #include "simulate/statistics.h"
 
@@ -316,6 +317,10 @@ Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& op
   record["bytes_per_dof"] = std::round((report.bytes + model_.bytes()) / (3.0 * double(model_.nodes)));
   if (test_) record["test"] = summariseTest(*test_, conditions, model_, {solved.elements, body_.fillers}, record);
   return solved;
+}
+
+double Study::predictCase(const LoadCase& load_case, const SolveOptions& options, json& record) const {
+  return predict({*scene_, *operator_, load_case}, options, test_, record);
 }
 
 }  // namespace osteo::simulate

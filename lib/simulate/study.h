@@ -58,6 +58,9 @@ class Study {
   /// grids and are solved in a block, ahead of their turn.
   Solved solveCase(const LoadCase& load_case, const SolveOptions& options, nlohmann::json& record);
 
+  /// What coarse grids predict of a case (simulate/prediction.h); returns the expected relative error.
+  double predictCase(const LoadCase& load_case, const SolveOptions& options, nlohmann::json& record) const;
+
   /// The record of the stiffness that the whole box stands for.
   nlohmann::json homogenise(const SolveOptions& options) const;
 
