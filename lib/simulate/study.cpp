@@ -304,7 +304,7 @@ SolveReport Study::solveFields(const LoadCase& load_case, Conditions& conditions
 }
 
 Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& options, json& record) {
-  const json before_prediction = record.value("prediction", json());
+  const json before_prediction = record.is_object() ? record.value("prediction", json()) : json();
   const Operator& K = *operator_;
   Conditions conditions = place(*scene_, K, load_case);
   Solved solved;
