@@ -77,6 +77,7 @@ std::vector<Block> blocksOf(const VoxelModel& fine, const std::vector<Filler>& f
   std::vector<Split> along[3];
   for (int c = 0; c < 3; ++c) along[c] = splits(size[c], coarse[c]);
   std::vector<Block> blocks(static_cast<std::size_t>(Index{coarse[0]} * coarse[1] * coarse[2]));
+  double last = 0, last_root = 0;
   forEachElement(fine, [&](Index e, int i, int j, int k, const auto&) {
     const Split &x = along[0][i - low[0]], &y = along[1][j - low[1]], &z = along[2][k - low[2]];
     const Filler& filler = fillers[fine.material[e]];
@@ -84,7 +85,9 @@ std::vector<Block> blocksOf(const VoxelModel& fine, const std::vector<Filler>& f
     const double solid = filler.solidFraction(fine.valueOf(e));
     // A voxel that its solid fills in part is that much of the solid.
     const double part_filled = filler.law == Filler::Law::SolidFraction ? solid : 1;
-    const double root = part_filled * std::pow(own.c11 / part_filled, 1 / exponent);
+    const double modulus = own.c11 / part_filled;
+    if (modulus != last) last = modulus, last_root = std::pow(modulus, 1 / exponent);
+    const double root = part_filled * last_root;
     for (int part = 0; part < 8; ++part) {
       const double share = x.share[part & 1] * y.share[part >> 1 & 1] * z.share[part >> 2];
       if (share <= 0) continue;

@@ -132,19 +132,25 @@ std::unique_ptr<Rung> solveOn(const Task& task, const Law& law) {
   return rung;
 }
 
-/// Area of solid that the nodes of some degrees of freedom hold: the elements around them, each by an eighth a node.
+/// Area of solid that some nodes hold: faces whose four nodes are among them, by their elements' solid shares; at least
+/// one face, for nodes that lie alone.
 double heldArea(const VoxelModel& model, const std::vector<Filler>& fillers, Index stride,
                 const std::vector<FixedDof>& dofs) {
   std::vector<bool> is_held(static_cast<std::size_t>(stride), false);
   for (const auto& d : dofs) is_held[static_cast<std::size_t>(d.dof % stride)] = true;
-  double volume = 0;
-  forEachElement(model, [&](Index e, int, int, int, const auto& nodes) {
-    for (const auto n : nodes)
-      if (is_held[static_cast<std::size_t>(n)])
-        volume += fillers[model.material[e]].solidFraction(model.valueOf(e)) / 8;
-  });
   const Vector3d h = model.frame.spacing_mm;
-  return volume * std::pow(h.prod(), 2.0 / 3);
+  const Vector3d face(h[1] * h[2], h[0] * h[2], h[0] * h[1]);
+  double area = 0;
+  forEachElement(model, [&](Index e, int, int, int, const auto& nodes) {
+    int held = 0;
+    for (int n = 0; n < 8; ++n) held |= int(is_held[static_cast<std::size_t>(nodes[n])]) << n;
+    if (held == 0) return;
+    constexpr int kSides[6] = {0x55, 0xaa, 0x33, 0xcc, 0x0f, 0xf0};  // x-, x+, y-, … of the brick's eight nodes
+    const double solid = fillers[model.material[e]].solidFraction(model.valueOf(e));
+    for (int side = 0; side < 6; ++side)
+      if ((held & kSides[side]) == kSides[side]) area += solid * face[side / 2];
+  });
+  return std::max(area, face.minCoeff());
 }
 
 /// The most by which a constraint or a load holds more solid on the coarse grid, as a logarithm.
@@ -154,7 +160,7 @@ double widening(const Task& task, const Rung& rung) {
   const auto compare = [&](const std::vector<FixedDof>& full, const std::vector<FixedDof>& coarse) {
     const double before = heldArea(K.model(), *task.problem.scene.fillers, K.stride(), full);
     const double after = heldArea(rung.coarse.model, rung.coarse.fillers, rung.K.stride(), coarse);
-    if (before > 0 && after > 0) most = std::max(most, std::log(after / before));
+    most = std::max(most, std::log(after / before));
   };
   for (std::size_t c = 0; c < task.full.constraints.size(); ++c)
     compare(task.full.constraints[c].fixed, rung.conditions.constraints[c].fixed);
