@@ -222,7 +222,7 @@ json partsOf(const Rung& rung, Drive drive, double factor) {
 }
 
 /// The numbers that a standard test is asked for, as far as a coarse grid has them.
-json testOf(const StandardTest& test, const Conditions& full, const json& record) {
+json asTest(const StandardTest& test, const Conditions& full, const json& record) {
   const auto& moved = record["constraints"]["moved"];
   json out = {{"test", test.kind}, {"axis", std::string(1, static_cast<char>('x' + test.axis))}};
   for (const char* key : {"method", "expected_error", "bounds"}) out[key] = record[key];
@@ -277,7 +277,7 @@ double predict(const CaseOnModel& problem, const SolveOptions& options, const st
                                       {"elements", rung->coarse.model.elements},
                                       {"external_work_n_mm", rung->work}});
   if (!load_case.reference.empty()) record["reference"] = load_case.reference;
-  if (test) record["test"] = testOf(*test, full, record);
+  if (test) record["test"] = asTest(*test, full, record);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   core::noteStep("predict_seconds", seconds);
   core::info(fmt::format("case {}: predicted on coarse grids to about {:.2g} %, {:.2f} s", load_case.name,
