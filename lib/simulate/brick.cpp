@@ -244,26 +244,41 @@ template <class T, class Run>
   }
 }
 
+/// Which runs of a model are applied to which vectors.
 template <class T>
-[[gnu::always_inline]] inline void applyAny(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run,
-                                            const T* u, T* y, std::int64_t stride) {
-  const Eigen::Vector3d size = model.frame.spacing_mm;
-  const Stiffness& stiffness = model.stiffness;
-  if (stiffness.isUniform() && stiffness.base.isCubic() && size[0] == size[1] && size[1] == size[2]) {
-    const Cubic<T> cubic(stiffness.base, size[0]);
-    forEachPack<T>(
-        model, first_run, last_run, u, y,
-        stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
-          modeForces<T>(cubic, loadStiffness<T>(&stiffness.scale[e], valid), h, w);
-        });
-    return;
-  }
+struct Job {
+  const VoxelModel& model;
+  std::int64_t first_run, last_run;
+  const T* u;
+  T* y;
+  std::int64_t stride;
+};
+
+bool isCubicBrick(const VoxelModel& model) {
+  const auto& size = model.frame.spacing_mm;
+  return model.stiffness.isUniform() && model.stiffness.base.isCubic() && size[0] == size[1] && size[1] == size[2];
+}
+
+template <class T>
+[[gnu::always_inline]] inline void applyCubic(const Job<T>& job) {
+  const Stiffness& stiffness = job.model.stiffness;
+  const Cubic<T> cubic(stiffness.base, job.model.frame.spacing_mm[0]);
+  forEachPack<T>(
+      job.model, job.first_run, job.last_run, job.u, job.y,
+      job.stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
+        modeForces<T>(cubic, loadStiffness<T>(&stiffness.scale[e], valid), h, w);
+      });
+}
+
+template <class T>
+[[gnu::always_inline]] inline void applyGeneral(const Job<T>& job) {
+  const Eigen::Vector3d size = job.model.frame.spacing_mm;
   const General<T> g{T(2 / size[0]), T(2 / size[1]), T(2 / size[2])};
   withTensors<T>(
-      stiffness, T(size.prod() / 64), [&](const auto& tensor) __attribute__((always_inline)) {
+      job.model.stiffness, T(size.prod() / 64), [&](const auto& tensor) __attribute__((always_inline)) {
         forEachPack<T>(
-            model, first_run, last_run, u, y,
-            stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
+            job.model, job.first_run, job.last_run, job.u, job.y,
+            job.stride, [&](const Modes<T>* h, Modes<T>* w, std::int64_t e, int valid) __attribute__((always_inline)) {
               modeForces<T>(g, tensor(e, valid), h, w);
             });
       });
@@ -276,13 +291,23 @@ template <class T>
 #else
 #define OSTEO_DISPATCH
 #endif
-OSTEO_DISPATCH void applyBricks(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run, const double* u,
-                                double* y, std::int64_t stride) {
-  applyAny<double>(model, first_run, last_run, u, y, stride);
+// One function a path: together they would share registers and the stack, and the fast one would lose a fifth.
+namespace {
+OSTEO_DISPATCH void cubicBricks(const Job<double>& job) { applyCubic(job); }
+OSTEO_DISPATCH void cubicBricks(const Job<float>& job) { applyCubic(job); }
+OSTEO_DISPATCH void generalBricks(const Job<double>& job) { applyGeneral(job); }
+OSTEO_DISPATCH void generalBricks(const Job<float>& job) { applyGeneral(job); }
+}  // namespace
+
+void applyBricks(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run, const double* u, double* y,
+                 std::int64_t stride) {
+  const Job<double> job{model, first_run, last_run, u, y, stride};
+  isCubicBrick(model) ? cubicBricks(job) : generalBricks(job);
 }
-OSTEO_DISPATCH void applyBricks(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run, const float* u,
-                                float* y, std::int64_t stride) {
-  applyAny<float>(model, first_run, last_run, u, y, stride);
+void applyBricks(const VoxelModel& model, std::int64_t first_run, std::int64_t last_run, const float* u, float* y,
+                 std::int64_t stride) {
+  const Job<float> job{model, first_run, last_run, u, y, stride};
+  isCubicBrick(model) ? cubicBricks(job) : generalBricks(job);
 }
 #undef OSTEO_DISPATCH
 

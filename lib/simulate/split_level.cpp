@@ -443,7 +443,9 @@ void GalerkinRows::row(std::int64_t r, std::vector<std::int32_t>& columns, std::
 
 void restrictTo(const SplitLevel& level, const FloatField& fine, std::int64_t stride,
                 const std::vector<std::uint8_t>& held, const CoarseVector& coarse) {
-  for (Index n = 0; n < level.nodes; ++n) std::fill_n(coarse.at(n), 3, 0.0F);
+  core::parallelChunks(level.nodes, 16 * kRowChunk, [&](Index first, Index last, Index) {
+    for (Index n = first; n < last; ++n) std::fill_n(coarse.at(n), 3, 0.0F);
+  });
   const Index planes = static_cast<Index>(level.plane.size()) - 1, pairs = (planes + 1) / 2;
   const auto addPair = [&](Index g) {
     for (Index n = level.plane[2 * g]; n < level.plane[std::min(2 * g + 2, planes)]; ++n) {
