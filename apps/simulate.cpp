@@ -8,7 +8,7 @@
 #include "core/files.h"
 #include "simulate/drawing.h"
 #include "simulate/fields.h"
-#include "simulate/shielding.h"
+#include "simulate/method.h"
 #include "simulate/table.h"
 
 namespace osteo::cli {
@@ -138,56 +138,28 @@ std::unique_ptr<sim::Study> intactStudy(Context& ctx, const sim::StudyFiles& fil
   return std::make_unique<sim::Study>(other);
 }
 
-/// What a standard test is asked for stands at the top of the results.
-void hoistTest(Context& ctx, nlohmann::json& record) {
-  if (!record.contains("test")) return;
-  ctx.results().update(record["test"]);
-  record.erase("test");
-}
-
-/// Whether the coarse grids are enough for a case; if not, its record keeps what they gave as "prediction".
-bool isPredicted(const Context& ctx, const sim::Study& study, const sim::LoadCase& load_case,
-                 const sim::SolveOptions& options, nlohmann::json& record) {
+/// Coarse grids have numbers alone.
+sim::Method methodOf(const Context& ctx, const sim::StudyFiles& files) {
   const std::string method = ctx.text("method");
-  if (method == "full") return false;
-  const double expected = study.predictCase(load_case, options, record);
-  if (method == "coarse" || expected <= ctx.number("accuracy")) return true;
-  study.requireMemory();
-  record.erase("test");
-  record = {{"prediction", record}};
-  return false;
-}
-
-/// Sets beside a full solve what the coarse grids had said before it.
-void compareWith(const nlohmann::json& before, nlohmann::json& record) {
-  if (before.is_null()) return;
-  const double full = record["external_work_n_mm"], coarse = before["external_work_n_mm"];
-  record["method"] = "full";
-  record["prediction"] = before;
-  record["prediction"]["error"] = std::abs(coarse / full - 1);
-  if (record.contains("test")) record["test"]["method"] = "full";
-}
-
-void requirePlainOutput(const Context& ctx, const sim::StudyFiles& files) {
-  if (ctx.text("method") == "full") return;
-  if (!files.homogenise.empty() || ctx.given("intact") || !files.checkpoint.empty() || !ctx.texts("fields").empty() ||
-      ctx.given("picture") || ctx.given("vtu") || ctx.given("table"))
-    throw core::Error(core::Exit::Usage,
-                      {.what = "--method coarse and auto predict numbers alone: no fields, mesh, table, picture, "
-                               "shielding, homogenised stiffness or checkpoint",
-                       .expected = "--method full"});
+  if (method == "full") return {};
+  bool is_plain = files.homogenise.empty() && files.checkpoint.empty() && ctx.texts("fields").empty();
+  for (const char* name : {"intact", "picture", "vtu", "table"}) is_plain = is_plain && !ctx.given(name);
+  if (!is_plain)
+    throw core::Error(core::Exit::Usage, {.what = "fields, mesh, table, picture, --intact, --homogenise and "
+                                                  "--checkpoint need --method full"});
+  return {true, method == "auto" ? ctx.number("accuracy") : 1e300};
 }
 
 void run(Context& ctx) {
   const sim::StudyFiles files = studyFiles(ctx);
   const auto fields = fieldFiles(ctx);
-  requirePlainOutput(ctx, files);
+  const sim::Method method = methodOf(ctx, files);
   ctx.output("output");
   sim::Study study(files);
   for (const auto& f : fields) sim::requireField(study.model(), study.fillers(), f.field, f.path);
   std::unique_ptr<sim::Study> intact = intactStudy(ctx, files);
   if (ctx.dryRun(study.estimatedBytes())) return;
-  if (ctx.text("method") == "full") study.requireMemory();
+  if (!method.is_predicted) study.requireMemory();
   const auto paths = openFiles(ctx, study, fields);
   const std::string picture = ctx.output("picture"), table = ctx.output("table");
 
@@ -200,28 +172,13 @@ void run(Context& ctx) {
   }
   auto path = paths.begin();
   for (const auto& c : study.cases()) {
-    auto& record = ctx.results()["cases"][c.name];
-    if (isPredicted(ctx, study, c, options, record)) {
-      hoistTest(ctx, record);
-      continue;
-    }
-    const nlohmann::json before = record.value("prediction", nlohmann::json());
-    auto solved = study.solveCase(c, options, record);
-    compareWith(before, record);
-    if (intact) {
-      auto& before = ctx.results()["intact"][c.name];
-      const auto other = intact->solveCase(intact->cases()[&c - study.cases().data()], options, before);
-      before.erase("test");
-      record["shielding"] =
-          sim::stressShielding({study.model(), solved.elements, study.fillers()},
-                               {intact->model(), other.elements, intact->fillers()}, solved.elements.shielding);
-    }
-    hoistTest(ctx, record);
-    for (const auto& f : fields) sim::writeField(study.model(), solved.elements, f.field, *path++);
+    const auto solved = sim::solveBy({study, intact.get(), method, options}, c, ctx.results());
+    if (!solved) continue;
+    for (const auto& f : fields) sim::writeField(study.model(), solved->elements, f.field, *path++);
     if (ctx.given("vtu"))
-      sim::writeVtu(study.model(), solved.displacement_mm, solved.elements, study.fillers(), *path++);
+      sim::writeVtu(study.model(), solved->displacement_mm, solved->elements, study.fillers(), *path++);
     if (!picture.empty() && c.name == study.cases().front().name)
-      picture::writePng(sim::drawDeformed(study, solved, c.name, given(ctx, "warp")), picture);
+      picture::writePng(sim::drawDeformed(study, *solved, c.name, given(ctx, "warp")), picture);
   }
   if (!table.empty()) core::writeFile(table, sim::tableOf(ctx.results()["cases"]));
 }

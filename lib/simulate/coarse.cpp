@@ -30,8 +30,8 @@ struct Majority {
 /// What lies in a coarse element, as shares of its volume.
 struct Block {
   Elastic stiffness = {};
-  double root = 0;    ///< mean of c11^(1/exponent), with empty space as 0
-  double solid = 0;   ///< of what bears stress: less, where a lattice is homogenised
+  double root = 0;   ///< mean of c11^(1/exponent), with empty space as 0
+  double solid = 0;  ///< of what bears stress: less, where a lattice is homogenised
   Majority material, label;
 };
 
@@ -175,8 +175,7 @@ Field prolong(const CoarseModel& coarse, const Operator& from, const Field& u, c
     for (Index r = first; r < last; ++r)
       for (int x = 0; x < runs[r].count; ++x)
         grid.forEachCorner({runs[r].i + x, runs[r].j, runs[r].k}, [&](Index node, double weight) {
-          for (int c = 0; c < 3; ++c)
-            out[c * to.stride() + runs[r].node + x] += weight * u[c * from.stride() + node];
+          for (int c = 0; c < 3; ++c) out[c * to.stride() + runs[r].node + x] += weight * u[c * from.stride() + node];
         });
   });
   return out;

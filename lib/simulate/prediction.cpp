@@ -43,9 +43,7 @@ struct Signs {
 /// lattices, trabecular micro-CT, HU), within the error; the floor is doubled.
 struct ErrorLaw {
   double floor, grids, laws, ends;
-  double of(const Signs& s) const {
-    return std::expm1(floor + grids * s.grids + laws * s.laws + ends * s.ends);
-  }
+  double of(const Signs& s) const { return std::expm1(floor + grids * s.grids + laws * s.laws + ends * s.ends); }
 };
 constexpr ErrorLaw kWorkError = {0.01, 0.25, 0.75, 1.25};
 /// Of the median, the 95th and the 98th percentile of von Mises stress.
@@ -120,7 +118,8 @@ struct Task {
 
 std::unique_ptr<Rung> solveOn(const Task& task, const Law& law) {
   auto rung = std::make_unique<Rung>(task.problem.K.model(), *task.problem.scene.fillers, law);
-  const Scene scene{rung->coarse.model, task.problem.scene.label_names, task.problem.scene.level_set, &rung->coarse.fillers};
+  const Scene scene{rung->coarse.model, task.problem.scene.label_names, task.problem.scene.level_set,
+                    &rung->coarse.fillers};
   rung->conditions = place(scene, rung->K, constraintsOf(task.problem.load_case));
   takeLoads(task.full, task.problem.K, *rung);
   Solver solver(rung->K, rung->conditions.fixed);
@@ -210,8 +209,8 @@ json partsOf(const Rung& rung, Drive drive, double factor) {
     if (rung.record.contains(group)) out[group] = rung.record[group];
   if (drive == Drive::Displacement)
     for (auto& part : out["constraints"])
-      for (const char* key : {"reaction_force_n", "reaction_moment_n_mm", "rotational_stiffness_n_mm_per_rad",
-                              "stiffness_n_per_mm"})
+      for (const char* key :
+           {"reaction_force_n", "reaction_moment_n_mm", "rotational_stiffness_n_mm_per_rad", "stiffness_n_per_mm"})
         if (part.contains(key)) scale(part[key], factor);
   if (drive == Drive::Load)
     for (auto& part : out["loads"]) {
@@ -223,7 +222,7 @@ json partsOf(const Rung& rung, Drive drive, double factor) {
 }
 
 /// The numbers that a standard test is asked for, as far as a coarse grid has them.
-json testOf(const StandardTest& test, const Conditions& full, const json& record) {
+json testRecord(const StandardTest& test, const Conditions& full, const json& record) {
   const auto& moved = record["constraints"]["moved"];
   json out = {{"test", test.kind}, {"axis", std::string(1, static_cast<char>('x' + test.axis))}};
   for (const char* key : {"method", "expected_error", "bounds"}) out[key] = record[key];
@@ -278,7 +277,7 @@ double predict(const CaseOnModel& problem, const SolveOptions& options, const st
                                       {"elements", rung->coarse.model.elements},
                                       {"external_work_n_mm", rung->work}});
   if (!load_case.reference.empty()) record["reference"] = load_case.reference;
-  if (test) record["test"] = testOf(*test, full, record);
+  if (test) record["test"] = testRecord(*test, full, record);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   core::noteStep("predict_seconds", seconds);
   core::info(fmt::format("case {}: predicted on coarse grids to about {:.2g} %, {:.2f} s", load_case.name,

@@ -89,7 +89,8 @@ TEST_CASE("a share f of a solid weighs f^n; a mean of two solids lies between a 
           Approx(std::pow(share, n)).epsilon(1e-6));
   Filling two = box({4, 4, 4});
   for (std::size_t v = 0; v < 32; ++v) two.material[v] = 2;
-  const auto model = buildModel(two, [](std::uint16_t m, float, float) { return isotropic(m == 0 ? 1000 : 4000, 0.3); });
+  const auto model =
+      buildModel(two, [](std::uint16_t m, float, float) { return isotropic(m == 0 ? 1000 : 4000, 0.3); });
   const auto fillers = std::vector<Filler>{oneFiller(1000)[0], oneFiller(4000)[0]};
   CHECK(coarsen(model, fillers, 4, 1).model.elastic(0).c11 / solid.c11 == Approx(2.5).epsilon(1e-6));
   CHECK(coarsen(model, fillers, 4, 2).model.elastic(0).c11 / solid.c11 == Approx(2.25).epsilon(1e-6));  // ((1 + 2)/2)²
