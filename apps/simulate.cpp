@@ -8,7 +8,7 @@
 #include "core/files.h"
 #include "simulate/drawing.h"
 #include "simulate/fields.h"
-#include "simulate/method.h"
+#include "simulate/shielding.h"
 #include "simulate/table.h"
 
 namespace osteo::cli {
@@ -16,44 +16,22 @@ namespace {
 
 namespace sim = simulate;
 
-struct FieldFile {
-  std::string field, path;
-};
-
-/// --fields von_mises=vm.nrrd,stress=s.vdb
-std::vector<FieldFile> fieldFiles(const Context& ctx) {
-  std::vector<FieldFile> files;
-  const auto& known = sim::fieldNames();
-  for (const std::string& text : ctx.texts("fields")) {
-    const auto equals = text.find('=');
-    const FieldFile file{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
-    const std::string ending = core::extension(file.path);
-    if (std::find(known.begin(), known.end(), file.field) == known.end() || (ending != ".nrrd" && ending != ".vdb"))
-      throw core::Error(core::Exit::Usage, {.what = "--fields takes name=file.nrrd or name=file.vdb pairs",
-                                            .expected = fmt::format("names {}", fmt::join(known, ", ")),
-                                            .got = text});
-    files.push_back(file);
-  }
+std::vector<sim::FieldFile> fieldFiles(const Context& ctx) {
+  std::vector<sim::FieldFile> files;
+  for (const std::string& text : ctx.texts("fields")) files.push_back(sim::fieldFile(text));
   return files;
 }
 
-/// With several load cases each gets its own file: vm.nrrd becomes vm-<case>.nrrd.
-std::string pathOfCase(const std::string& path, const std::string& name, std::size_t cases) {
-  if (cases < 2) return path;
-  const auto dot = path.size() - core::extension(path).size();
-  return path.substr(0, dot) + "-" + name + path.substr(dot);
-}
-
 /// Opens the files of all cases, in their order, before the solve, so that a wrong folder costs no time.
-std::vector<std::string> openFiles(Context& ctx, const sim::Study& study, const std::vector<FieldFile>& fields) {
+std::vector<std::string> openFiles(Context& ctx, const sim::Study& study, const std::vector<sim::FieldFile>& fields) {
   const std::string vtu = ctx.text("vtu");
   if (!vtu.empty() && core::extension(vtu) != ".vtu")
     throw core::Error(core::Exit::Usage, {.what = "--vtu takes a file.vtu", .got = vtu});
   std::vector<std::string> paths;
   const std::size_t cases = study.cases().size();
   for (const auto& c : study.cases()) {
-    for (const auto& f : fields) paths.push_back(ctx.outputPath(pathOfCase(f.path, c.name, cases)));
-    if (!vtu.empty()) paths.push_back(ctx.outputPath(pathOfCase(vtu, c.name, cases)));
+    for (const auto& f : fields) paths.push_back(ctx.outputPath(sim::pathOfCase(f.path, c.name, cases)));
+    if (!vtu.empty()) paths.push_back(ctx.outputPath(sim::pathOfCase(vtu, c.name, cases)));
   }
   return paths;
 }
@@ -120,13 +98,9 @@ sim::StudyFiles studyFiles(const Context& ctx) {
 
 /// The same bone without what is laid over it.
 std::unique_ptr<sim::Study> intactStudy(Context& ctx, const sim::StudyFiles& files) {
-  const bool wants_field = [&] {
-    for (const auto& f : fieldFiles(ctx))
-      if (f.field == "shielding") return true;
-    return false;
-  }();
   if (!ctx.given("intact")) {
-    if (wants_field) throw core::Error(core::Exit::Usage, {.what = "the field shielding needs --intact"});
+    for (const auto& f : fieldFiles(ctx))
+      if (f.field == "shielding") throw core::Error(core::Exit::Usage, {.what = "the field shielding needs --intact"});
     return nullptr;
   }
   if (!files.homogenise.empty() || !files.checkpoint.empty())
@@ -138,47 +112,60 @@ std::unique_ptr<sim::Study> intactStudy(Context& ctx, const sim::StudyFiles& fil
   return std::make_unique<sim::Study>(other);
 }
 
-/// Coarse grids have numbers alone.
-sim::Method methodOf(const Context& ctx, const sim::StudyFiles& files) {
-  const std::string method = ctx.text("method");
-  if (method == "full") return {};
-  bool is_plain = files.homogenise.empty() && files.checkpoint.empty() && ctx.texts("fields").empty();
-  for (const char* name : {"intact", "picture", "vtu", "table"}) is_plain = is_plain && !ctx.given(name);
-  if (!is_plain)
-    throw core::Error(core::Exit::Usage, {.what = "fields, mesh, table, picture, --intact, --homogenise and "
-                                                  "--checkpoint need --method full"});
-  return {true, method == "auto" ? ctx.number("accuracy") : 1e300};
+/// What a standard test is asked for stands at the top of the results.
+void hoistTest(Context& ctx, nlohmann::json& record) {
+  if (!record.contains("test")) return;
+  ctx.results().update(record["test"]);
+  record.erase("test");
+}
+
+void requirePlainOutput(const Context& ctx, const sim::StudyFiles& files) {
+  if (ctx.text("method") == "full") return;
+  if (!files.homogenise.empty() || ctx.given("intact") || !files.checkpoint.empty() || !ctx.texts("fields").empty() ||
+      ctx.given("picture") || ctx.given("vtu") || ctx.given("table"))
+    throw core::Error(core::Exit::Usage,
+                      {.what = "--method coarse and auto predict numbers alone: no fields, mesh, table, picture, "
+                               "shielding, homogenised stiffness or checkpoint",
+                       .expected = "--method full"});
 }
 
 void run(Context& ctx) {
   const sim::StudyFiles files = studyFiles(ctx);
   const auto fields = fieldFiles(ctx);
-  const sim::Method method = methodOf(ctx, files);
+  requirePlainOutput(ctx, files);
   ctx.output("output");
   sim::Study study(files);
   for (const auto& f : fields) sim::requireField(study.model(), study.fillers(), f.field, f.path);
   std::unique_ptr<sim::Study> intact = intactStudy(ctx, files);
   if (ctx.dryRun(study.estimatedBytes())) return;
-  if (!method.is_predicted) study.requireMemory();
+  if (ctx.text("method") == "full") study.requireMemory();
   const auto paths = openFiles(ctx, study, fields);
   const std::string picture = ctx.output("picture"), table = ctx.output("table");
 
   ctx.results()["model"] = study.describe();
   const sim::SolveOptions options{ctx.number("tolerance"), static_cast<int>(ctx.integer("max-iterations")),
                                   ctx.text("stop") == "energy" ? sim::StopBy::Energy : sim::StopBy::Residual};
+  const sim::Method method{ctx.text("method") != "full", ctx.text("method") == "auto", ctx.number("accuracy")};
   if (!files.homogenise.empty()) {
     ctx.results().update(study.homogenise(options));
     return;
   }
   auto path = paths.begin();
   for (const auto& c : study.cases()) {
-    const auto solved = sim::solveBy({study, intact.get(), method, options}, c, ctx.results());
-    if (!solved) continue;
-    for (const auto& f : fields) sim::writeField(study.model(), solved->elements, f.field, *path++);
+    auto& record = ctx.results()["cases"][c.name];
+    if (study.predictCase(c, method, options, record)) {
+      hoistTest(ctx, record);
+      continue;
+    }
+    auto solved = study.solveCase(c, options, record);
+    if (intact)
+      record["shielding"] = sim::compareIntact(study, solved, *intact, c, options, ctx.results()["intact"][c.name]);
+    hoistTest(ctx, record);
+    for (const auto& f : fields) sim::writeField(study.model(), solved.elements, f.field, *path++);
     if (ctx.given("vtu"))
-      sim::writeVtu(study.model(), solved->displacement_mm, solved->elements, study.fillers(), *path++);
+      sim::writeVtu(study.model(), solved.displacement_mm, solved.elements, study.fillers(), *path++);
     if (!picture.empty() && c.name == study.cases().front().name)
-      picture::writePng(sim::drawDeformed(study, *solved, c.name, given(ctx, "warp")), picture);
+      picture::writePng(sim::drawDeformed(study, solved, c.name, given(ctx, "warp")), picture);
   }
   if (!table.empty()) core::writeFile(table, sim::tableOf(ctx.results()["cases"]));
 }

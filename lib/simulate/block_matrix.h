@@ -138,8 +138,6 @@ inline void addRow(const SymmetricMatrix<B>& A, std::int64_t r, const float* x, 
 template <int kFixedWidth>
 inline void addRow(const SymmetricMatrix<3>& A, std::int64_t r, const float* x, float* y, int any_width) {
   using Quad = float __attribute__((vector_size(16), aligned(4), may_alias));
-  using Pick = int __attribute__((vector_size(16)));
-  constexpr Pick kLow = {0, 4, 1, 5}, kHigh = {2, 6, 2, 6}, kFront = {0, 1, 4, 4}, kBack = {2, 3, 5, 5};
   const int width = kFixedWidth > 0 ? kFixedWidth : any_width;
   Quad sum[kWidest], own[kWidest];
   for (int k = 0; k < width; ++k) {
@@ -157,12 +155,12 @@ inline void addRow(const SymmetricMatrix<3>& A, std::int64_t r, const float* x, 
       sum[k] += m0 * at[0] + m1 * at[1] + m2 * at[2];
       if (c == r) continue;
       const Quad t0 = m0 * own[k], t1 = m1 * own[k], t2 = m2 * own[k];
-      const Quad pairs = __builtin_shuffle(t0, t1, kLow);  // t0[0] t1[0] t0[1] t1[1]
-      const Quad third = __builtin_shuffle(t0, t1, kHigh);
-      const Quad first = __builtin_shuffle(pairs, t2, kFront), second = __builtin_shuffle(pairs, t2, kBack);
+      const Quad pairs = __builtin_shufflevector(t0, t1, 0, 4, 1, 5);  // t0[0] t1[0] t0[1] t1[1]
+      const Quad third = __builtin_shufflevector(t0, t1, 2, 6, 2, 6);
+      const Quad second = __builtin_shufflevector(pairs, t2, 2, 3, 5, 5);
       float* to = y + 3 * (width * c + k);
-      to[0] += first[0] + second[0] + third[0];
-      to[1] += first[1] + second[1] + third[1];
+      to[0] += pairs[0] + second[0] + third[0];
+      to[1] += pairs[1] + second[1] + third[1];
       to[2] += t2[0] + t2[1] + t2[2];
     }
   }

@@ -1,5 +1,7 @@
 #include "simulate/fields.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/error.h"
@@ -13,6 +15,24 @@ const std::vector<std::string>& fieldNames() {
   static const std::vector<std::string> names = {"demand", "displacement", "fatigue", "principal_strain",
                                                  "sed",    "shielding",    "stress",  "von_mises"};
   return names;
+}
+
+FieldFile fieldFile(const std::string& text) {
+  const auto& known = fieldNames();
+  const auto equals = text.find('=');
+  const FieldFile file{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
+  const std::string ending = core::extension(file.path);
+  if (std::find(known.begin(), known.end(), file.field) == known.end() || (ending != ".nrrd" && ending != ".vdb"))
+    throw core::Error(core::Exit::Usage, {.what = "--fields takes name=file.nrrd or name=file.vdb pairs",
+                                          .expected = fmt::format("names {}", fmt::join(known, ", ")),
+                                          .got = text});
+  return file;
+}
+
+std::string pathOfCase(const std::string& path, const std::string& name, std::size_t cases) {
+  if (cases < 2) return path;
+  const auto dot = path.size() - core::extension(path).size();
+  return path.substr(0, dot) + "-" + name + path.substr(dot);
 }
 
 const std::vector<float>& fieldValues(const ElementResults& results, const std::string& name) {

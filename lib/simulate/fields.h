@@ -10,6 +10,16 @@ namespace osteo::simulate {
 /// stress, von_mises.
 const std::vector<std::string>& fieldNames();
 
+/// A field and the file that it goes to.
+struct FieldFile {
+  std::string field, path;
+};
+/// Reads "von_mises=vm.nrrd". Throws Usage for other names and endings than .nrrd and .vdb.
+FieldFile fieldFile(const std::string& text);
+
+/// With several load cases each gets its own file: vm.nrrd becomes vm-<case>.nrrd.
+std::string pathOfCase(const std::string& path, const std::string& name, std::size_t cases);
+
 /// A field's values per element, channel fastest.
 const std::vector<float>& fieldValues(const ElementResults& results, const std::string& name);
 

@@ -72,4 +72,13 @@ json stressShielding(const Loaded& implanted, const Loaded& intact, std::vector<
           {"reference", "Huiskes, Weinans, van Rietbergen, Clin Orthop 274 (1992) 124-134"}};
 }
 
+json compareIntact(const Study& implanted, Study::Solved& solved, Study& intact, const LoadCase& load_case,
+                   const SolveOptions& options, json& before) {
+  const auto same = static_cast<std::size_t>(&load_case - implanted.cases().data());
+  const auto other = intact.solveCase(intact.cases()[same], options, before);
+  before.erase("test");
+  return stressShielding({implanted.model(), solved.elements, implanted.fillers()},
+                         {intact.model(), other.elements, intact.fillers()}, solved.elements.shielding);
+}
+
 }  // namespace osteo::simulate

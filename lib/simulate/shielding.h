@@ -1,7 +1,7 @@
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 
-#include "simulate/results.h"
+#include "simulate/study.h"
 
 namespace osteo::simulate {
 
@@ -18,5 +18,10 @@ struct Loaded {
 /// for each element of the implanted model, 0 where there is nothing to compare. Throws DataError when no bone is in
 /// both.
 nlohmann::json stressShielding(const Loaded& implanted, const Loaded& intact, std::vector<float>& change);
+
+/// Solves a case of the implanted model on the intact one as well: its record goes to `before`, the field to the
+/// solution.
+nlohmann::json compareIntact(const Study& implanted, Study::Solved& solved, Study& intact, const LoadCase& load_case,
+                             const SolveOptions& options, nlohmann::json& before);
 
 }  // namespace osteo::simulate

@@ -158,6 +158,16 @@ void compose(const StudyFiles& files, const Materials& materials, Body& body, js
   if (files.cap_mm > 0) addCaps(body, {files.cap_axis, files.cap_mm, files.cap_embed_mm}, library, report);
 }
 
+/// Sets beside a full solve what the coarse grids had said before it.
+void comparePrediction(const json& before, json& record) {
+  if (before.is_null()) return;
+  const double full = record["external_work_n_mm"], coarse = before["external_work_n_mm"];
+  record["method"] = "full";
+  record["prediction"] = before;
+  record["prediction"]["error"] = std::abs(coarse / full - 1);
+  if (record.contains("test")) record["test"]["method"] = "full";
+}
+
 void reportDropped(const VoxelModel& model) {
   if (model.dropped_pieces == 0) return;
   const double share = double(model.dropped_elements) / double(model.elements + model.dropped_elements);
@@ -294,6 +304,7 @@ SolveReport Study::solveFields(const LoadCase& load_case, Conditions& conditions
 }
 
 Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& options, json& record) {
+  const json before_prediction = record.is_object() ? record.value("prediction", json()) : json();
   const Operator& K = *operator_;
   Conditions conditions = place(*scene_, K, load_case);
   Solved solved;
@@ -316,11 +327,19 @@ Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& op
   record["grids_degrees_of_freedom"] = report.levels;
   record["bytes_per_dof"] = std::round((report.bytes + model_.bytes()) / (3.0 * double(model_.nodes)));
   if (test_) record["test"] = summariseTest(*test_, conditions, model_, {solved.elements, body_.fillers}, record);
+  comparePrediction(before_prediction, record);
   return solved;
 }
 
-double Study::predictCase(const LoadCase& load_case, const SolveOptions& options, json& record) const {
-  return predict({*scene_, *operator_, load_case}, options, test_, record);
+bool Study::predictCase(const LoadCase& load_case, const Method& method, const SolveOptions& options,
+                        json& record) const {
+  if (!method.is_coarse) return false;
+  const double expected = predict({*scene_, *operator_, load_case}, options, test_, record);
+  if (!method.may_escalate || expected <= method.accuracy) return true;
+  requireMemory();
+  record.erase("test");
+  record = {{"prediction", record}};
+  return false;
 }
 
 }  // namespace osteo::simulate

@@ -34,6 +34,12 @@ struct StudyFiles {
   Evaluation evaluation = {};
 };
 
+/// Whether coarse grids are asked first, and whether the full solve follows where they expect a larger error.
+struct Method {
+  bool is_coarse = false, may_escalate = false;
+  double accuracy = 0.05;
+};
+
 /// A model with its load cases, ready to be solved. Not copied: parts refer to each other.
 class Study {
  public:
@@ -58,8 +64,10 @@ class Study {
   /// grids and are solved in a block, ahead of their turn.
   Solved solveCase(const LoadCase& load_case, const SolveOptions& options, nlohmann::json& record);
 
-  /// What coarse grids predict of a case (simulate/prediction.h); returns the expected relative error.
-  double predictCase(const LoadCase& load_case, const SolveOptions& options, nlohmann::json& record) const;
+  /// What coarse grids predict of a case (simulate/prediction.h); false when it has to be solved in full, and the
+  /// record keeps what they gave as "prediction", which solveCase compares with its own.
+  bool predictCase(const LoadCase& load_case, const Method& method, const SolveOptions& options,
+                   nlohmann::json& record) const;
 
   /// The record of the stiffness that the whole box stands for.
   nlohmann::json homogenise(const SolveOptions& options) const;

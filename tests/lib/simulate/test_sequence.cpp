@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "blocks.h"
+#include "core/parallel.h"
 
 using namespace osteo;
 using namespace osteo::simulate;
@@ -132,4 +133,33 @@ TEST_CASE("bench: a hundred designs of 64×32×32", "[.][bench]") {
   optimise(
       beam, 0.12, 100, [](int j) { return j == 0 || j == 32 ? -0.0005 : -0.001; }, seconds);
   WARN("100 designs of 64x32x32, solves with their set-up: " << seconds << " s");
+}
+
+TEST_CASE("bench: the operator on one core and on two", "[.][bench]") {
+  for (const double level : {10.0, 0.3}) {
+    const int n = 128;
+    auto filling = box({n, n, n});
+    for (int k = 0; k < n; ++k)
+      for (int j = 0; j < n; ++j)
+        for (int i = 0; i < n; ++i) {
+          const double w = 2 * M_PI / 32, x = w * (i + 0.5), y = w * (j + 0.5), z = w * (k + 0.5);
+          if (std::sin(x) * std::cos(y) + std::sin(y) * std::cos(z) + std::sin(z) * std::cos(x) >= level)
+            filling.material[i + n * (j + n * k)] = 0;
+        }
+    const auto model = buildModel(filling, law(1000));
+    const Operator K(model);
+    FloatField u(static_cast<std::size_t>(3 * K.stride()), 0.5F), y(u.size(), 0.0F);
+    for (const int threads : {1, 2}) {
+      core::setThreads(threads);
+      double best = 1e9;
+      for (int run = 0; run < 20; ++run) {
+        const auto start = std::chrono::steady_clock::now();
+        K.apply(u, y);
+        best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      }
+      WARN((level > 3 ? "full block" : "gyroid")
+           << ", " << threads << " threads: " << double(model.elements) / best / 1e6 << " million elements/s in float");
+    }
+  }
+  core::setThreads(core::availableThreads());
 }
