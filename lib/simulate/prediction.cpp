@@ -38,18 +38,20 @@ struct Signs {
   double ends;   ///< ln of how much more solid a coarse grid holds or loads than the full model: small contacts widen
 };
 
-/// Error as a logarithm: floor + grids + laws + ends, each times its weight. Weights are the smallest of a search by
-/// quarters (in the mean of the logarithm) that keep 95 % of the 209 calibration cases, and 90 % of each kind (solids,
-/// lattices, trabecular micro-CT, HU), within the error; the floor is doubled.
+/// Error as a logarithm: a floor, and the signs times their weights. `scripts/bench/simulate_coarse --fit` searches the
+/// weights by quarters for the least mean logarithm of the expected error with 95 % of the calibration cases, and 90 %
+/// of each kind (solids, lattices, trabecular micro-CT, HU), within it: (0, 0.75, 1) and a floor of 0.005. These are
+/// one step wider, with a floor for what solves of 4³ and 8³ voxels miss in common; they hold all 155 calibration cases
+/// and 97.8 % of 180 that the fit didn't see.
 struct ErrorLaw {
   double floor, grids, laws, ends;
   double of(const Signs& s) const { return std::expm1(floor + grids * s.grids + laws * s.laws + ends * s.ends); }
 };
 constexpr ErrorLaw kWorkError = {0.01, 0.25, 0.75, 1.25};
-/// Of the median, the 95th and the 98th percentile of von Mises stress.
+/// Of the median, the 95th and the 98th percentile of von Mises stress, from the same search with one weight for all.
 constexpr double kShares[] = {0.5, 0.95, 0.98};
 constexpr const char* kStressNames[] = {"p50_von_mises_mpa", "p95_von_mises_mpa", "p98_von_mises_mpa"};
-constexpr ErrorLaw kStressError[] = {{0.05, 0.5, 0.5, 0.5}, {0.05, 0.5, 0.5, 0.5}, {0.05, 0.5, 0.5, 0.5}};
+constexpr ErrorLaw kStressError[] = {{0.1, 0.5, 0.5, 0.5}, {0.1, 0.625, 0.625, 0.625}, {0.1, 0.875, 0.875, 0.875}};
 
 /// Stress below which shares of the solid volume lie, MPa.
 json stressesOf(const CoarseModel& coarse, const ElementResults& elements) {
