@@ -38,18 +38,21 @@ struct Signs {
   double ends;   ///< ln of how much more solid a coarse grid holds or loads than the full model: small contacts widen
 };
 
-/// Error as a logarithm: floor + grids + laws + ends, each times its weight. Weights are the smallest of a search by
-/// quarters (in the mean of the logarithm) that keep 95 % of the 209 calibration cases, and 90 % of each kind (solids,
-/// lattices, trabecular micro-CT, HU), within the error; the floor is doubled.
+/// Error as a logarithm: a floor, and the signs times their weights. `scripts/bench/simulate_coarse --fit` searches the
+/// weights by quarters for the least mean logarithm of the expected error with 95 % of the calibration cases, and 90 %
+/// of each kind (solids, lattices, trabecular micro-CT, HU), within it: (0, 0.75, 1) and a floor of 0.005. These are
+/// one step wider, with a floor for what solves of 4³ and 8³ voxels miss in common; they hold all 155 calibration cases
+/// and 97.8 % of 180 outside the search. Those were looked at when `ends` and its weight were chosen, so that they
+/// judge it too kindly. The weights of the stresses are the search's own, with a wider floor.
 struct ErrorLaw {
   double floor, grids, laws, ends;
   double of(const Signs& s) const { return std::expm1(floor + grids * s.grids + laws * s.laws + ends * s.ends); }
 };
 constexpr ErrorLaw kWorkError = {0.01, 0.25, 0.75, 1.25};
-/// Of the median, the 95th and the 98th percentile of von Mises stress.
+/// Of the median, the 95th and the 98th percentile of von Mises stress, from the same search with one weight for all.
 constexpr double kShares[] = {0.5, 0.95, 0.98};
 constexpr const char* kStressNames[] = {"p50_von_mises_mpa", "p95_von_mises_mpa", "p98_von_mises_mpa"};
-constexpr ErrorLaw kStressError[] = {{0.05, 0.5, 0.5, 0.5}, {0.05, 0.5, 0.5, 0.5}, {0.05, 0.5, 0.5, 0.5}};
+constexpr ErrorLaw kStressError[] = {{0.1, 0.5, 0.5, 0.5}, {0.1, 0.625, 0.625, 0.625}, {0.1, 0.875, 0.875, 0.875}};
 
 /// Stress below which shares of the solid volume lie, MPa.
 json stressesOf(const CoarseModel& coarse, const ElementResults& elements) {
@@ -222,7 +225,7 @@ json partsOf(const Rung& rung, Drive drive, double factor) {
 }
 
 /// The numbers that a standard test is asked for, as far as a coarse grid has them.
-json asTest(const StandardTest& test, const Conditions& full, const json& record) {
+json testRecord(const StandardTest& test, const Conditions& full, const json& record) {
   const auto& moved = record["constraints"]["moved"];
   json out = {{"test", test.kind}, {"axis", std::string(1, static_cast<char>('x' + test.axis))}};
   for (const char* key : {"method", "expected_error", "bounds"}) out[key] = record[key];
@@ -277,7 +280,7 @@ double predict(const CaseOnModel& problem, const SolveOptions& options, const st
                                       {"elements", rung->coarse.model.elements},
                                       {"external_work_n_mm", rung->work}});
   if (!load_case.reference.empty()) record["reference"] = load_case.reference;
-  if (test) record["test"] = asTest(*test, full, record);
+  if (test) record["test"] = testRecord(*test, full, record);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   core::noteStep("predict_seconds", seconds);
   core::info(fmt::format("case {}: predicted on coarse grids to about {:.2g} %, {:.2f} s", load_case.name,

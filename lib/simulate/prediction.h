@@ -23,7 +23,7 @@ struct CaseOnModel {
 /// the element. E = E_solid f² on the 4³ grid and f^2.5 on the 8³ grid, f the filled share (simulate/coarse.h). The
 /// expected error grows with how far both grids, and the laws f¹ and f² on one grid, lie apart, and with how much more
 /// solid a coarse grid holds at the ends. Exponents and weights were fitted to the calibration cases of
-/// scripts/bench/simulate_coarse, which also judges them on cases that the fit didn't see.
+/// scripts/bench/simulate_coarse, which also judges them on cases outside the fit.
 ///
 /// The record's bounds are rigorous: displacements of the coarse grid with f¹, carried to the full model and put on
 /// what its constraints prescribe, have at least the potential energy of the full solve. So their energy bounds the
