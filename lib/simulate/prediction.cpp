@@ -42,8 +42,8 @@ struct Signs {
 /// weights by quarters for the least mean logarithm of the expected error with 95 % of the calibration cases, and 90 %
 /// of each kind (solids, lattices, trabecular micro-CT, HU), within it: (0, 0.75, 1) and a floor of 0.005. These are
 /// one step wider, with a floor for what solves of 4³ and 8³ voxels miss in common; they hold all 155 calibration cases
-/// and 97.8 % of 180 outside the search. Those were looked at when `ends` and its weight were chosen, so that they judge
-/// it too kindly. The weights of the stresses are the search's own, with a wider floor.
+/// and 97.8 % of 180 outside the search. Those were looked at when `ends` and its weight were chosen, so that they
+/// judge it too kindly. The weights of the stresses are the search's own, with a wider floor.
 struct ErrorLaw {
   double floor, grids, laws, ends;
   double of(const Signs& s) const { return std::expm1(floor + grids * s.grids + laws * s.laws + ends * s.ends); }
