@@ -52,6 +52,7 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   files.host = ctx.input("host");
   files.type = type == "labels"     ? sim::ModelType::Labels
                : type == "hu"       ? sim::ModelType::Hu
+               : type == "density"  ? sim::ModelType::Density
                : type == "levelset" ? sim::ModelType::LevelSet
                                     : sim::ModelType::Auto;
   files.element_mm = given(ctx, "element-mm").value_or(0);
@@ -62,6 +63,7 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   files.calibration = ctx.input("calibration");
   files.checkpoint = ctx.text("checkpoint");
   files.checkpoint_s = ctx.number("checkpoint-s");
+  files.hu = ctx.input("hu");
   files.implant = ctx.input("implant");
   files.interface_mm = given(ctx, "interface-mm").value_or(0);
   files.cap_mm = given(ctx, "cap-mm").value_or(0);
@@ -204,8 +206,8 @@ App describe() {
          "--fields von_mises=stress.nrrd --picture stress.png",
          "simulate labels.seg.nrrd -o mechanics_bone.json --loads uniaxial.json --materials materials.json",
          "simulate labels.seg.nrrd -o stiffness.json --test axial --axis z --strain -0.01 --modulus-mpa 6829"},
-        {input("model", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".vdb"},
-               "labels, HU or a level set; its voxels become the elements"),
+        {input("model", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".vdb", ".stl", ".ply", ".obj"},
+               "labels, HU, density, a level set or a closed mesh; its voxels become the elements"),
          output({".json"}, "results and run record"),
          inputOption("loads", {".json"}, "load cases (presets in configs/simulate)"),
          inputOption("materials", {".json"}, "materials and what they fill (presets in configs/materials)"),
@@ -230,9 +232,11 @@ App describe() {
          number("poisson", "", 0.3, {0, 0.499}, "Poisson's ratio with --modulus-mpa and --modulus-map"),
          inputOption("modulus-map", {".nrrd", ".nii", ".nii.gz"}, "Young's modulus of each voxel of the labels, MPa"),
          inputOption("poisson-map", {".nrrd", ".nii", ".nii.gz"}, "Poisson's ratio of each voxel, with --modulus-map"),
-         inputOption(
-             "implant", {".vdb"},
-             "a level set laid over the bone of labels or HU by shares of volume, of the material assign.implant"),
+         inputOption("hu", {".nrrd", ".nii", ".nii.gz"},
+                     "CT on the labels' grid: materials with a density law take each voxel's modulus from it"),
+         inputOption("implant", {".vdb", ".stl", ".ply", ".obj"},
+                     "a level set or closed mesh laid over the bone of labels or HU by shares of volume, of the "
+                     "material assign.implant"),
          inputOption(
              "intact", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz"},
              "the bone before it was implanted: the same cases are solved on it, and the change of strain energy "
@@ -243,10 +247,13 @@ App describe() {
          optionalNumber("cap-embed-mm", "mm", {0, 1e3},
                         "how deep the caps flow around the uneven ends; default: as their thickness"),
          inputOption("host", {".vdb"}, "the level set that regions of the loads call host: the bone around an implant"),
-         choice("model-type", {"auto", "labels", "hu", "levelset"}, "auto",
-                "what the voxels mean; auto: unsigned integers are labels, int16 is HU, .vdb a level set"),
-         optionalNumber("element-mm", "mm", positive,
-                        "element size for level sets; default: the grid's voxel, coarsened to 1.5 million elements"),
+         choice("model-type", {"auto", "labels", "hu", "density", "levelset"}, "auto",
+                "what the voxels mean; auto: unsigned integers are labels, int16 is HU, .vdb and meshes solids; "
+                "density is "
+                "QCT density in g/cm³"),
+         optionalNumber(
+             "element-mm", "mm", positive,
+             "element size for level sets and meshes; default: the grid's voxel, coarsened to 1.5 million elements"),
          choice("method", {"full", "coarse", "auto"}, "full",
                 "coarse: predicted from grids of 4 and 8 voxels per element, with the expected error; auto: the same, "
                 "and the full solve where the expected error is above --accuracy"),

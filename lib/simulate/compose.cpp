@@ -172,7 +172,7 @@ void layImplant(Body& body, const Overlay& overlay, const std::string& model_pat
                 json& report) {
   const Material& material = assigned(materials, materials.assign.implant, "implant");
   core::requireInput(overlay.level_set);
-  const levelset::LevelSet level_set = levelset::readVdb(overlay.level_set);
+  const levelset::LevelSet level_set = readSolid(overlay.level_set, 0.5 * body.filling.frame.spacing_mm.minCoeff());
   image::requireSameFrame(body.filling.frame.frame_id, model_path, level_set.frameId(), overlay.level_set);
   prepare(body.filling);
   json& own = report["implant"];

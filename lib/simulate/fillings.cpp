@@ -63,6 +63,55 @@ json chain(const Calibration& c, const DensityLaw& law) {
           {"calibration_reference", c.reference}};
 }
 
+/// Moduli by a density law, and what the record says of them.
+class ByDensity {
+ public:
+  ByDensity(const Materials& materials, const Material& material)
+      : calibration_(materials.calibration), law_(materials.density_laws.at(material.density_law)) {
+    if (calibration_.slope_g_cm3_per_hu <= 0)
+      throw core::Error(core::Exit::Config, {.what = "has no calibration from HU to density", .file = materials.path});
+  }
+  /// Modulus in MPa of a voxel's HU; 0 where its density bears nothing.
+  float modulus(double hu) {
+    const double density = densityOf(calibration_, law_, hu);
+    const double modulus = density > 0 ? law_.intercept_mpa + law_.a * std::pow(density, law_.b) : 0.0;
+    if (modulus <= 0 && (law_.floor_mpa <= 0 || density <= 0)) {
+      ++empty_;
+      return 0;
+    }
+    ++used_;
+    capped_ += modulus > law_.cap_mpa;
+    floored_ += modulus < law_.floor_mpa;
+    below_ += density < law_.min_g_cm3;
+    above_ += density > law_.max_g_cm3;
+    return static_cast<float>(std::clamp(modulus, law_.floor_mpa, law_.cap_mpa));
+  }
+  json report() const {
+    json out = chain(calibration_, law_);
+    const double n = std::max<double>(1, used_);
+    out["capped_share"] = capped_ / n;
+    out["floored_share"] = floored_ / n;
+    out["below_range_share"] = below_ / n;
+    out["above_range_share"] = above_ / n;
+    out["voxels_without_modulus"] = empty_;
+    return out;
+  }
+  void warn() const {
+    const double n = std::max<double>(1, used_);
+    if (!calibration_.calibrated)
+      core::warn(
+          "HU are not calibrated by a phantom: moduli can be off by tens of per cent; see the record's density block");
+    if (capped_ + below_ + above_ > 0)
+      core::warn(fmt::format("{:.1f} % of the voxels lie outside the range of {} ({:.1f} % capped at {:.0f} MPa)",
+                             100 * (below_ + above_) / n, law_.name, 100 * capped_ / n, law_.cap_mpa));
+  }
+
+ private:
+  const Calibration& calibration_;
+  const DensityLaw& law_;
+  std::int64_t used_ = 0, empty_ = 0, capped_ = 0, floored_ = 0, below_ = 0, above_ = 0;
+};
+
 /// The part of a grid that isFilled(voxel) fills becomes the filling's frame; visit(from, to) is then called for each
 /// of its voxels with its numbers on the grid and in the frame.
 template <class IsFilled>
@@ -92,9 +141,40 @@ void forEachVoxel(const Filling& filling, const image::Frame& grid, const Visit&
     }
 }
 
+/// Materials with a density law take each voxel's modulus from a CT on the same grid; voxels without one are left out.
+void takeModuli(const std::string& hu, const std::string& path, const image::Frame& grid, const Materials& materials,
+                Body& body, json& report) {
+  const image::CtVolume ct = image::readVolume(hu);
+  image::requireSameFrame(grid.frame_id, path, ct.frame.frame_id, hu);
+  if (ct.frame.size != grid.size || !ct.frame.spacing_mm.isApprox(grid.spacing_mm, 1e-4) ||
+      (ct.frame.origin_mm - grid.origin_mm).norm() > 1e-3 * grid.spacing_mm.norm())
+    throw core::Error(core::Exit::DataError, {.what = "the CT lies on another grid than the labels",
+                                              .file = hu,
+                                              .hint = "resample it to the grid of " + path});
+  std::vector<std::optional<ByDensity>> laws(body.fillers.size());
+  for (std::size_t f = 0; f < laws.size(); ++f)
+    if (!body.fillers[f].material.density_law.empty()) {
+      body.fillers[f].law = Filler::Law::Modulus;
+      laws[f].emplace(materials, body.fillers[f].material);
+    }
+  body.filling.value.assign(body.filling.material.size(), 1.0F);
+  forEachVoxel(body.filling, grid, [&](std::int64_t from, std::int64_t to) {
+    auto& filler = body.filling.material[to];
+    if (filler == 0 || !laws[filler - 1]) return;
+    body.filling.value[to] = laws[filler - 1]->modulus(ct.voxels[from]);
+    if (body.filling.value[to] == 0) filler = 0;
+  });
+  for (std::size_t f = 0; f < laws.size(); ++f)
+    if (laws[f]) {
+      report["density"][body.fillers[f].material.name] = laws[f]->report();
+      laws[f]->warn();
+    }
+}
+
 }  // namespace
 
-Body fromLabels(const std::string& path, const Materials& materials, Extent extent, json& report) {
+Body fromLabels(const std::string& path, const Materials& materials, Extent extent, json& report,
+                const std::string& hu) {
   const image::Segmentation labels = image::readSegmentation(path);
   Body body;
   body.label_names = labels.names;
@@ -112,9 +192,10 @@ Body fromLabels(const std::string& path, const Materials& materials, Extent exte
                          .file = path,
                          .hint = "name it under assign.labels in the materials file, or assign it \"empty\""});
     filler[label] = fillerOf(body.fillers, materials, name);
-    if (filler[label] && !body.fillers.back().material.density_law.empty())
-      throw core::Error(core::Exit::Config,
-                        {.what = name + " takes its modulus from HU, which labels don't hold", .file = materials.path});
+    if (filler[label] && !materials.at(name).density_law.empty() && hu.empty())
+      throw core::Error(core::Exit::Config, {.what = name + " takes its modulus from HU, which labels don't hold",
+                                             .file = materials.path,
+                                             .hint = "--hu ct.nrrd gives the CT on the labels' grid"});
     report["labels"][std::to_string(label)] = {{"material", name}, {"voxels", counts[label]}};
   }
   const auto& voxels = labels.labels.voxels;
@@ -125,6 +206,7 @@ Body fromLabels(const std::string& path, const Materials& materials, Extent exte
     body.filling.material[to] = filler[voxels[from]];
     body.filling.label[to] = voxels[from];
   });
+  if (!hu.empty()) takeModuli(hu, path, labels.labels.frame, materials, body, report);
   return body;
 }
 
@@ -137,46 +219,33 @@ Body fromHu(const std::string& path, const Materials& materials, Extent extent, 
   if (material.density_law.empty())
     throw core::Error(core::Exit::Config,
                       {.what = "the material for HU has no density law: " + material.name, .file = materials.path});
-  const DensityLaw& law = materials.density_laws.at(material.density_law);
-  if (materials.calibration.slope_g_cm3_per_hu <= 0)
-    throw core::Error(core::Exit::Config, {.what = "has no calibration from HU to density", .file = materials.path});
+  ByDensity law(materials, material);
   const image::CtVolume ct = image::readVolume(path);
+  const double least = materials.assign.empty_below_hu;
   Body body;
-  cutOut(ct.frame, extent, body.filling,
-         [&](std::int64_t v) { return ct.voxels[v] >= materials.assign.empty_below_hu; });
+  cutOut(ct.frame, extent, body.filling, [&](std::int64_t v) { return ct.voxels[v] >= least; });
   const auto size = static_cast<std::size_t>(body.filling.frame.voxelCount());
   body.filling.material.assign(size, 0);
   body.filling.value.assign(size, 0);
   body.fillers.push_back({material, Filler::Law::Modulus});
-  std::int64_t used = 0, capped = 0, floored = 0, below = 0, above = 0;
-  forEachVoxel(body.filling, ct.frame, [&](std::int64_t from, std::int64_t v) {
-    if (ct.voxels[from] < materials.assign.empty_below_hu) return;
-    const double density = densityOf(materials.calibration, law, ct.voxels[from]);
-    if (density <= 0) return;
-    const double modulus = law.intercept_mpa + law.a * std::pow(density, law.b);
-    if (modulus <= 0 && law.floor_mpa <= 0) return;
-    ++used;
-    capped += modulus > law.cap_mpa;
-    floored += modulus < law.floor_mpa;
-    below += density < law.min_g_cm3;
-    above += density > law.max_g_cm3;
-    body.filling.material[v] = 1;
-    body.filling.value[v] = static_cast<float>(std::clamp(modulus, law.floor_mpa, law.cap_mpa));
+  forEachVoxel(body.filling, ct.frame, [&](std::int64_t from, std::int64_t to) {
+    if (ct.voxels[from] < least) return;
+    body.filling.value[to] = law.modulus(ct.voxels[from]);
+    body.filling.material[to] = body.filling.value[to] > 0;
   });
-  auto& density = report["density"] = chain(materials.calibration, law);
-  const double n = std::max<double>(1, used);
-  density["empty_below_hu"] = materials.assign.empty_below_hu;
-  density["capped_share"] = capped / n;
-  density["floored_share"] = floored / n;
-  density["below_range_share"] = below / n;
-  density["above_range_share"] = above / n;
-  if (!materials.calibration.calibrated)
-    core::warn(
-        "HU are not calibrated by a phantom: moduli can be off by tens of per cent; see the record's density block");
-  if (capped + below + above > 0)
-    core::warn(fmt::format("{:.1f} % of the voxels lie outside the range of {} ({:.1f} % capped at {:.0f} MPa)",
-                           100 * (below + above) / n, law.name, 100 * capped / n, law.cap_mpa));
+  report["density"] = law.report();
+  report["density"]["empty_below_hu"] = least;
+  law.warn();
   return body;
+}
+
+Materials asDensity(Materials materials) {
+  Calibration& c = materials.calibration;
+  c.calibrated = true;
+  c.slope_g_cm3_per_hu = 1, c.intercept_g_cm3 = 0;
+  c.reference = "the volume holds QCT density in g/cm³; from there: " + c.reference;
+  materials.assign.empty_below_hu = 1e-6;
+  return materials;
 }
 
 }  // namespace osteo::simulate

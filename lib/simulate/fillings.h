@@ -26,10 +26,19 @@ constexpr double kMinFraction = 0.1;
 enum class Extent { Grid, Filled };
 
 /// The model of a label volume; `report` takes numbers for the record. Throws DataError for labels without a material.
-Body fromLabels(const std::string& path, const Materials& materials, Extent extent, nlohmann::json& report);
+/// Materials with a density law take their moduli from `hu`, a CT on the same grid.
+Body fromLabels(const std::string& path, const Materials& materials, Extent extent, nlohmann::json& report,
+                const std::string& hu = "");
 
 /// The model of a HU volume through the density law of the material assigned to it. Throws DataError, Config.
 Body fromHu(const std::string& path, const Materials& materials, Extent extent, nlohmann::json& report);
+
+/// The materials for a volume that holds QCT density in g/cm³ instead of HU.
+Materials asDensity(Materials materials);
+
+/// A level set from .vdb, or from a closed mesh (.stl, .ply, .obj) on voxels of `voxel_mm`; 0 chooses some hundred
+/// thousand voxels for its volume.
+levelset::LevelSet readSolid(const std::string& path, double voxel_mm);
 
 /// The model of a level set: elements of element_mm (0: the grid's voxel, coarsened until the model has at most ~1.5
 /// million) weighted by the fraction that lies inside. A lattice (metadata of design-scaffold) with fewer than 5

@@ -6,9 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/log.h"
 #include "core/parallel.h"
 #include "levelset/grid.h"
+#include "mesh/io.h"
+#include "mesh/measures.h"
 #include "simulate/fillings.h"
 
 namespace osteo::simulate {
@@ -16,6 +19,7 @@ namespace {
 
 using nlohmann::json;
 constexpr double kMostElements = 1.5e6;
+constexpr double kVoxelsOfMesh = 4e5;
 constexpr double kMostHomogenised = 2e5;  // a field that is smooth over a cell needs no more
 constexpr double kWallElements = 5;  // below, bending of a wall is more than 2 % too stiff (figures of the project)
 
@@ -161,6 +165,20 @@ LevelSetFilling filled(const levelset::LevelSet& level_set, const image::Frame& 
 
 }  // namespace
 
+levelset::LevelSet readSolid(const std::string& path, double voxel_mm) {
+  if (core::extension(path) == ".vdb") return levelset::readVdb(path);
+  const mesh::TriangleMesh mesh = mesh::readMesh(path);
+  const double volume = mesh::volume_mm3(mesh);
+  if (!(volume > 0))
+    throw core::Error(core::Exit::DataError, {.what = "the mesh encloses no volume",
+                                              .file = path,
+                                              .expected = "a closed mesh whose triangles turn outwards",
+                                              .got = fmt::format("{:g} mm³", volume)});
+  levelset::LevelSet solid = levelset::fromMesh(mesh, voxel_mm > 0 ? voxel_mm : std::cbrt(volume / kVoxelsOfMesh));
+  if (!mesh.frame_id.empty()) solid.setMeta("frame_id", mesh.frame_id);
+  return solid;
+}
+
 LevelSetFilling fillFrame(const levelset::LevelSet& level_set, const std::string& path, const Materials& materials,
                           const image::Frame& frame, json& report) {
   if (level_set.empty())
@@ -184,7 +202,7 @@ LevelSetFilling fillFrame(const levelset::LevelSet& level_set, const std::string
 }
 
 Body fromLevelSet(const std::string& path, const Materials& materials, double element_mm, json& report) {
-  const levelset::LevelSet level_set = levelset::readVdb(path);
+  const levelset::LevelSet level_set = readSolid(path, element_mm);
   if (level_set.empty())
     throw core::Error(core::Exit::DataError, {.what = "the level set encloses nothing", .file = path});
   if (materials.assign.level_set.empty())

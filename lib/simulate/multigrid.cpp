@@ -10,10 +10,11 @@ namespace osteo::simulate {
 namespace {
 
 using Index = std::int64_t;
-constexpr Index kDirect = 1200;   // unknowns that a dense factor takes
-constexpr double kWidth = 3;      // nodes of a level along the edge of an aggregate
-constexpr int kPowerSteps = 10;   // towards the largest eigenvalue; the cycle bears 10 % too little
-constexpr double kMargin = 1.08;  // over what they find
+constexpr Index kDirect = 1200;        // unknowns that a dense factor takes
+constexpr double kWidth = 3;           // nodes of a level along the edge of an aggregate
+constexpr int kPowerSteps = 10;        // towards the largest eigenvalue; the cycle bears 10 % too little
+constexpr int kStoredPowerSteps = 25;  // of stored levels, where a step costs less and a mode may be local
+constexpr double kMargin = 1.08;       // over what they find
 constexpr Index kNodeChunk = 4096;
 
 /// The upper 16 bits of a float: smoothing needs no more of the inverses of diagonal blocks.
@@ -91,7 +92,7 @@ struct StoredLevel {
     const core::Random random(1);
     for (Index n = 0; n < A.rows() * B; ++n) x[n] = static_cast<float>(random.uniform(n) - 0.5);
     double value = 0;
-    for (int step = 0; step < kPowerSteps; ++step) {
+    for (int step = 0; step < kStoredPowerSteps; ++step) {
       multiply(x, y);
       const double sum = core::parallelSum(A.rows(), kRowChunk, [&](Index first, Index last) {
         double part = 0;
@@ -214,6 +215,7 @@ struct Multigrid::Parts {
   const Ties& ties;
   std::vector<Half> inverse;  // 3×3 blocks of the voxels' nodes: xx yy zz yz xz xy, six arrays
   Smoothing smoothing;
+  int damped = 0;
   FloatField p, t;
   SplitLevel split;
   StoredLevel<3> first;
@@ -425,6 +427,18 @@ void Multigrid::applyDiagonal(const FloatField& r, FloatField& z) const {
     step<true, true>(m.inverse.data(), r.data(), r.data(), m.p.data(), z.data(), s, begin, end, 0, 1);
   });
   m.ties.spread(z, s);
+}
+
+bool Multigrid::damp() {
+  constexpr int kOften = 4;
+  constexpr double kMore = 1.3;
+  auto& m = *parts_;
+  if (m.damped == kOften) return false;
+  ++m.damped;
+  m.smoothing.largest *= kMore;
+  m.first.smoothing.largest *= kMore;
+  for (auto& level : m.rest) level->smoothing.largest *= kMore;
+  return true;
 }
 
 double Multigrid::bytes() const {

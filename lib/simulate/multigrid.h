@@ -30,6 +30,8 @@ class Multigrid {
   void apply(const std::vector<const FloatField*>& r, const std::vector<FloatField*>& z);
   /// z = D⁻¹ r alone, the inverses of the diagonal 3×3 blocks.
   void applyDiagonal(const FloatField& r, FloatField& z) const;
+  /// Smooths more cautiously from now on; false when it has done so often enough.
+  bool damp();
   double bytes() const;
   /// Degrees of freedom of each level, the voxels first.
   std::vector<std::int64_t> levels() const;

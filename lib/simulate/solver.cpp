@@ -159,7 +159,9 @@ class Iteration {
       return sum;
     });
     if (!(next > 0) && !is_plain_) {
-      is_plain_ = is_fresh_ = true;  // the cycle broke down: go on with the diagonal alone
+      // The cycle broke down, as its eigenvalues were guessed too low: damp it more, or go on with the diagonal alone.
+      is_fresh_ = true;
+      is_plain_ = !parts_.multigrid.damp();
       return;
     }
     // (z, r − r_before) instead of (z, r): the cycle is symmetric but for rounding, and q holds the difference.

@@ -26,30 +26,42 @@ namespace {
 
 using nlohmann::json;
 
+/// A level set, or a mesh that becomes one.
+bool isSolid(const std::string& path) {
+  const std::string ending = core::extension(path);
+  return ending == ".vdb" || ending == ".stl" || ending == ".ply" || ending == ".obj";
+}
+
 ModelType typeOf(const StudyFiles& files) {
   if (files.type != ModelType::Auto) return files.type;
   const std::string ending = core::extension(files.model);
-  if (ending == ".vdb") return ModelType::LevelSet;
+  if (isSolid(files.model)) return ModelType::LevelSet;
   if (ending == ".seg.nrrd") return ModelType::Labels;
   const std::string component = image::readInfo(files.model).component;
   if (component.starts_with("uint")) return ModelType::Labels;
   if (component == "int16") return ModelType::Hu;
-  throw core::Error(core::Exit::DataError, {.what = "what the voxels mean can't be told",
-                                            .file = files.model,
-                                            .expected = "unsigned integers (labels), int16 (HU) or a .vdb (level set)",
-                                            .got = component,
-                                            .hint = "say --model-type labels or hu"});
+  throw core::Error(core::Exit::DataError,
+                    {.what = "what the voxels mean can't be told",
+                     .file = files.model,
+                     .expected = "unsigned integers (labels), int16 (HU), a .vdb (level set) or a mesh",
+                     .got = component,
+                     .hint = "say --model-type labels, hu or density"});
 }
 
 Body bodyOf(const StudyFiles& files, ModelType type, const Materials& materials, json& report) {
   if (files.element_mm > 0 && type != ModelType::LevelSet)
     throw core::Error(core::Exit::Usage,
                       {.what = "--element-mm is for level sets; a volume's voxels are the elements"});
+  if (!files.hu.empty() && type != ModelType::Labels)
+    throw core::Error(core::Exit::Usage, {.what = "--hu goes with a model of labels"});
   const Extent extent = files.homogenise.empty() ? Extent::Filled : Extent::Grid;
   switch (type) {
     case ModelType::Labels:
       report["model_type"] = "labels";
-      return fromLabels(files.model, materials, extent, report);
+      return fromLabels(files.model, materials, extent, report, files.hu);
+    case ModelType::Density:
+      report["model_type"] = "density";
+      return fromHu(files.model, asDensity(materials), extent, report);
     case ModelType::Hu:
       report["model_type"] = "hu";
       return fromHu(files.model, materials, extent, report);
@@ -96,8 +108,9 @@ Materials oneMaterial(const StudyFiles& files) {
 
 /// With one material, whatever isn't a level set is a label volume: what isn't 0 is filled.
 ModelType plainType(const StudyFiles& files) {
-  const bool is_level_set = core::extension(files.model) == ".vdb";
-  if (files.type == ModelType::Hu || (files.type == ModelType::LevelSet) != is_level_set)
+  const bool is_level_set = isSolid(files.model);
+  if (files.type == ModelType::Hu || files.type == ModelType::Density ||
+      (files.type == ModelType::LevelSet) != is_level_set)
     if (files.type != ModelType::Auto && files.type != ModelType::Labels)
       throw core::Error(core::Exit::Usage, {.what = "--modulus-mpa and --modulus-map take labels or a level set"});
   if (is_level_set && !files.modulus_map.empty())

@@ -12,7 +12,7 @@
 
 namespace osteo::simulate {
 
-enum class ModelType { Auto, Labels, Hu, LevelSet };
+enum class ModelType { Auto, Labels, Hu, Density, LevelSet };
 
 struct StudyFiles {
   std::string model, loads, materials, host;  ///< host may be empty
@@ -23,6 +23,7 @@ struct StudyFiles {
   double modulus_mpa = 0, poisson = 0.3;  ///< instead of materials: one material in all labels or the level set
   Patient patient;                        ///< landmarks and body weight of the loads
   std::string calibration;                ///< instead of the materials' own: from HU to density
+  std::string hu;                         ///< CT on the labels' grid, for materials with a density law; may be empty
   std::string implant;                    ///< a level set laid over labels or HU; may be empty
   double interface_mm = 0;                ///< bonded layer between implant and bone
   double cap_mm = 0, cap_embed_mm = 0;    ///< end caps across cap_axis; 0: none
