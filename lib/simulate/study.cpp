@@ -262,7 +262,15 @@ json Study::describe() const {
     if (filler.law == Filler::Law::Modulus)
       m["modulus_range_mpa"] = {low, high}, m["mean_modulus_mpa"] = solid / double(elements);
     else
-      m["modulus_mpa"] = filler.material.modulus_mpa, m["solid_volume_mm3"] = solid * spacing.prod();
+      m["solid_volume_mm3"] = solid * spacing.prod();
+    if (const auto& ortho = filler.material.orthotropic)
+      for (int c = 0; c < 3; ++c) {
+        m["moduli_mpa"].push_back(ortho->moduli_mpa[c]);
+        m["poisson_yz_xz_xy"].push_back(ortho->poisson_yz_xz_xy[c]);
+        m["shear_yz_xz_xy_mpa"].push_back(ortho->shear_yz_xz_xy_mpa[c]);
+      }
+    else if (filler.law != Filler::Law::Modulus)
+      m["modulus_mpa"] = filler.material.modulus_mpa;
     if (filler.law == Filler::Law::Lattice) m["volume_fraction_range"] = {low, high};
     if (filler.law == Filler::Law::Lattice && (low < filler.lattice.min_fraction || high > filler.lattice.max_fraction))
       core::warn(
