@@ -51,15 +51,22 @@ double cgroups() {
   return least;
 }
 
+/// The n-th number of this process's memory sizes, in bytes: 0 the address space, 1 what is resident.
+double ownSize(int n) {
+  double pages[2] = {0, 0};
+  std::ifstream("/proc/self/statm") >> pages[0] >> pages[1];
+  return pages[n] * double(sysconf(_SC_PAGESIZE));
+}
+
 double addressSpace() {
   rlimit limit{};
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kUnlimited;
-  double pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  return double(limit.rlim_cur) - pages * double(sysconf(_SC_PAGESIZE));
+  return double(limit.rlim_cur) - ownSize(0);
 }
 
 }  // namespace
+
+double residentMemoryBytes() { return ownSize(1); }
 
 double availableMemoryBytes() { return std::max(0.0, std::min({machine(), cgroups(), addressSpace()})); }
 

@@ -7,6 +7,9 @@ namespace osteo::core {
 /// limit of its address space leaves.
 double availableMemoryBytes();
 
+/// Resident memory of this process now, in bytes.
+double residentMemoryBytes();
+
 /// Throws Memory, before anything is started, when `bytes` more than now are wanted and can't be had; `what` needs
 /// them.
 void requireMemory(double bytes, const std::string& what);

@@ -1,7 +1,6 @@
 #include "design_scaffold/design.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/progress.h"
 #include "design_scaffold/thickness.h"
 #include "mesh/measures.h"
@@ -146,7 +146,7 @@ double estimatedBytes(double defect_mm3, const Lattice& lattice, double voxel_mm
 
 void requireMemory(double defect_mm3, const Lattice& lattice, double voxel_mm) {
   const double bytes = estimatedBytes(defect_mm3, lattice, voxel_mm);
-  const double present = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  const double present = core::availableMemoryBytes();
   if (bytes <= present) return;
   double fits = voxel_mm;
   while (estimatedBytes(defect_mm3, lattice, fits) > 0.8 * present) fits *= 1.1;

@@ -29,6 +29,14 @@ void requireSameFrame(const std::string& frame_id_a, const std::string& name_a, 
                      .hint = "use files that come from the same import, or register one onto the other first"});
 }
 
+void requireSameGrid(const Frame& a, const std::string& name_a, const Frame& b, const std::string& name_b) {
+  requireSameFrame(a.frame_id, name_a, b.frame_id, name_b);
+  if (a.sameGrid(b, 0.02 * a.spacing_mm.minCoeff())) return;
+  throw core::Error(core::Exit::DataError, {.what = "the volume lies on another grid than " + name_a,
+                                            .file = name_b,
+                                            .hint = "resample it to the grid of " + name_a});
+}
+
 float sampleLinear(const CtVolume& volume, const Eigen::Vector3d& index, float outside) {
   const Eigen::Vector3i& size = volume.frame.size;
   constexpr double kRounding = 1e-6;  // so that a point computed to lie on the border is not lost

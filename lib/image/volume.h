@@ -31,6 +31,9 @@ struct Frame {
 void requireSameFrame(const std::string& frame_id_a, const std::string& name_a, const std::string& frame_id_b,
                       const std::string& name_b);
 
+/// The same when the grids differ by more than a fiftieth of a voxel anywhere.
+void requireSameGrid(const Frame& a, const std::string& name_a, const Frame& b, const std::string& name_b);
+
 /// Voxels on a frame, x fastest.
 template <class T>
 struct Volume {

@@ -1,8 +1,11 @@
+#include "mesh/io.h"
+
 #include <openvdb/io/File.h>
 #include <openvdb/io/Stream.h>
 
 #include <cmath>
 #include <mutex>
+#include <set>
 #include <sstream>
 
 #include "core/error.h"
@@ -146,6 +149,15 @@ void writeVdb(const LevelSet& level_set, const std::string& path, const std::str
   grid->insertMeta("space", openvdb::StringMetadata("LPS"));
   grid->insertMeta("voxel_mm", openvdb::DoubleMetadata(level_set.voxel_mm()));
   writeGrids({grid}, path);
+}
+
+bool isMeshFile(const std::string& path) {
+  static const std::set<std::string> endings = {".stl", ".ply", ".obj", ".amf", ".3mf"};
+  return endings.contains(core::extension(path));
+}
+
+LevelSet readSolid(const std::string& path, double voxel_mm) {
+  return isMeshFile(path) ? fromMesh(mesh::readMesh(path), voxel_mm) : readVdb(path);
 }
 
 }  // namespace osteo::levelset

@@ -40,6 +40,11 @@ LevelSet readVdb(const std::string& path);
 /// Writes one grid with `space` = LPS metadata; bytes depend on content only (the random UUID is replaced).
 void writeVdb(const LevelSet& level_set, const std::string& path, const std::string& grid_name);
 
+/// From .vdb, or from a closed mesh in a file on voxels of `voxel_mm`. Throws NoInput, DataError.
+LevelSet readSolid(const std::string& path, double voxel_mm);
+/// Whether a file is no level set but a mesh, by its ending.
+bool isMeshFile(const std::string& path);
+
 /// From a closed mesh, or from an implicit function f(x, y, z mm) < 0 inside within a box: true distances near the
 /// surface.
 LevelSet fromMesh(const mesh::TriangleMesh& mesh, double voxel_mm);

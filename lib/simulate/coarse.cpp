@@ -107,8 +107,7 @@ class NodeGrid {
  public:
   explicit NodeGrid(const CoarseModel& coarse) : coarse_(coarse), size_(coarse.model.frame.size) {
     number_.assign(static_cast<std::size_t>(Index{size_[0] + 1} * (size_[1] + 1) * (size_[2] + 1)), -1);
-    for (const auto& run : coarse.model.node_runs)
-      for (int x = 0; x < run.count; ++x) number_[indexOf(run.i + x, run.j, run.k)] = run.node + x;
+    forEachNode(coarse.model, [&](Index n, int i, int j, int k) { number_[indexOf(i, j, k)] = n; });
   }
   /// Calls use(coarse node, weight) for the corners of the cell around a fine node.
   template <class Use>
@@ -184,14 +183,13 @@ Field prolong(const CoarseModel& coarse, const Operator& from, const Field& u, c
 Field restrictForces(const CoarseModel& coarse, const Operator& to, const Field& force, const Operator& from) {
   const NodeGrid grid(coarse);
   Field out = to.zeros();
-  for (const auto& run : from.model().node_runs)
-    for (int x = 0; x < run.count; ++x) {
-      const auto value = [&](int c) { return force[c * from.stride() + run.node + x]; };
-      if (value(0) == 0 && value(1) == 0 && value(2) == 0) continue;
-      grid.forEachCorner({run.i + x, run.j, run.k}, [&](Index node, double weight) {
-        for (int c = 0; c < 3; ++c) out[c * to.stride() + node] += weight * value(c);
-      });
-    }
+  forEachNode(from.model(), [&](Index n, int i, int j, int k) {
+    const auto value = [&](int c) { return force[c * from.stride() + n]; };
+    if (value(0) == 0 && value(1) == 0 && value(2) == 0) return;
+    grid.forEachCorner({i, j, k}, [&](Index node, double weight) {
+      for (int c = 0; c < 3; ++c) out[c * to.stride() + node] += weight * value(c);
+    });
+  });
   return out;
 }
 

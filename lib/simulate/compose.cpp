@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "image/distance.h"
 #include "image/io.h"
+#include "simulate/grid.h"
 
 namespace osteo::simulate {
 namespace {
@@ -87,25 +88,6 @@ void addLayer(Body& body, const std::vector<std::uint8_t>& is_implant, double th
   report["interface"] = {{"thickness_mm", thickness_mm}, {"elements", elements}};
 }
 
-/// Grid axis of an LPS axis, and whether it runs against it.
-std::pair<int, bool> gridAxis(const image::Frame& frame, int axis) {
-  for (int g = 0; g < 3; ++g)
-    if (std::abs(frame.direction(axis, g)) > 1 - 1e-9) return {g, frame.direction(axis, g) < 0};
-  throw core::Error(core::Exit::DataError,
-                    {.what = "caps need a grid along the LPS axes", .hint = "resample the volume to such a grid"});
-}
-
-/// The box of the voxels that a filling fills, from `low` to `high` including both.
-void filledBox(const Filling& filling, Vector3i& low, Vector3i& high) {
-  const auto& size = filling.frame.size;
-  low = size, high = Vector3i::Constant(-1);
-  std::size_t v = 0;
-  for (int k = 0; k < size[2]; ++k)
-    for (int j = 0; j < size[1]; ++j)
-      for (int i = 0; i < size[0]; ++i, ++v)
-        if (filling.material[v]) low = low.cwiseMin(Vector3i(i, j, k)), high = high.cwiseMax(Vector3i(i, j, k));
-}
-
 /// The same filling with `below` and `above` empty layers added across an axis.
 void extend(Filling& filling, int axis, int below, int above) {
   if (below == 0 && above == 0) return;
@@ -172,7 +154,8 @@ void layImplant(Body& body, const Overlay& overlay, const std::string& model_pat
                 json& report) {
   const Material& material = assigned(materials, materials.assign.implant, "implant");
   core::requireInput(overlay.level_set);
-  const levelset::LevelSet level_set = readSolid(overlay.level_set, 0.5 * body.filling.frame.spacing_mm.minCoeff());
+  const levelset::LevelSet level_set =
+      levelset::readSolid(overlay.level_set, 0.5 * body.filling.frame.spacing_mm.minCoeff());
   image::requireSameFrame(body.filling.frame.frame_id, model_path, level_set.frameId(), overlay.level_set);
   prepare(body.filling);
   json& own = report["implant"];
@@ -231,13 +214,16 @@ void layImplant(Body& body, const Overlay& overlay, const std::string& model_pat
 void addCaps(Body& body, const Caps& caps, const Materials& materials, json& report) {
   const Material& material = assigned(materials, materials.assign.cap, "cap");
   auto& filling = body.filling;
-  const int axis = gridAxis(filling.frame, caps.axis).first;
+  const int axis = gridAxis(filling.frame.direction, caps.axis);
+  if (axis < 0)
+    throw core::Error(core::Exit::DataError,
+                      {.what = "caps need a grid along the LPS axes", .hint = "resample the volume to such a grid"});
   const double h = filling.frame.spacing_mm[axis];
   const int layers = std::max(1, static_cast<int>(std::lround(caps.thickness_mm / h)));
   const int embedded = static_cast<int>(std::lround(caps.embed_mm / h));
-  Vector3i low, high;
-  filledBox(filling, low, high);
-  if (high[0] < 0) return;  // nothing is filled: the mesh says so
+  const auto box = boxOf(filling.frame.size, [&](Index v) { return filling.material[v] != 0; });
+  if (!box) return;  // nothing is filled: the mesh says so
+  const auto& [low, high] = *box;
   prepare(filling);
   const int below = std::max(0, layers - low[axis]);
   extend(filling, axis, below, std::max(0, high[axis] + layers - (filling.frame.size[axis] - 1)));

@@ -7,19 +7,12 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "simulate/grid.h"
 
 namespace osteo::simulate {
 namespace {
 
 using Eigen::Vector3d;
-constexpr double kAligned = 1 - 1e-9;  // cosine above which a grid axis is an LPS axis
-
-/// Grid axis that an LPS axis runs along, −1 when the grid is oblique.
-int gridAxis(const Eigen::Matrix3d& direction, int axis) {
-  for (int g = 0; g < 3; ++g)
-    if (std::abs(direction(axis, g)) > kAligned) return g;
-  return -1;
-}
 
 /// Prescribed components on the grid's axes.
 std::array<std::optional<double>, 3> onGrid(const Eigen::Matrix3d& direction, const Conditions::Part& part) {
@@ -56,9 +49,9 @@ struct Held {
 
 template <class Visit>
 void forEachSelected(const VoxelModel& model, const Selection& selection, const Visit& visit) {
-  for (const auto& run : model.node_runs)
-    for (int x = 0; x < run.count; ++x)
-      if (selection.nodes[run.node + x]) visit(run.node + x, model.nodePoint(run.i + x, run.j, run.k));
+  forEachNode(model, [&](std::int64_t n, int i, int j, int k) {
+    if (selection.nodes[n]) visit(n, model.nodePoint(i, j, k));
+  });
 }
 
 Vector3d middleOf(const VoxelModel& model, const Selection& selection) {

@@ -24,13 +24,6 @@ Matrix3d unitStrain(int load) {
   return e;
 }
 
-/// Calls visit(node, i, j, k) for all nodes.
-template <class Visit>
-void forEachNode(const VoxelModel& model, const Visit& visit) {
-  for (const auto& run : model.node_runs)
-    for (int x = 0; x < run.count; ++x) visit(run.node + x, run.i + x, run.j, run.k);
-}
-
 /// The displacements of a uniform strain about the middle of the grid, in grid axes.
 Field uniform(const Operator& K, const Matrix3d& strain) {
   const VoxelModel& model = K.model();

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "image/io.h"
+#include "simulate/grid.h"
 
 namespace osteo::simulate {
 namespace {
@@ -116,18 +117,14 @@ class ByDensity {
 /// of its voxels with its numbers on the grid and in the frame.
 template <class IsFilled>
 void cutOut(const image::Frame& grid, Extent extent, Filling& filling, const IsFilled& isFilled) {
-  Eigen::Vector3i low = grid.size, high = Eigen::Vector3i::Constant(-1);
-  std::int64_t v = 0;
-  for (int k = 0; k < grid.size[2]; ++k)
-    for (int j = 0; j < grid.size[1]; ++j)
-      for (int i = 0; i < grid.size[0]; ++i, ++v)
-        if (isFilled(v)) low = low.cwiseMin(Eigen::Vector3i(i, j, k)), high = high.cwiseMax(Eigen::Vector3i(i, j, k));
   filling.frame = grid;
-  if (extent == Extent::Grid || high[0] < 0) return;
+  if (extent == Extent::Grid) return;
+  const std::optional<VoxelBox> box = boxOf(grid.size, isFilled);
+  if (!box) return;
   filling.grid = grid;
-  filling.offset = low;
-  filling.frame.size = high - low + Eigen::Vector3i::Ones();
-  filling.frame.origin_mm = grid.toWorld(low.cast<double>());
+  filling.offset = box->low;
+  filling.frame.size = box->size();
+  filling.frame.origin_mm = grid.toWorld(box->low.cast<double>());
 }
 
 template <class Visit>
@@ -145,12 +142,7 @@ void forEachVoxel(const Filling& filling, const image::Frame& grid, const Visit&
 void takeModuli(const std::string& hu, const std::string& path, const image::Frame& grid, const Materials& materials,
                 Body& body, json& report) {
   const image::CtVolume ct = image::readVolume(hu);
-  image::requireSameFrame(grid.frame_id, path, ct.frame.frame_id, hu);
-  if (ct.frame.size != grid.size || !ct.frame.spacing_mm.isApprox(grid.spacing_mm, 1e-4) ||
-      (ct.frame.origin_mm - grid.origin_mm).norm() > 1e-3 * grid.spacing_mm.norm())
-    throw core::Error(core::Exit::DataError, {.what = "the CT lies on another grid than the labels",
-                                              .file = hu,
-                                              .hint = "resample it to the grid of " + path});
+  image::requireSameGrid(grid, path, ct.frame, hu);
   std::vector<std::optional<ByDensity>> laws(body.fillers.size());
   for (std::size_t f = 0; f < laws.size(); ++f)
     if (!body.fillers[f].material.density_law.empty()) {

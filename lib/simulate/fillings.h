@@ -36,10 +36,6 @@ Body fromHu(const std::string& path, const Materials& materials, Extent extent, 
 /// The materials for a volume that holds QCT density in g/cm³ instead of HU.
 Materials asDensity(Materials materials);
 
-/// A level set from .vdb, or from a closed mesh (.stl, .ply, .obj) on voxels of `voxel_mm`; 0 chooses some hundred
-/// thousand voxels for its volume.
-levelset::LevelSet readSolid(const std::string& path, double voxel_mm);
-
 /// The model of a level set: elements of element_mm (0: the grid's voxel, coarsened until the model has at most ~1.5
 /// million) weighted by the fraction that lies inside. A lattice (metadata of design-scaffold) with fewer than 5
 /// elements through its walls is homogenised by the law of its type. Throws DataError where walls are too thin and no

@@ -6,20 +6,19 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/files.h"
 #include "core/log.h"
 #include "core/parallel.h"
 #include "levelset/grid.h"
 #include "mesh/io.h"
 #include "mesh/measures.h"
 #include "simulate/fillings.h"
+#include "simulate/grid.h"
 
 namespace osteo::simulate {
 namespace {
 
 using nlohmann::json;
 constexpr double kMostElements = 1.5e6;
-constexpr double kVoxelsOfMesh = 4e5;
 constexpr double kMostHomogenised = 2e5;  // a field that is smooth over a cell needs no more
 constexpr double kWallElements = 5;  // below, bending of a wall is more than 2 % too stiff (figures of the project)
 
@@ -89,6 +88,14 @@ std::vector<float> insideFractions(const levelset::LevelSet& level_set, const im
   return fraction;
 }
 
+/// A mesh becomes a level set with one voxel an element, or some hundred thousand voxels in it.
+levelset::LevelSet solidOf(const std::string& path, double element_mm) {
+  constexpr double kVoxels = 4e5;
+  if (!levelset::isMeshFile(path)) return levelset::readVdb(path);
+  const mesh::TriangleMesh mesh = mesh::readMesh(path);
+  return levelset::fromMesh(mesh, element_mm > 0 ? element_mm : std::cbrt(std::abs(mesh::volume_mm3(mesh)) / kVoxels));
+}
+
 /// Smallest multiple of the grid's voxel with which the model has at most `most` elements.
 double coarsened(double voxel, double volume_mm3, double most) {
   int m = 1;
@@ -100,16 +107,10 @@ double coarsened(double voxel, double volume_mm3, double most) {
 void crop(Filling& filling) {
   const auto old = filling;
   const auto& size = old.frame.size;
-  Eigen::Vector3i min = size, max = Eigen::Vector3i::Constant(-1);
-  for (int k = 0; k < size[2]; ++k)
-    for (int j = 0; j < size[1]; ++j)
-      for (int i = 0; i < size[0]; ++i)
-        if (old.material[i + size[0] * (j + std::int64_t{size[1]} * k)]) {
-          min = min.cwiseMin(Eigen::Vector3i(i, j, k));
-          max = max.cwiseMax(Eigen::Vector3i(i, j, k));
-        }
-  if (max[0] < 0) return;
-  filling.frame.size = max - min + Eigen::Vector3i::Ones();
+  const auto box = boxOf(size, [&](std::int64_t v) { return old.material[v] != 0; });
+  if (!box) return;
+  const auto& [min, max] = *box;
+  filling.frame.size = box->size();
   filling.frame.origin_mm = old.frame.toWorld(min.cast<double>());
   filling.material.clear(), filling.value.clear();
   for (int k = min[2]; k <= max[2]; ++k)
@@ -165,20 +166,6 @@ LevelSetFilling filled(const levelset::LevelSet& level_set, const image::Frame& 
 
 }  // namespace
 
-levelset::LevelSet readSolid(const std::string& path, double voxel_mm) {
-  if (core::extension(path) == ".vdb") return levelset::readVdb(path);
-  const mesh::TriangleMesh mesh = mesh::readMesh(path);
-  const double volume = mesh::volume_mm3(mesh);
-  if (!(volume > 0))
-    throw core::Error(core::Exit::DataError, {.what = "the mesh encloses no volume",
-                                              .file = path,
-                                              .expected = "a closed mesh whose triangles turn outwards",
-                                              .got = fmt::format("{:g} mm³", volume)});
-  levelset::LevelSet solid = levelset::fromMesh(mesh, voxel_mm > 0 ? voxel_mm : std::cbrt(volume / kVoxelsOfMesh));
-  if (!mesh.frame_id.empty()) solid.setMeta("frame_id", mesh.frame_id);
-  return solid;
-}
-
 LevelSetFilling fillFrame(const levelset::LevelSet& level_set, const std::string& path, const Materials& materials,
                           const image::Frame& frame, json& report) {
   if (level_set.empty())
@@ -202,7 +189,7 @@ LevelSetFilling fillFrame(const levelset::LevelSet& level_set, const std::string
 }
 
 Body fromLevelSet(const std::string& path, const Materials& materials, double element_mm, json& report) {
-  const levelset::LevelSet level_set = readSolid(path, element_mm);
+  const levelset::LevelSet level_set = solidOf(path, element_mm);
   if (level_set.empty())
     throw core::Error(core::Exit::DataError, {.what = "the level set encloses nothing", .file = path});
   if (materials.assign.level_set.empty())

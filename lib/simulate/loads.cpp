@@ -10,13 +10,13 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "simulate/document.h"
+#include "simulate/grid.h"
 
 namespace osteo::simulate {
 namespace {
 
 using Eigen::Vector3d;
 using nlohmann::json;
-constexpr double kDegree = 3.14159265358979323846 / 180;
 
 Vector3d vector(const json& j) { return Vector3d(j[0].get<double>(), j[1].get<double>(), j[2].get<double>()); }
 

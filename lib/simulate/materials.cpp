@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "core/schema.h"
 #include "simulate/document.h"
+#include "simulate/grid.h"
 
 namespace osteo::simulate {
 namespace {
@@ -168,9 +169,8 @@ Elastic Orthotropic::stiffness() const {
 Elastic onGrid(const Elastic& e, const Eigen::Matrix3d& direction) {
   if (e.isCubic() && std::abs(e.c11 - e.c12 - 2 * e.c44) <= 1e-9 * e.c11) return e;
   std::array<int, 3> axis = {-1, -1, -1};
-  for (int g = 0; g < 3; ++g)
-    for (int a = 0; a < 3; ++a)
-      if (std::abs(direction(a, g)) > 1 - 1e-9) axis[g] = a;
+  for (int a = 0; a < 3; ++a)
+    if (const int g = gridAxis(direction, a); g >= 0) axis[g] = a;
   if (axis[0] < 0 || axis[1] < 0 || axis[2] < 0)
     throw core::Error(core::Exit::DataError, {.what = "an orthotropic material needs a grid along the LPS axes",
                                               .hint = "resample the volume to an axis-aligned grid"});

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "simulate/grid.h"
 
 namespace osteo::simulate {
 namespace {
@@ -15,15 +16,9 @@ using Eigen::Vector3d;
 constexpr double kTouch_mm = 1e-6;  // a node on the rim of a region belongs to it despite rounding
 using Keep = std::function<bool(std::int64_t node, const Vector3d& point_mm)>;
 
-template <class Visit>
-void forEachNode(const VoxelModel& model, const Visit& visit) {
-  for (const auto& run : model.node_runs)
-    for (int x = 0; x < run.count; ++x) visit(run.node + x, model.nodePoint(run.i + x, run.j, run.k));
-}
-
 void keepIf(const Scene& scene, Selection& selection, const Keep& keep) {
-  forEachNode(scene.model, [&](std::int64_t n, const Vector3d& p) {
-    if (selection.nodes[n] && !keep(n, p)) selection.nodes[n] = 0;
+  forEachNode(scene.model, [&](std::int64_t n, int i, int j, int k) {
+    if (selection.nodes[n] && !keep(n, scene.model.nodePoint(i, j, k))) selection.nodes[n] = 0;
   });
 }
 
@@ -39,12 +34,11 @@ void keepSide(const Scene& scene, const Region& region, Selection& selection) {
 /// The grid axis and the sign of a side of the LPS box. Throws DataError on an oblique grid.
 std::pair<int, int> gridSide(const VoxelModel& model, const std::string& side) {
   const int axis = side[0] - 'x', sign = side[1] == '+' ? 1 : -1;
-  for (int g = 0; g < 3; ++g) {
-    const double along = model.frame.direction(axis, g);
-    if (std::abs(along) > 1 - 1e-9) return {g, along > 0 ? sign : -sign};
-  }
-  throw core::Error(core::Exit::DataError, {.what = "a visible surface needs a grid along the LPS axes",
-                                            .hint = "resample the volume to an axis-aligned grid"});
+  const int g = gridAxis(model.frame.direction, axis);
+  if (g < 0)
+    throw core::Error(core::Exit::DataError, {.what = "a visible surface needs a grid along the LPS axes",
+                                              .hint = "resample the volume to an axis-aligned grid"});
+  return {g, model.frame.direction(axis, g) > 0 ? sign : -sign};
 }
 
 /// Nodes of the first face of each column of the grid, seen from a side.
@@ -99,7 +93,7 @@ std::vector<Vector3d> smoothNormals(const Scene& scene) {
 
 void keepFacing(const Scene& scene, const Region::Facing& facing, Selection& selection) {
   const auto normal = smoothNormals(scene);
-  const double least = std::cos(facing.max_angle_deg * 3.14159265358979323846 / 180);
+  const double least = std::cos(facing.max_angle_deg * kDegree);
   keepIf(scene, selection, [&](std::int64_t n, const Vector3d&) {
     const double length = normal[n].norm();
     return length > 0 && normal[n].dot(facing.direction) >= least * length;
@@ -186,7 +180,8 @@ void keepOuter(const Scene& scene, const Region::Outer& outer, Selection& select
   double height = -std::numeric_limits<double>::infinity();
   const auto along = [&, n = normal, m = middle](const Vector3d& p) { return n.dot(p - m); };
   const auto across = [&, n = normal, m = middle](const Vector3d& p) { return (p - m - n * n.dot(p - m)).norm(); };
-  forEachNode(scene.model, [&](std::int64_t n, const Vector3d& p) {
+  forEachNode(scene.model, [&](std::int64_t n, int i, int j, int k) {
+    const Vector3d p = scene.model.nodePoint(i, j, k);
     if (looks_out[n] && across(p) <= beam) height = std::max(height, along(p));
   });
   const Vector3d apex = middle + height * normal;

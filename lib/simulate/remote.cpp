@@ -40,14 +40,13 @@ std::vector<FixedDof> unitMotion(const Operator& K, const Conditions& conditions
   for (std::size_t p = 0; p < free.part; ++p) first += conditions.constraints[p].fixed.size();
   const auto& own = conditions.constraints[free.part].fixed;
   for (std::size_t d = 0; d < own.size(); d += 3) place[own[d].dof % K.stride()] = static_cast<std::int64_t>(first + d);
-  for (const auto& run : model.node_runs)
-    for (int x = 0; x < run.count; ++x) {
-      const auto at = place[run.node + x];
-      if (at < 0) continue;
-      const Eigen::Vector3d u = remoteMotion(model, *conditions.constraints[free.part].remote, free.motion,
-                                             model.nodePoint(run.i + x, run.j, run.k));
-      for (int g = 0; g < 3; ++g) fixed[static_cast<std::size_t>(at + g)].value_mm = u[g];
-    }
+  forEachNode(model, [&](std::int64_t n, int i, int j, int k) {
+    const auto at = place[n];
+    if (at < 0) return;
+    const Eigen::Vector3d u =
+        remoteMotion(model, *conditions.constraints[free.part].remote, free.motion, model.nodePoint(i, j, k));
+    for (int g = 0; g < 3; ++g) fixed[static_cast<std::size_t>(at + g)].value_mm = u[g];
+  });
   return fixed;
 }
 

@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 #include "simulate/brick.h"
 #include "simulate/failure.h"
+#include "simulate/grid.h"
 #include "simulate/statistics.h"
 
 namespace osteo::simulate {
@@ -35,7 +36,7 @@ json partsOf(const Operator& K, const Conditions& conditions, const Field& u, co
       json displacement, rotation;
       for (int c = 0; c < 3; ++c) {
         displacement.push_back(*part.remote->displacement_mm[c]);
-        rotation.push_back(*part.remote->rotation_rad[c] * 180 / 3.14159265358979323846);
+        rotation.push_back(*part.remote->rotation_rad[c] / kDegree);
       }
       p["remote"] = {{"point_mm", list(part.remote->point_mm)},
                      {"displacement_mm", displacement},

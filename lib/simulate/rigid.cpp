@@ -15,12 +15,10 @@ struct Positions {
   std::vector<Eigen::Vector3f> at;
   explicit Positions(const VoxelModel& model) : at(static_cast<std::size_t>(model.nodes)) {
     const Eigen::Vector3d middle = 0.5 * model.frame.size.cast<double>().cwiseProduct(model.frame.spacing_mm);
-    for (const auto& run : model.node_runs)
-      for (int x = 0; x < run.count; ++x) {
-        const Eigen::Vector3d p =
-            Eigen::Vector3d(run.i + x, run.j, run.k).cwiseProduct(model.frame.spacing_mm) - middle;
-        at[run.node + x] = (p / middle.norm()).cast<float>();
-      }
+    forEachNode(model, [&](Index n, int i, int j, int k) {
+      const Eigen::Vector3d p = Eigen::Vector3d(i, j, k).cwiseProduct(model.frame.spacing_mm) - middle;
+      at[n] = (p / middle.norm()).cast<float>();
+    });
   }
   /// Displacement of component c at a node under the six unit rigid motions.
   Vector6d motion(Index node, Index c) const { return motionAt(at[node].cast<double>(), c); }

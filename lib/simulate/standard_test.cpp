@@ -8,13 +8,13 @@
 
 #include "core/error.h"
 #include "simulate/failure.h"
+#include "simulate/grid.h"
 
 namespace osteo::simulate {
 namespace {
 
 using Eigen::Vector3d;
 using nlohmann::json;
-constexpr double kDegree = 3.14159265358979323846 / 180;
 
 bool isTurning(const StandardTest& test) { return test.kind == "torsion" || test.kind == "bending"; }
 

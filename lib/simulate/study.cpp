@@ -26,11 +26,7 @@ namespace {
 
 using nlohmann::json;
 
-/// A level set, or a mesh that becomes one.
-bool isSolid(const std::string& path) {
-  const std::string ending = core::extension(path);
-  return ending == ".vdb" || ending == ".stl" || ending == ".ply" || ending == ".obj";
-}
+bool isSolid(const std::string& path) { return core::extension(path) == ".vdb" || levelset::isMeshFile(path); }
 
 ModelType typeOf(const StudyFiles& files) {
   if (files.type != ModelType::Auto) return files.type;
@@ -123,12 +119,7 @@ std::vector<float> mapOf(const std::string& path, const StudyFiles& files, const
                          const std::string& what, double low, double high) {
   const image::CtVolume map = image::readVolume(path);
   const image::Frame grid = filling.grid.value_or(filling.frame);
-  image::requireSameFrame(grid.frame_id, files.model, map.frame.frame_id, path);
-  if (map.frame.size != grid.size || !map.frame.spacing_mm.isApprox(grid.spacing_mm, 1e-4) ||
-      (map.frame.origin_mm - grid.origin_mm).norm() > 1e-3 * grid.spacing_mm.norm())
-    throw core::Error(core::Exit::DataError, {.what = "the map of " + what + " lies on another grid than the labels",
-                                              .file = path,
-                                              .hint = "resample it to the grid of " + files.model});
+  image::requireSameGrid(grid, files.model, map.frame, path);
   std::vector<float> out;
   out.reserve(filling.material.size());
   for (int k = 0; k < filling.frame.size[2]; ++k)
@@ -168,7 +159,8 @@ void compose(const StudyFiles& files, const Materials& materials, Body& body, js
   const bool is_plain = files.materials.empty();
   const Materials library = is_plain ? readMaterials(core::configsFolder() + "/materials/library.json") : materials;
   if (!files.implant.empty()) layImplant(body, {files.implant, files.interface_mm}, files.model, library, report);
-  if (files.cap_mm > 0) addCaps(body, {files.cap_axis, files.cap_mm, files.cap_embed_mm}, library, report);
+  if (files.cap_mm > 0)
+    addCaps(body, {files.cap_axis, files.cap_mm, files.cap_embed_mm.value_or(files.cap_mm)}, library, report);
 }
 
 /// Sets beside a full solve what the coarse grids had said before it.
@@ -179,6 +171,18 @@ void comparePrediction(const json& before, json& record) {
   record["prediction"] = before;
   record["prediction"]["error"] = std::abs(coarse / full - 1);
   if (record.contains("test")) record["test"]["method"] = "full";
+}
+
+/// Both caps must hang on the piece that is computed.
+void requireCaps(const VoxelModel& model, const json& elements) {
+  const auto kept = std::count(model.label.begin(), model.label.end(), kCapLabel);
+  const std::int64_t added = elements[0].get<std::int64_t>() + elements[1].get<std::int64_t>();
+  if (kept == added) return;
+  throw core::Error(core::Exit::DataError,
+                    {.what = "the end caps are not joined by one piece of bone",
+                     .expected = fmt::format("{} elements of caps on the largest face-connected piece", added),
+                     .got = std::to_string(kept),
+                     .hint = "give a single bone: labels of others as \"empty\" in assign.labels"});
 }
 
 void reportDropped(const VoxelModel& model) {
@@ -212,6 +216,7 @@ Study::Study(const StudyFiles& files) : report_(std::make_unique<json>()) {
                                : isotropic(value, poisson);
   });
   reportDropped(model_);
+  if (files.cap_mm > 0) requireCaps(model_, (*report_)["caps"]["elements"]);
   const std::string frame_id = body_.filling.frame.frame_id;
   body_.filling = {};
   operator_ = std::make_unique<Operator>(model_);
@@ -233,9 +238,7 @@ double Study::estimatedBytes() const {
          2.0 * double(model_.frame.voxelCount()) * sizeof(float);
 }
 
-void Study::requireMemory() const {
-  core::requireMemory(estimatedBytes() - double(core::peakMemoryBytes()), "the solve");
-}
+void Study::requireMemory() const { core::requireMemory(estimatedBytes() - core::residentMemoryBytes(), "the solve"); }
 
 json Study::describe() const {
   json out = *report_;
@@ -312,6 +315,7 @@ SolveReport Study::solveFields(const LoadCase& load_case, Conditions& conditions
   const std::size_t first = static_cast<std::size_t>(&load_case - cases_.data()) + 1;
   const double room = 0.25 * core::availableMemoryBytes() / (sizeof(double) * 3 * double(K.stride()));
   for (std::size_t c = first; c < cases_.size() && more.size() + 1 < std::min<double>(room, kWidest); ++c) {
+    if (is_predicted_.contains(cases_[c].name)) break;
     Conditions next = place(*scene_, K, cases_[c]);
     if (!solver_->holds(next.fixed) || hasFreePoints(next)) break;
     more.push_back(std::move(next));
@@ -352,11 +356,13 @@ Study::Solved Study::solveCase(const LoadCase& load_case, const SolveOptions& op
   return solved;
 }
 
-bool Study::predictCase(const LoadCase& load_case, const Method& method, const SolveOptions& options,
-                        json& record) const {
+bool Study::predictCase(const LoadCase& load_case, const Method& method, const SolveOptions& options, json& record) {
   if (!method.is_coarse) return false;
   const double expected = predict({*scene_, *operator_, load_case}, options, test_, record);
-  if (!method.may_escalate || expected <= method.accuracy) return true;
+  if (!method.may_escalate || expected <= method.accuracy) {
+    is_predicted_.insert(load_case.name);
+    return true;
+  }
   requireMemory();
   record.erase("test");
   record = {{"prediction", record}};

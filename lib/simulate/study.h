@@ -2,6 +2,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <string>
 
 #include "mesh/triangle_mesh.h"
@@ -26,7 +27,8 @@ struct StudyFiles {
   std::string hu;                         ///< CT on the labels' grid, for materials with a density law; may be empty
   std::string implant;                    ///< a level set laid over labels or HU; may be empty
   double interface_mm = 0;                ///< bonded layer between implant and bone
-  double cap_mm = 0, cap_embed_mm = 0;    ///< end caps across cap_axis; 0: none
+  double cap_mm = 0;                      ///< end caps across cap_axis; 0: none
+  std::optional<double> cap_embed_mm;     ///< absent: cap_mm
   int cap_axis = 2;
   std::string modulus_map;  ///< instead of the modulus: MPa per voxel of the labels
   std::string poisson_map;  ///< with modulus_map
@@ -68,7 +70,7 @@ class Study {
   /// What coarse grids predict of a case (simulate/prediction.h); false when it has to be solved in full, and the
   /// record keeps what they gave as "prediction", which solveCase compares with its own.
   bool predictCase(const LoadCase& load_case, const Method& method, const SolveOptions& options,
-                   nlohmann::json& record) const;
+                   nlohmann::json& record);
 
   /// The record of the stiffness that the whole box stands for.
   nlohmann::json homogenise(const SolveOptions& options) const;
@@ -99,6 +101,7 @@ class Study {
     Field displacement_mm;
     SolveReport report;
   };
+  std::set<std::string> is_predicted_;  ///< cases that need no solve
   std::map<std::string, Ahead> ahead_;  ///< cases that were solved in a block with one before them
 
   SolveReport solveFields(const LoadCase& load_case, Conditions& conditions, const SolveOptions& options, Field& u);

@@ -87,8 +87,7 @@ Study::Surface Study::surface(const std::vector<float>& per_element, const Field
   // Each face has its own corners, so that the picture shows the elements as they are.
   const auto stride = static_cast<std::int64_t>(u.size() / 3);
   std::vector<Vector3d> points(static_cast<std::size_t>(model_.nodes));
-  for (const auto& run : model_.node_runs)
-    for (int x = 0; x < run.count; ++x) points[run.node + x] = model_.nodePoint(run.i + x, run.j, run.k);
+  forEachNode(model_, [&](std::int64_t n, int i, int j, int k) { points[n] = model_.nodePoint(i, j, k); });
   const bool is_mirrored = model_.frame.direction.determinant() < 0;
   for (const auto& face : scene_->faces()) {
     const auto first = static_cast<std::uint32_t>(mesh.vertices.size());

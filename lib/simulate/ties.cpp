@@ -15,14 +15,11 @@ Ties periodicTies(const VoxelModel& model) {
         }
     return std::int64_t{-1};
   };
-  for (const auto& run : model.node_runs) {
-    const bool is_inside = run.j < size[1] && run.k < size[2];
-    for (int x = 0; x < run.count; ++x) {
-      if (is_inside && run.i + x < size[0]) continue;
-      const auto first = original(run.i + x, run.j, run.k);
-      if (first != run.node + x) ties.copies.emplace_back(run.node + x, first);
-    }
-  }
+  forEachNode(model, [&](std::int64_t n, int i, int j, int k) {
+    if (i < size[0] && j < size[1] && k < size[2]) return;
+    const auto first = original(i, j, k);
+    if (first != n) ties.copies.emplace_back(n, first);
+  });
   return ties;
 }
 

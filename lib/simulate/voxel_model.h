@@ -129,4 +129,11 @@ void forEachElement(const VoxelModel& model, const Visit& visit) {
   forEachElement(model, 0, static_cast<std::int64_t>(model.runs.size()), visit);
 }
 
+/// Calls visit(node, i, j, k) for every node in order.
+template <class Visit>
+void forEachNode(const VoxelModel& model, const Visit& visit) {
+  for (const auto& run : model.node_runs)
+    for (int x = 0; x < run.count; ++x) visit(run.node + x, run.i + x, run.j, run.k);
+}
+
 }  // namespace osteo::simulate

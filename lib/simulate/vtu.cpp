@@ -61,11 +61,10 @@ Block points(const VoxelModel& model) {
   return block(
       "Float32", "points", static_cast<std::uint64_t>(model.nodes) * 3 * sizeof(float),
       [&model](std::ostream& out) {
-        for (const auto& run : model.node_runs)
-          for (int x = 0; x < run.count; ++x) {
-            const Eigen::Vector3f p = model.nodePoint(run.i + x, run.j, run.k).cast<float>();
-            put(out, p.data(), 3);
-          }
+        forEachNode(model, [&](std::int64_t, int i, int j, int k) {
+          const Eigen::Vector3f p = model.nodePoint(i, j, k).cast<float>();
+          put(out, p.data(), 3);
+        });
       },
       " NumberOfComponents=\"3\"");
 }

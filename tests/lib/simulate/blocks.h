@@ -25,11 +25,10 @@ inline ElasticLaw law(double modulus, double poisson = 0.3) {
 /// Fixes a component of all nodes for which value(p) is not NaN.
 template <class Value>
 void fix(const Operator& K, int component, std::vector<FixedDof>& fixed, const Value& value) {
-  for (const auto& run : K.model().node_runs)
-    for (int x = 0; x < run.count; ++x) {
-      const double v = value(K.model().nodePoint(run.i + x, run.j, run.k));
-      if (!std::isnan(v)) fixed.push_back({component * K.stride() + run.node + x, v});
-    }
+  forEachNode(K.model(), [&](std::int64_t n, int i, int j, int k) {
+    const double v = value(K.model().nodePoint(i, j, k));
+    if (!std::isnan(v)) fixed.push_back({component * K.stride() + n, v});
+  });
 }
 
 /// K u, the nodal forces that hold a solution.

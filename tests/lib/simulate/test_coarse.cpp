@@ -103,18 +103,17 @@ TEST_CASE("a linear field stays linear on the fine nodes, and forces keep result
   const Operator C(coarse.model);
   const auto linear = [](const Vector3d& p) { return 1 + 2 * p[0] - 3 * p[1] + 0.5 * p[2]; };
   Field u = C.zeros();
-  for (const auto& run : coarse.model.node_runs)
-    for (int x = 0; x < run.count; ++x) u[run.node + x] = linear(coarse.model.nodePoint(run.i + x, run.j, run.k));
+  forEachNode(coarse.model,
+              [&](std::int64_t n, int i, int j, int k) { u[n] = linear(coarse.model.nodePoint(i, j, k)); });
   const Field v = prolong(coarse, C, u, K);
   Field force = K.zeros();
   double work = 0, sum = 0;
-  for (const auto& run : fine.node_runs)
-    for (int x = 0; x < run.count; ++x) {
-      const Vector3d p = fine.nodePoint(run.i + x, run.j, run.k);
-      CHECK(v[run.node + x] == Approx(linear(p)).epsilon(1e-9).margin(1e-9));
-      force[run.node + x] = std::sin(double(run.node + x));
-      work += force[run.node + x] * linear(p), sum += force[run.node + x];
-    }
+  forEachNode(fine, [&](std::int64_t n, int i, int j, int k) {
+    const double expected = linear(fine.nodePoint(i, j, k));
+    CHECK(v[n] == Approx(expected).epsilon(1e-9).margin(1e-9));
+    force[n] = std::sin(double(n));
+    work += force[n] * expected, sum += force[n];
+  });
   const Field on_coarse = restrictForces(coarse, C, force, K);
   CHECK(dot(C, on_coarse, u) == Approx(work).epsilon(1e-9));
   double coarse_sum = 0;

@@ -1,49 +1,30 @@
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "blocks.h"
+#include "folder.h"
 #include "image/io.h"
 #include "levelset/level_set.h"
 #include "simulate/study.h"
 
 using namespace osteo;
 using namespace osteo::simulate;
+using namespace osteo::simulate::test;
 using Eigen::Vector3d;
 using nlohmann::json;
-namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-  fs::path path;
-  Folder() {
-    path = fs::temp_directory_path() / ("osteo_compose_" + std::to_string(::getpid()));
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator()(const std::string& name) const { return (path / name).string(); }
-  std::string write(const std::string& name, const json& document) const {
-    std::ofstream(path / name) << document.dump();
-    return (*this)(name);
-  }
-};
+/// A full block of label 1 whose lower corner is the origin.
+std::string writeBlock(const Folder& folder, const std::string& name, const Eigen::Vector3i& size,
+                       const Vector3d& spacing_mm) {
+  image::Segmentation labels;
+  labels.labels = image::LabelVolume(box(size, spacing_mm).frame, 1);
+  image::writeSegmentation(labels, folder(name));
+  return folder(name);
+}
 
 /// Bone of 1000 MPa in a block of 10 × 10 × 20 mm, voxels of 1 × 0.5 × 0.8 mm.
-std::string writeBone(const Folder& folder) {
-  image::Segmentation labels;
-  image::Frame frame;
-  frame.size = {10, 20, 25};
-  frame.spacing_mm = {1, 0.5, 0.8};
-  frame.origin_mm = {0.5, 0.25, 0.4};
-  labels.labels = image::LabelVolume(frame);
-  for (auto& v : labels.labels.voxels) v = 1;
-  image::writeSegmentation(labels, folder("bone.seg.nrrd"));
-  return folder("bone.seg.nrrd");
-}
+std::string writeBone(const Folder& folder) { return writeBlock(folder, "bone.seg.nrrd", {10, 20, 25}, {1, 0.5, 0.8}); }
 
 std::string materials(const Folder& folder) {
   json m;
@@ -112,15 +93,7 @@ TEST_CASE("a soft layer between implant and bone lies in a row with the bone, ho
     const double row = 200 / ((6.0 - thickness) / 1000 + 4.0 / 9000 + thickness / 10);
     CHECK(stiffnessOf(f) == Approx(row).epsilon(0.02));
   }
-  image::Segmentation labels;
-  image::Frame frame;
-  frame.size = {10, 10, 20};
-  frame.spacing_mm = {1, 1, 1};
-  frame.origin_mm = {0.5, 0.5, 0.5};
-  labels.labels = image::LabelVolume(frame);
-  for (auto& v : labels.labels.voxels) v = 1;
-  image::writeSegmentation(labels, folder("cube.seg.nrrd"));
-  f.model = folder("cube.seg.nrrd");
+  f.model = writeBlock(folder, "cube.seg.nrrd", {10, 10, 20}, {1, 1, 1});
   for (const double thickness : {0.1, 0.5, 1.0, 1.5}) {
     f.interface_mm = thickness;
     const double row = 200 / ((6.0 - thickness) / 1000 + 4.0 / 9000 + thickness / 10);
@@ -147,6 +120,20 @@ TEST_CASE("caps lengthen the block, fill its uneven ends and are no bone") {
   stiffnessOf(f, &described);
   CHECK(described["caps"]["elements"] == json({10 * 20 * 5, 10 * 20 * 5 + 8 * 20 * 3}));
   CHECK(described["dropped_elements"] == 0);
+}
+
+TEST_CASE("caps that no one piece of bone joins are refused") {
+  const Folder folder;
+  StudyFiles f = files(folder, 2);
+  image::Segmentation labels = image::readSegmentation(f.model);
+  for (int j = 0; j < 20; ++j)
+    for (int i = 0; i < 10; ++i) labels.labels.at(i, j, 12) = 0;  // a gap across the block
+  image::writeSegmentation(labels, folder("two.seg.nrrd"));
+  f.model = folder("two.seg.nrrd");
+  Study both(f);  // without caps the larger piece is computed
+  CHECK(both.model().dropped_elements > 0);
+  f.cap_mm = 4;
+  CHECK_THROWS_AS(Study(f), core::Error);
 }
 
 TEST_CASE("an implant elsewhere, and what doesn't go together, is refused") {

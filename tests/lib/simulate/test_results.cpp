@@ -28,11 +28,10 @@ constexpr double kModulus_mpa = 1000;
 template <class Displacement>
 Field fieldOf(const Operator& K, const Displacement& displacement) {
   Field u = K.zeros();
-  for (const auto& run : K.model().node_runs)
-    for (int x = 0; x < run.count; ++x) {
-      const Vector3d v = displacement(K.model().nodePoint(run.i + x, run.j, run.k));
-      for (int c = 0; c < 3; ++c) u[c * K.stride() + run.node + x] = v[c];
-    }
+  forEachNode(K.model(), [&](std::int64_t n, int i, int j, int k) {
+    const Vector3d v = displacement(K.model().nodePoint(i, j, k));
+    for (int c = 0; c < 3; ++c) u[c * K.stride() + n] = v[c];
+  });
   return u;
 }
 

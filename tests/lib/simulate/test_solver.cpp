@@ -102,11 +102,10 @@ TEST_CASE("an orthotropic block has its engineering constants, on any order of a
       int grid = 0;
       while (std::abs(direction(axis, grid)) < 0.5) ++grid;
       std::vector<FixedDof> fixed;
-      for (const auto& run : model.node_runs)
-        for (int x = 0; x < run.count; ++x) {
-          const int at[3] = {run.i + x, run.j, run.k};
-          if (at[grid] == 0 || at[grid] == 4) fixed.push_back({grid * K.stride() + run.node + x, at[grid] * 0.0025});
-        }
+      forEachNode(model, [&](std::int64_t n, int i, int j, int k) {
+        const int at[3] = {i, j, k};
+        if (at[grid] == 0 || at[grid] == 4) fixed.push_back({grid * K.stride() + n, at[grid] * 0.0025});
+      });
       pinRigidMotions(K, fixed);
       Field u;
       solve(K, {}, fixed, {1e-10, 1000}, u);
@@ -138,13 +137,13 @@ TEST_CASE("patch test: a random symmetric strain is reproduced exactly") {
     for (auto n : face.nodes) is_boundary[n] = 1;
   std::vector<FixedDof> fixed;
   Field exact = K.zeros();
-  for (const auto& run : model.node_runs)
-    for (int x = 0; x < run.count; ++x)
-      for (int c = 0; c < 3; ++c) {
-        const auto dof = c * K.stride() + run.node + x;
-        exact[dof] = (strain * model.nodePoint(run.i + x, run.j, run.k))[c];
-        if (is_boundary[run.node + x]) fixed.push_back({dof, exact[dof]});
-      }
+  forEachNode(model, [&](std::int64_t n, int i, int j, int k) {
+    for (int c = 0; c < 3; ++c) {
+      const auto dof = c * K.stride() + n;
+      exact[dof] = (strain * model.nodePoint(i, j, k))[c];
+      if (is_boundary[n]) fixed.push_back({dof, exact[dof]});
+    }
+  });
   REQUIRE(fixed.size() < static_cast<std::size_t>(3 * model.nodes));
   Field u;
   solve(K, K.zeros(), fixed, kTight, u);
