@@ -23,14 +23,14 @@ design_scaffold::LatticeSpec latticeOf(const cli::Context& ctx) {
   design_scaffold::LatticeSpec spec;
   spec.kind = ctx.text("kind") == "sheet" ? Kind::Sheet : Kind::Network;
   spec.cell_mm = ctx.number("cell-mm");
-  spec.volume_fraction = ctx.given("volume-fraction") ? ctx.number("volume-fraction") : 1 - ctx.number("porosity");
+  spec.volume_fraction = ctx.maybe("volume-fraction").value_or(1 - ctx.number("porosity"));
   if (ctx.given("origin-mm")) spec.origin_mm = Eigen::Vector3d::Map(ctx.numbers("origin-mm").data());
   return spec;
 }
 
 Fit fitOf(const cli::Context& ctx) {
   const bool host = ctx.given("host");
-  if (!host && ctx.given("skin-mm") && ctx.number("skin-mm") > 0)
+  if (!host && ctx.maybe("skin-mm").value_or(0) > 0)
     throw core::Error(core::Exit::Usage,
                       {.what = "a skin needs --host",
                        .expected = "--host BONE.vdb",
@@ -39,16 +39,14 @@ Fit fitOf(const cli::Context& ctx) {
   Fit fit;
   fit.clearance_mm = ctx.number("clearance-mm");
   fit.skin = ctx.text("skin") == "outer" ? Skin::Outer : ctx.text("skin") == "both" ? Skin::Both : Skin::Rim;
-  fit.skin_mm = !host ? 0 : ctx.given("skin-mm") ? ctx.number("skin-mm") : kSkin_mm;
+  fit.skin_mm = host ? ctx.maybe("skin-mm").value_or(kSkin_mm) : 0;
   fit.rim_mm = ctx.number("rim-mm");
   return fit;
 }
 
-bool isMesh(const std::string& path) { return core::extension(path) != ".vdb"; }
-
 /// The defect as a level set, once its size is known to fit this machine.
 levelset::LevelSet readDefect(const std::string& path, const design_scaffold::Lattice& lattice, double voxel_mm) {
-  if (isMesh(path)) {
+  if (levelset::isMeshFile(path)) {
     const mesh::TriangleMesh shape = mesh::readMesh(path);
     design_scaffold::requireMemory(mesh::volume_mm3(shape), lattice, voxel_mm);
     return levelset::fromMesh(shape, voxel_mm);
@@ -60,14 +58,13 @@ levelset::LevelSet readDefect(const std::string& path, const design_scaffold::La
 
 levelset::LevelSet readHost(const std::string& path, double voxel_mm) {
   constexpr double kFinest_mm = 0.4;  // of a host that comes as a mesh; skins and gaps need no more
-  return isMesh(path) ? levelset::fromMesh(mesh::readMesh(path), std::max(voxel_mm, kFinest_mm))
-                      : levelset::readVdb(path);
+  return levelset::readSolid(path, std::max(voxel_mm, kFinest_mm));
 }
 
 void run(cli::Context& ctx) {
   const Fit fit = fitOf(ctx);
   const design_scaffold::Lattice lattice(latticeOf(ctx));
-  const double voxel = design_scaffold::checkedVoxel_mm(lattice, ctx.given("voxel-mm") ? ctx.number("voxel-mm") : 0);
+  const double voxel = design_scaffold::checkedVoxel_mm(lattice, ctx.maybe("voxel-mm").value_or(0));
   const levelset::LevelSet defect = readDefect(ctx.input("defect"), lattice, voxel);
   std::optional<levelset::LevelSet> host;
   if (ctx.given("host")) host = readHost(ctx.input("host"), voxel);

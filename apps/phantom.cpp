@@ -8,8 +8,7 @@
 #include "core/files.h"
 #include "image/io.h"
 #include "phantom/kinds.h"
-#include "phantom/measure.h"
-#include "phantom/resect.h"
+#include "phantom/report.h"
 #include "phantom/scan.h"
 #include "picture/render.h"
 
@@ -20,7 +19,7 @@ using cli::Context;
 using Eigen::Vector3d;
 using phantom::Anatomy;
 
-Vector3d vector3(const std::vector<double>& v) { return {v[0], v[1], v[2]}; }
+Vector3d vector3(const std::vector<double>& v) { return Vector3d::Map(v.data()); }
 
 Vector3d spacing(const Context& ctx) {
   if (!ctx.given("spacing-mm")) return Vector3d::Ones();
@@ -67,23 +66,9 @@ void make(Context& ctx, Anatomy anatomy, const std::string& shape) {
 
   const std::string ct_path = ctx.output("output"), labels_path = ctx.output("labels"), picture = ctx.output("picture");
   const phantom::Scan scan = phantom::scan(anatomy, scanner);
-  auto& results = ctx.results();
-  for (const phantom::Measured& m : phantom::measure(anatomy)) {
-    results["truth"][m.key] = {{"volume_mm3", m.volume_mm3},
-                               {"area_mm2", m.area_mm2},
-                               {"volume_relative_error", m.volume_error},
-                               {"area_relative_error", m.area_error}};
-  }
+  auto& results = ctx.results() = phantom::describe(anatomy, ctx.text("defect") != "none");
   results["frame_id"] = scanner.frame_id;
   results["size_voxels"] = {scan.ct.frame.size[0], scan.ct.frame.size[1], scan.ct.frame.size[2]};
-  results["bone_centre_mm"] =
-      std::vector<double>{(anatomy.min_mm[0] + anatomy.max_mm[0]) / 2, (anatomy.min_mm[1] + anatomy.max_mm[1]) / 2,
-                          (anatomy.min_mm[2] + anatomy.max_mm[2]) / 2};
-  if (ctx.text("defect") != "none") {
-    const Vector3d& c = anatomy.defect_centre_mm;
-    results["defect_centre_mm"] = {c[0], c[1], c[2]};
-    results["defect_diameter_mm"] = anatomy.defect_diameter_mm;
-  }
   image::writeVolume(scan.ct, ct_path);
   if (!labels_path.empty()) image::writeSegmentation({scan.labels, {}}, labels_path);
   if (!picture.empty()) draw(scan.ct, scan.labels, anatomy.defect_centre_mm, picture);
@@ -138,87 +123,78 @@ void runResect(Context& ctx) {
   const image::CtVolume ct = image::readVolume(in);
   const std::string ct_path = ctx.output("output"), piece_path = ctx.output("piece"), picture = ctx.output("picture");
   const phantom::Resected out = phantom::resect(ct, r);
-  ctx.results() = {
-      {"piece_mm3", out.piece_mm3},
-      {"soft_hu", out.soft_hu},
-      {"surface_hu", out.surface_hu},
-      {"noise_hu", out.noise.std_hu},
-      {"noise_correlation_lag1", {out.noise.correlation[0], out.noise.correlation[1], out.noise.correlation[2]}}};
+  ctx.results() = phantom::describe(out);
   image::writeVolume(out.ct, ct_path);
   if (!piece_path.empty()) image::writeSegmentation({out.piece, {}}, piece_path);
   if (!picture.empty()) draw(out.ct, out.piece, r.centre_mm, picture);
 }
 
-/// Rows that every kind shares, after its own.
-std::vector<cli::Parameter> withScanRows(std::vector<cli::Parameter> rows) {
-  const cli::Range any_mm{-1000, 1000};
-  for (const cli::Parameter& row : {
-           cli::output({".nrrd"}, "CT volume in HU"),
-           cli::outputOption("labels", {".seg.nrrd"}, "true labels on the same grid"),
-           cli::numbers("spacing-mm", "mm", 0, {0.1, 10}, "voxel size, one value or three; 1 unless given"),
-           cli::number("blur-mm", "mm", 0, {0, 10}, "standard deviation of the scanner's Gaussian point spread"),
-           cli::number("noise-hu", "HU", 0, {0, 500}, "standard deviation of the noise"),
-           cli::integer("metal", "", 0, {0, 6}, "titanium rods in the bone, with beam hardening and photon starvation"),
-           cli::choice("defect", {"none", "ball", "cylinder"}, "none",
-                       "what is missing from the bone, filled with soft tissue"),
-           cli::numbers("defect-centre-mm", "mm", 3, any_mm, "centre of the defect, LPS; off the midline unless given"),
-           cli::optionalNumber("defect-diameter-mm", "mm", {1, 200}, "its diameter (and a cylinder's length)"),
-           cli::numbers("tilt-deg", "°", 3, {-180, 180}, "turns the anatomy about x, then y, then z"),
-           cli::picture("slices through the defect's place, with and without labels"),
-       }) {
-    rows.push_back(row);
-  }
+std::vector<cli::Parameter> joined(std::vector<cli::Parameter> rows, const std::vector<cli::Parameter>& more) {
+  rows.insert(rows.end(), more.begin(), more.end());
   return rows;
-}
-
-cli::Parameter boneHu() { return cli::number("bone-hu", "HU", 1200, {100, 3000}, "HU of the solid"); }
-cli::Parameter asymmetry() {
-  return cli::number("asymmetry-mm", "mm", 1, {0, 4},
-                     "how far the seeded shape departs from symmetry, about one standard deviation");
 }
 
 }  // namespace
 
 cli::App cli::describe() {
-  const Range mm{2, 300};
+  const Range mm{2, 300}, any_mm{-1000, 1000};
+  // Rows that kinds share.
+  const Parameter bone_hu = number("bone-hu", "HU", 1200, {100, 3000}, "HU of the solid");
+  const Parameter asymmetry = number("asymmetry-mm", "mm", 1, {0, 4},
+                                     "how far the seeded shape departs from symmetry, about one standard deviation");
+  const std::vector<Parameter> scan = {
+      output({".nrrd"}, "CT volume in HU"),
+      outputOption("labels", {".seg.nrrd"}, "true labels on the same grid"),
+      numbers("spacing-mm", "mm", 0, {0.1, 10}, "voxel size, one value or three; 1 unless given"),
+      number("blur-mm", "mm", 0, {0, 10}, "standard deviation of the scanner's Gaussian point spread"),
+      number("noise-hu", "HU", 0, {0, 500}, "standard deviation of the noise"),
+      integer("metal", "", 0, {0, 6}, "titanium rods in the bone, with beam hardening and photon starvation"),
+      choice("defect", {"none", "ball", "cylinder"}, "none", "what is missing from the bone, filled with soft tissue"),
+      numbers("defect-centre-mm", "mm", 3, any_mm, "centre of the defect, LPS; off the midline unless given"),
+      optionalNumber("defect-diameter-mm", "mm", {1, 200}, "its diameter (and a cylinder's length)"),
+      numbers("tilt-deg", "°", 3, {-180, 180}, "turns the anatomy about x, then y, then z"),
+      picture("slices through the defect's place, with and without labels")};
   return {
       "phantom",
       "makes CT volumes of procedural anatomy with exact ground truth, and cuts known pieces out of real ones",
       {{"sphere",
         "a ball",
         {"phantom sphere -o sphere.nrrd --labels sphere.seg.nrrd --spacing-mm 1"},
-        withScanRows({number("radius-mm", "mm", 20, mm, "radius"), boneHu()}),
+        joined({number("radius-mm", "mm", 20, mm, "radius"), bone_hu}, scan),
         runSphere},
        {"ellipsoid",
         "an ellipsoid",
         {"phantom ellipsoid -o ellipsoid.nrrd --labels ellipsoid.seg.nrrd --spacing-mm 1,1,2"},
-        withScanRows({number("semi-x-mm", "mm", 30, mm, "semi-axis along x"),
-                      number("semi-y-mm", "mm", 22, mm, "semi-axis along y"),
-                      number("semi-z-mm", "mm", 16, mm, "semi-axis along z"), boneHu()}),
+        joined({number("semi-x-mm", "mm", 30, mm, "semi-axis along x"),
+                number("semi-y-mm", "mm", 22, mm, "semi-axis along y"),
+                number("semi-z-mm", "mm", 16, mm, "semi-axis along z"), bone_hu},
+               scan),
         runEllipsoid},
        {"torus",
         "a torus about z",
         {"phantom torus -o torus.nrrd --labels torus.seg.nrrd --tilt-deg 20,-10,0"},
-        withScanRows({number("ring-mm", "mm", 24, mm, "radius of the ring"),
-                      number("tube-mm", "mm", 9, mm, "radius of the tube"), boneHu()}),
+        joined({number("ring-mm", "mm", 24, mm, "radius of the ring"),
+                number("tube-mm", "mm", 9, mm, "radius of the tube"), bone_hu},
+               scan),
         runTorus},
        {"skull-cap",
         "a calvarium with outer table, diploe and inner table around a brain",
         {"phantom skull-cap -o ct.nrrd --labels labels.seg.nrrd",
          "phantom skull-cap -o cap.nrrd --labels cap.seg.nrrd --spacing-mm 2 --defect ball --noise-hu 15 --blur-mm 0.6 "
          "--seed 3"},
-        withScanRows({number("thickness-mm", "mm", 6, {4.5, 12}, "mean thickness of the bone"), asymmetry()}),
+        joined({number("thickness-mm", "mm", 6, {4.5, 12}, "mean thickness of the bone"), asymmetry}, scan),
         runSkullCap},
        {"long-bone",
         "a long bone: cortical shell, graded trabecular interior, medullary canal",
         {"phantom long-bone -o bone.nrrd --labels bone.seg.nrrd --defect cylinder"},
-        withScanRows({number("length-mm", "mm", 120, {50, 500}, "length"),
-                      number("shaft-mm", "mm", 26, {12, 60}, "diameter of the shaft"), asymmetry()}),
+        joined({number("length-mm", "mm", 120, {50, 500}, "length"),
+                number("shaft-mm", "mm", 26, {12, 60}, "diameter of the shaft"), asymmetry},
+               scan),
         runLongBone},
        {"vertebra",
         "a lumbar vertebra with all its processes",
         {"phantom vertebra -o vertebra.nrrd --labels vertebra.seg.nrrd --metal 2"},
-        withScanRows({number("width-mm", "mm", 46, {20, 80}, "width of the body"), asymmetry()}),
+        joined({number("width-mm", "mm", 46, {20, 80}, "width of the body"), asymmetry}, scan),
         runVertebra},
        {"resect",
         "cuts the bone inside a ball out of a CT and keeps it as truth",

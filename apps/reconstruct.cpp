@@ -7,46 +7,10 @@
 #include "image/io.h"
 #include "levelset/level_set.h"
 #include "mesh/io.h"
-#include "mesh/measures.h"
-#include "picture/render.h"
-#include "reconstruct/mirror.h"
-#include "reconstruct/surface.h"
+#include "reconstruct/report.h"
 
 namespace osteo {
 namespace {
-
-void draw(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& defect, const std::string& path) {
-  Eigen::Vector3d side(1, -1, 0.5);
-  if (!defect.triangles.empty()) {
-    const mesh::Bounds piece = mesh::bounds(defect), all = mesh::bounds(bone);
-    side = (piece.min + piece.max - all.min - all.max).normalized() + Eigen::Vector3d(0, -0.3, 0.2);
-  }
-  const std::vector<picture::Actor> actors = {{.mesh = &bone}, {.mesh = &defect, .color = {214, 84, 60}}};
-  std::vector<picture::Canvas> views;
-  for (const Eigen::Vector3d& from : {Eigen::Vector3d(-0.5, -1, 0.3), side}) {
-    picture::View view;
-    view.from = from;
-    views.push_back(picture::render(actors, view));
-  }
-  picture::writePng(
-      picture::tile(
-          views, {"from the front right", defect.triangles.empty() ? "from the front left" : "from the defect's side"},
-          2),
-      path);
-}
-
-nlohmann::json list(const Eigen::Vector3d& v) { return {v[0], v[1], v[2]}; }
-
-void note(const reconstruct::MirrorReport& report, nlohmann::json& r) {
-  r["defect"] = {{"volume_mm3", report.volume_mm3},           {"centre_mm", list(report.centre_mm)},
-                 {"candidates", report.candidates},           {"free_share", report.free_share},
-                 {"rim_step_mm", report.rim_step_mm},         {"rim_step_p95_mm", report.rim_step_p95_mm},
-                 {"rim_fit_shift_mm", report.local_shift_mm}, {"rim_fit_turn_deg", report.local_turn_deg}};
-  r["mirror_plane"] = {{"normal", list(report.plane.normal)},
-                       {"offset_mm", report.plane.offset_mm},
-                       {"inlier_share", report.plane.inlier_share},
-                       {"residual_mm", report.plane.residual_mm}};
-}
 
 struct Paths {
   std::string bone, mesh, defect, defect_mesh, picture;
@@ -58,32 +22,14 @@ mesh::TriangleMesh complete(cli::Context& ctx, const levelset::LevelSet& bone, c
   options.opening_mm = ctx.number("opening-mm");
   options.closing_mm = ctx.number("closing-mm");
   options.min_piece_mm3 = ctx.number("min-piece-mm3");
-  if (ctx.given("defect-at-mm")) {
-    const std::vector<double> at = ctx.numbers("defect-at-mm");
-    options.defect_at_mm = Eigen::Vector3d(at[0], at[1], at[2]);
-  }
+  if (ctx.given("defect-at-mm")) options.defect_at_mm = Eigen::Vector3d::Map(ctx.numbers("defect-at-mm").data());
   reconstruct::MirrorReport report;
   const levelset::LevelSet defect = reconstruct::completeByMirror(bone, seen, options, report);
-  note(report, ctx.results());
+  ctx.results().update(reconstruct::describe(report));
   levelset::writeVdb(defect, paths.defect, "defect");
   const mesh::TriangleMesh mesh = levelset::toMesh(defect);
   if (!paths.defect_mesh.empty()) mesh::writeMesh(mesh, paths.defect_mesh);
   return mesh;
-}
-
-void noteBone(const mesh::TriangleMesh& mesh, const reconstruct::SurfaceReport& report, double voxel_mm,
-              nlohmann::json& r) {
-  const mesh::Topology topology = mesh::topology(mesh);
-  r["voxel_mm"] = voxel_mm;
-  r["volume_mm3"] = mesh::volume_mm3(mesh);
-  r["area_mm2"] = mesh::area_mm2(mesh);
-  r["components"] = report.components;
-  r["dust_removed"] = report.dust_removed;
-  r["dust_removed_mm3"] = report.dust_mm3;
-  r["cavities_filled"] = report.cavities_filled;
-  r["edge_blur_sigma_mm"] = report.blur_sigma_mm;
-  r["triangles"] = mesh.triangles.size();
-  r["closed"] = topology.closed();
 }
 
 void run(cli::Context& ctx) {
@@ -98,16 +44,11 @@ void run(cli::Context& ctx) {
   image::CtVolume ct;
   if (!ct_path.empty()) {
     ct = image::readVolume(ct_path);
-    image::requireSameFrame(frame.frame_id, core::baseName(labels_path), ct.frame.frame_id, core::baseName(ct_path));
-    if (!ct.frame.sameGrid(frame)) {
-      throw core::Error(core::Exit::DataError, {.what = "the CT and the labels lie on different grids",
-                                                .file = ct_path,
-                                                .hint = "segment this CT, or resample the labels onto it"});
-    }
+    image::requireSameGrid(frame, core::baseName(labels_path), ct.frame, core::baseName(ct_path));
   }
   reconstruct::SurfaceOptions options;
   options.labels = reconstruct::boneLabels(segmentation, ctx.texts("label"));
-  options.voxel_mm = ctx.given("voxel-mm") ? ctx.number("voxel-mm") : 0.5 * frame.spacing_mm.minCoeff();
+  options.voxel_mm = ctx.maybe("voxel-mm").value_or(0.5 * frame.spacing_mm.minCoeff());
   options.dust_mm3 = ctx.number("dust-mm3");
   if (ctx.dryRun(2e8 + 60.0 * static_cast<double>(frame.voxelCount()))) return;
   const Paths paths{ctx.output("output"), ctx.output("mesh"), ctx.output("defect"), ctx.output("defect-mesh"),
@@ -118,9 +59,9 @@ void run(cli::Context& ctx) {
   levelset::writeVdb(bone, paths.bone, "bone");
   const mesh::TriangleMesh surface = levelset::toMesh(bone);
   if (!paths.mesh.empty()) mesh::writeMesh(surface, paths.mesh);
-  noteBone(surface, report, options.voxel_mm, ctx.results());
+  ctx.results() = reconstruct::describe(surface, report, options.voxel_mm);
   const mesh::TriangleMesh defect = completes ? complete(ctx, bone, frame, paths) : mesh::TriangleMesh{};
-  if (!paths.picture.empty()) draw(surface, defect, paths.picture);
+  if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, defect), paths.picture);
 }
 
 cli::Parameter labelList(std::string help) {

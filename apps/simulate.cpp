@@ -1,13 +1,10 @@
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
 #include "cli/app.h"
 #include "cli/context.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "simulate/drawing.h"
-#include "simulate/fields.h"
+#include "simulate/request.h"
 #include "simulate/shielding.h"
 #include "simulate/table.h"
 
@@ -16,47 +13,28 @@ namespace {
 
 namespace sim = simulate;
 
-std::vector<sim::FieldFile> fieldFiles(const Context& ctx) {
-  std::vector<sim::FieldFile> files;
-  for (const std::string& text : ctx.texts("fields")) files.push_back(sim::fieldFile(text));
-  return files;
-}
-
-/// Opens the files of all cases, in their order, before the solve, so that a wrong folder costs no time.
-std::vector<std::string> openFiles(Context& ctx, const sim::Study& study, const std::vector<sim::FieldFile>& fields) {
-  const std::string vtu = ctx.text("vtu");
-  if (!vtu.empty() && core::extension(vtu) != ".vtu")
-    throw core::Error(core::Exit::Usage, {.what = "--vtu takes a file.vtu", .got = vtu});
-  std::vector<std::string> paths;
-  const std::size_t cases = study.cases().size();
-  for (const auto& c : study.cases()) {
-    for (const auto& f : fields) paths.push_back(ctx.outputPath(sim::pathOfCase(f.path, c.name, cases)));
-    if (!vtu.empty()) paths.push_back(ctx.outputPath(sim::pathOfCase(vtu, c.name, cases)));
-  }
-  return paths;
-}
-
 int axisOf(const std::string& name) { return name[0] - 'x'; }
 
-std::optional<double> given(const Context& ctx, const std::string& name) {
-  return ctx.given(name) ? std::optional<double>(ctx.number(name)) : std::nullopt;
+sim::StandardTest standardTest(const Context& ctx) {
+  sim::StandardTest test;
+  test.kind = ctx.text("test");
+  test.axis = axisOf(ctx.text("axis"));
+  test.shear_axis = ctx.given("shear-axis") ? axisOf(ctx.text("shear-axis")) : test.axis == 0 ? 1 : 0;
+  test.strain = ctx.maybe("strain");
+  test.displacement_mm = ctx.maybe("displacement-mm");
+  test.angle_deg = ctx.maybe("angle-deg");
+  return test;
 }
 
-/// A test with one modulus or a map of moduli, or loads with materials.
 sim::StudyFiles studyFiles(const Context& ctx) {
-  const std::string type = ctx.text("model-type");
   sim::StudyFiles files;
   files.model = ctx.input("model");
   files.loads = ctx.input("loads");
   files.materials = ctx.input("materials");
   files.host = ctx.input("host");
-  files.type = type == "labels"     ? sim::ModelType::Labels
-               : type == "hu"       ? sim::ModelType::Hu
-               : type == "density"  ? sim::ModelType::Density
-               : type == "levelset" ? sim::ModelType::LevelSet
-                                    : sim::ModelType::Auto;
-  files.element_mm = given(ctx, "element-mm").value_or(0);
-  files.modulus_mpa = given(ctx, "modulus-mpa").value_or(0);
+  files.type = sim::modelType(ctx.text("model-type"));
+  files.element_mm = ctx.maybe("element-mm").value_or(0);
+  files.modulus_mpa = ctx.maybe("modulus-mpa").value_or(0);
   files.poisson = ctx.number("poisson");
   files.modulus_map = ctx.input("modulus-map");
   files.poisson_map = ctx.input("poisson-map");
@@ -65,53 +43,33 @@ sim::StudyFiles studyFiles(const Context& ctx) {
   files.checkpoint_s = ctx.number("checkpoint-s");
   files.hu = ctx.input("hu");
   files.implant = ctx.input("implant");
-  files.interface_mm = given(ctx, "interface-mm").value_or(0);
-  files.cap_mm = given(ctx, "cap-mm").value_or(0);
-  files.cap_embed_mm = given(ctx, "cap-embed-mm").value_or(files.cap_mm);
+  files.interface_mm = ctx.maybe("interface-mm").value_or(0);
+  files.cap_mm = ctx.maybe("cap-mm").value_or(0);
+  files.cap_embed_mm = ctx.maybe("cap-embed-mm");
   files.cap_axis = axisOf(ctx.text("axis"));
-  if ((files.interface_mm > 0 && files.implant.empty()) || (ctx.given("cap-embed-mm") && files.cap_mm <= 0))
-    throw core::Error(core::Exit::Usage, {.what = "--interface-mm goes with --implant, --cap-embed-mm with --cap-mm"});
-  files.patient = {ctx.input("landmarks"), given(ctx, "body-weight-n").value_or(0)};
-  files.evaluation = {given(ctx, "smoothing-mm").value_or(0), ctx.number("cycle-ratio")};
-  if (ctx.given("test")) {
-    sim::StandardTest test;
-    test.kind = ctx.text("test");
-    test.axis = axisOf(ctx.text("axis"));
-    test.shear_axis = ctx.given("shear-axis") ? axisOf(ctx.text("shear-axis")) : test.axis == 0 ? 1 : 0;
-    test.strain = given(ctx, "strain");
-    test.displacement_mm = given(ctx, "displacement-mm");
-    test.angle_deg = given(ctx, "angle-deg");
-    files.test = test;
-  }
+  files.patient = {ctx.input("landmarks"), ctx.maybe("body-weight-n").value_or(0)};
+  files.evaluation = {ctx.maybe("smoothing-mm").value_or(0), ctx.number("cycle-ratio")};
+  if (ctx.given("test")) files.test = standardTest(ctx);
   if (ctx.given("homogenise")) files.homogenise = ctx.text("homogenise");
-  if (int(files.test.has_value()) + int(!files.loads.empty()) + int(!files.homogenise.empty()) != 1)
-    throw core::Error(core::Exit::Usage,
-                      {.what = "say how the model is loaded", .expected = "one of --loads, --test and --homogenise"});
-  if (!files.poisson_map.empty() && files.modulus_map.empty())
-    throw core::Error(core::Exit::Usage, {.what = "--poisson-map goes with --modulus-map"});
-  if (!files.homogenise.empty() &&
-      (!ctx.texts("fields").empty() || ctx.given("picture") || ctx.given("vtu") || ctx.given("table")))
-    throw core::Error(core::Exit::Usage, {.what = "--homogenise has neither fields, a mesh, a table nor a picture"});
-  if (int(files.modulus_mpa > 0) + int(!files.modulus_map.empty()) + int(!files.materials.empty()) != 1)
-    throw core::Error(core::Exit::Usage, {.what = "say what the model is made of",
-                                          .expected = "one of --materials, --modulus-mpa and --modulus-map"});
   return files;
 }
 
-/// The same bone without what is laid over it.
-std::unique_ptr<sim::Study> intactStudy(Context& ctx, const sim::StudyFiles& files) {
-  if (!ctx.given("intact")) {
-    for (const auto& f : fieldFiles(ctx))
-      if (f.field == "shielding") throw core::Error(core::Exit::Usage, {.what = "the field shielding needs --intact"});
-    return nullptr;
-  }
-  if (!files.homogenise.empty() || !files.checkpoint.empty())
-    throw core::Error(core::Exit::Usage, {.what = "--intact goes neither with --homogenise nor with --checkpoint"});
-  sim::StudyFiles other = files;
-  other.model = ctx.input("intact");
-  other.implant = "";
-  other.interface_mm = 0;
-  return std::make_unique<sim::Study>(other);
+sim::Request requestOf(const Context& ctx) {
+  const std::string method = ctx.text("method");
+  sim::Request request{studyFiles(ctx),
+                       ctx.input("intact"),
+                       {method != "full", method == "auto", ctx.number("accuracy")},
+                       {},
+                       {},
+                       ctx.text("vtu"),
+                       ctx.given("table"),
+                       ctx.given("picture")};
+  request.solve.tolerance = ctx.number("tolerance");
+  request.solve.max_iterations = static_cast<int>(ctx.integer("max-iterations"));
+  request.solve.stop = ctx.text("stop") == "energy" ? sim::StopBy::Energy : sim::StopBy::Residual;
+  for (const std::string& text : ctx.texts("fields")) request.fields.push_back(sim::fieldFile(text));
+  sim::requireSense(request);
+  return request;
 }
 
 /// What a standard test is asked for stands at the top of the results.
@@ -121,69 +79,46 @@ void hoistTest(Context& ctx, nlohmann::json& record) {
   record.erase("test");
 }
 
-void requirePlainOutput(const Context& ctx, const sim::StudyFiles& files) {
-  if (ctx.text("method") == "full") return;
-  if (!files.homogenise.empty() || ctx.given("intact") || !files.checkpoint.empty() || !ctx.texts("fields").empty() ||
-      ctx.given("picture") || ctx.given("vtu") || ctx.given("table"))
-    throw core::Error(core::Exit::Usage,
-                      {.what = "--method coarse and auto predict numbers alone: no fields, mesh, table, picture, "
-                               "shielding, homogenised stiffness or checkpoint",
-                       .expected = "--method full"});
-}
-
 void run(Context& ctx) {
-  const sim::StudyFiles files = studyFiles(ctx);
-  const auto fields = fieldFiles(ctx);
-  requirePlainOutput(ctx, files);
+  const sim::Request request = requestOf(ctx);
   ctx.output("output");
-  sim::Study study(files);
-  for (const auto& f : fields) sim::requireField(study.model(), study.fillers(), f.field, f.path);
-  std::unique_ptr<sim::Study> intact = intactStudy(ctx, files);
+  sim::Study study(request.files);
+  for (const auto& f : request.fields) sim::requireField(study.model(), study.fillers(), f.field, f.path);
+  std::unique_ptr<sim::Study> intact;
+  if (!request.intact.empty()) intact = std::make_unique<sim::Study>(sim::intactFiles(request));
   if (ctx.dryRun(study.estimatedBytes())) return;
-  if (ctx.text("method") == "full") study.requireMemory();
-  const auto paths = openFiles(ctx, study, fields);
+  if (!request.method.is_coarse) study.requireMemory();
+  const auto& cases = study.cases();
+  std::vector<std::vector<std::string>> files(cases.size());  // opened now, so that a wrong folder costs no time
+  for (std::size_t c = 0; c < cases.size(); ++c)
+    for (const auto& path : sim::filesOfCase(request, cases[c].name, cases.size()))
+      files[c].push_back(ctx.outputPath(path));
   const std::string picture = ctx.output("picture"), table = ctx.output("table");
 
-  ctx.results()["model"] = study.describe();
-  const sim::SolveOptions options{ctx.number("tolerance"), static_cast<int>(ctx.integer("max-iterations")),
-                                  ctx.text("stop") == "energy" ? sim::StopBy::Energy : sim::StopBy::Residual};
-  const sim::Method method{ctx.text("method") != "full", ctx.text("method") == "auto", ctx.number("accuracy")};
-  if (!files.homogenise.empty()) {
-    ctx.results().update(study.homogenise(options));
+  nlohmann::json& results = ctx.results();
+  results["model"] = study.describe();
+  if (!request.files.homogenise.empty()) {
+    results.update(study.homogenise(request.solve));
     return;
   }
-  auto path = paths.begin();
-  for (const auto& c : study.cases()) {
-    auto& record = ctx.results()["cases"][c.name];
-    if (study.predictCase(c, method, options, record)) {
-      hoistTest(ctx, record);
-      continue;
+  // All predictions come first: cases that need no solve don't take part in the blocks of the others.
+  std::vector<bool> is_predicted;
+  for (const auto& c : cases)
+    is_predicted.push_back(study.predictCase(c, request.method, request.solve, results["cases"][c.name]));
+  for (std::size_t n = 0; n < cases.size(); ++n) {
+    const auto& c = cases[n];
+    auto& record = results["cases"][c.name];
+    if (!is_predicted[n]) {
+      auto solved = study.solveCase(c, request.solve, record);
+      if (intact)
+        record["shielding"] = sim::compareIntact(study, solved, *intact, c, request.solve, results["intact"][c.name]);
+      sim::writeCase(request, study, solved, files[n]);
+      if (n == 0 && !picture.empty())
+        picture::writePng(sim::drawDeformed(study, solved, c.name, ctx.maybe("warp")), picture);
     }
-    auto solved = study.solveCase(c, options, record);
-    if (intact)
-      record["shielding"] = sim::compareIntact(study, solved, *intact, c, options, ctx.results()["intact"][c.name]);
     hoistTest(ctx, record);
-    for (const auto& f : fields) sim::writeField(study.model(), solved.elements, f.field, *path++);
-    if (ctx.given("vtu"))
-      sim::writeVtu(study.model(), solved.displacement_mm, solved.elements, study.fillers(), *path++);
-    if (!picture.empty() && c.name == study.cases().front().name)
-      picture::writePng(sim::drawDeformed(study, solved, c.name, given(ctx, "warp")), picture);
   }
-  if (!table.empty()) core::writeFile(table, sim::tableOf(ctx.results()["cases"]));
-}
-
-/// A choice that is absent unless given.
-Parameter optionalChoice(const std::string& name, const std::vector<std::string>& choices, const std::string& help) {
-  Parameter p = choice(name, choices, choices.front(), help);
-  p.default_json = "null";
-  return p;
-}
-
-Parameter kindOfTest() {
-  return optionalChoice(
-      "test", sim::standardTests(),
-      "a test between two sides of the box instead of --loads: uniaxial (smooth plates), axial (rough "
-      "plates), confined (smooth walls around), shear, bending, torsion");
+  if (!table.empty()) core::writeFile(table, sim::tableOf(results["cases"]));
 }
 
 }  // namespace
@@ -217,17 +152,19 @@ App describe() {
          inputOption(
              "calibration", {".json"},
              "from HU to density, instead of the materials' own: a run record with results.calibration, or the block"),
-         kindOfTest(),
+         choice("test", sim::standardTests(), "",
+                "a test between two sides of the box instead of --loads: uniaxial (smooth plates), axial (rough "
+                "plates), confined (smooth walls around), shear, bending, torsion"),
          choice("axis", {"x", "y", "z"}, "z", "axis of the test: the sides of the model's box across it are its ends"),
-         optionalChoice("shear-axis", {"x", "y", "z"},
-                        "direction of --test shear, and of the tilt of bending; default: x, or y when --axis is x"),
+         choice("shear-axis", {"x", "y", "z"}, "",
+                "direction of --test shear, and of the tilt of bending; default: x, or y when --axis is x"),
          optionalNumber("strain", "", {-1, 1},
                         "of a test: change of the box's length; for shear the engineering strain"),
          optionalNumber("displacement-mm", "mm", {-1e6, 1e6}, "of a test, instead of --strain"),
          optionalNumber("angle-deg", "deg", {-90, 90}, "of torsion, or between the ends in bending; linear"),
-         optionalChoice("homogenise", {"periodic", "mixed"},
-                        "the stiffness tensor that the whole box stands for, from six load cases: periodic, or mixed "
-                        "uniform boundary conditions for cut-outs of bone"),
+         choice("homogenise", {"periodic", "mixed"}, "",
+                "the stiffness tensor that the whole box stands for, from six load cases: periodic, or mixed "
+                "uniform boundary conditions for cut-outs of bone"),
          optionalNumber("modulus-mpa", "MPa", {1e-12, 1e9}, "Young's modulus of everything that is filled"),
          number("poisson", "", 0.3, {0, 0.499}, "Poisson's ratio with --modulus-mpa and --modulus-map"),
          inputOption("modulus-map", {".nrrd", ".nii", ".nii.gz"}, "Young's modulus of each voxel of the labels, MPa"),

@@ -13,6 +13,7 @@
 #include "mesh/io.h"
 #include "picture/canvas.h"
 #include "slice_print/preview.h"
+#include "slice_print/summary.h"
 #include "slice_print/writers.h"
 
 namespace osteo::cli {
@@ -37,14 +38,13 @@ sp::Part readPart(const Context& ctx) {
   const std::string path = ctx.input("part");
   Eigen::Vector3d direction = Eigen::Vector3d::UnitZ();
   if (ctx.given("build-direction")) {
-    const std::vector<double> d = ctx.numbers("build-direction");
-    direction = {d[0], d[1], d[2]};
+    direction = Eigen::Vector3d::Map(ctx.numbers("build-direction").data());
     if (direction.norm() < 1e-9) {
       throw core::Error(core::Exit::Usage, {.what = "--build-direction has no length", .expected = "such as 0,0,1"});
     }
   }
-  if (core::extension(path) == ".vdb") return sp::Part::ofLevelSet(levelset::readVdb(path), direction);
-  return sp::Part::ofMesh(mesh::readMesh(path), direction);
+  return levelset::isMeshFile(path) ? sp::Part::ofMesh(mesh::readMesh(path), direction)
+                                    : sp::Part::ofLevelSet(levelset::readVdb(path), direction);
 }
 
 bool isFolder(const std::string& path) { return !path.empty() && path.back() == '/'; }
@@ -56,45 +56,6 @@ sp::JobWriter openOutput(Context& ctx, const sp::JobHead& head) {
   if (ending == ".3mf") return sp::threeMfWriter(path, head);
   if (ending == ".stl") return sp::stlWriter(path, head);
   return sp::cliWriter(path, head);
-}
-
-nlohmann::json rows(const Eigen::Matrix4d& matrix) {
-  nlohmann::json result = nlohmann::json::array();
-  for (int r = 0; r < 4; ++r) result.push_back({matrix(r, 0), matrix(r, 1), matrix(r, 2), matrix(r, 3)});
-  return result;
-}
-
-void report(Context& ctx, const sp::Part& part, const sp::Settings& settings, const sp::Totals& totals) {
-  const sp::Machine machine{ctx.number("scan-speed-mm-s"), ctx.number("jump-speed-mm-s"), ctx.number("recoat-s")};
-  const double part_mm3 = part.volume_mm3(), thin_percent = 100 * totals.thin_share;
-  const Eigen::Vector3d& size = part.size_mm();
-  nlohmann::json& results = ctx.results();
-  results = {{"sliced_from", part.isMesh() ? "mesh" : "level set"},
-             {"machine_from_lps", rows(part.machineFromLps())},
-             {"size_mm", {size.x(), size.y(), size.z()}},
-             {"layers", totals.stack.layers},
-             {"empty_layers", totals.empty_layers},
-             {"open_loops", 0},
-             {"slice_loops", totals.slice_loops},
-             {"sliced_volume_mm3", totals.sliced_volume_mm3},
-             {"part_volume_mm3", part_mm3},
-             {"contour_loops", totals.contour_loops},
-             {"contour_length_mm", totals.contour_length_mm},
-             {"hatch_lines", totals.hatch_lines},
-             {"hatch_length_mm", totals.hatch_length_mm},
-             {"jump_length_mm", totals.jump_length_mm},
-             {"thinner_than_beam_percent", thin_percent},
-             {"overhang_area_mm2", part.overhangArea_mm2(ctx.number("overhang-deg"))},
-             {"energy_density_j_per_mm3", sp::energyDensity_j_mm3(ctx.number("laser-power-w"), machine.scan_mm_s,
-                                                                  settings.hatch_mm, settings.layer_mm)},
-             {"build_time_s", totals.buildTime_s(machine)},
-             {"mass_g", totals.sliced_volume_mm3 * ctx.number("density-g-cm3") / 1000}};
-  if (thin_percent > 1) {
-    core::warn(fmt::format("{:.1f} % of the slices' area is narrower than {} mm and gets no contour", thin_percent,
-                           2 * settings.contour_offset_mm));
-  }
-  core::info(fmt::format("{} layers, {:.2f} mm³, {:.1f} m of contours, {:.1f} m of hatches", totals.stack.layers,
-                         totals.sliced_volume_mm3, totals.contour_length_mm / 1000, totals.hatch_length_mm / 1000));
 }
 
 void run(Context& ctx) {
@@ -115,7 +76,11 @@ void run(Context& ctx) {
                          ctx.number("pixel-mm"), shown};
   const sp::JobWriter writer = openOutput(ctx, head);
   sp::Layer layer;
-  report(ctx, part, settings, sp::run(part, settings, writer, shown, layer));
+  const sp::Bill bill{{ctx.number("scan-speed-mm-s"), ctx.number("jump-speed-mm-s"), ctx.number("recoat-s")},
+                      ctx.number("laser-power-w"),
+                      ctx.number("density-g-cm3"),
+                      ctx.number("overhang-deg")};
+  ctx.results() = sp::summarise(part, settings, sp::run(part, settings, writer, shown, layer), bill);
   if (ctx.given("picture"))
     picture::writePng(sp::preview(layer, part.machineMesh(), part, settings), ctx.output("picture"));
 }

@@ -60,6 +60,9 @@ bool Context::given(const std::string& name) const { return !state_->value(name)
 bool Context::flag(const std::string& name) const { return given(name) && state_->value(name).get<bool>(); }
 long long Context::integer(const std::string& name) const { return state_->value(name).get<long long>(); }
 double Context::number(const std::string& name) const { return state_->value(name).get<double>(); }
+std::optional<double> Context::maybe(const std::string& name) const {
+  return given(name) ? std::optional<double>(number(name)) : std::nullopt;
+}
 unsigned long long Context::seed() const { return state_->value("seed").get<unsigned long long>(); }
 
 std::vector<double> Context::numbers(const std::string& name) const {

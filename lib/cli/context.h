@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ class Context {
   bool flag(const std::string& name) const;
   long long integer(const std::string& name) const;
   double number(const std::string& name) const;
+  std::optional<double> maybe(const std::string& name) const;  ///< a number that may be absent
   std::vector<double> numbers(const std::string& name) const;
   std::string text(const std::string& name) const;  ///< also choices
   std::vector<std::string> texts(const std::string& name) const;

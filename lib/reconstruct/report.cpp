@@ -1,0 +1,64 @@
+#include "reconstruct/report.h"
+
+#include <nlohmann/json.hpp>
+
+#include "mesh/measures.h"
+#include "picture/render.h"
+
+namespace osteo::reconstruct {
+
+using nlohmann::json;
+
+namespace {
+
+json list(const Eigen::Vector3d& v) { return {v[0], v[1], v[2]}; }
+
+}  // namespace
+
+json describe(const mesh::TriangleMesh& mesh, const SurfaceReport& report, double voxel_mm) {
+  json r;
+  const mesh::Topology topology = mesh::topology(mesh);
+  r["voxel_mm"] = voxel_mm;
+  r["volume_mm3"] = mesh::volume_mm3(mesh);
+  r["area_mm2"] = mesh::area_mm2(mesh);
+  r["components"] = report.components;
+  r["dust_removed"] = report.dust_removed;
+  r["dust_removed_mm3"] = report.dust_mm3;
+  r["cavities_filled"] = report.cavities_filled;
+  r["edge_blur_sigma_mm"] = report.blur_sigma_mm;
+  r["triangles"] = mesh.triangles.size();
+  r["closed"] = topology.closed();
+  return r;
+}
+
+json describe(const MirrorReport& report) {
+  json r;
+  r["defect"] = {{"volume_mm3", report.volume_mm3},           {"centre_mm", list(report.centre_mm)},
+                 {"candidates", report.candidates},           {"free_share", report.free_share},
+                 {"rim_step_mm", report.rim_step_mm},         {"rim_step_p95_mm", report.rim_step_p95_mm},
+                 {"rim_fit_shift_mm", report.local_shift_mm}, {"rim_fit_turn_deg", report.local_turn_deg}};
+  r["mirror_plane"] = {{"normal", list(report.plane.normal)},
+                       {"offset_mm", report.plane.offset_mm},
+                       {"inlier_share", report.plane.inlier_share},
+                       {"residual_mm", report.plane.residual_mm}};
+  return r;
+}
+
+picture::Canvas draw(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& defect) {
+  Eigen::Vector3d side(1, -1, 0.5);
+  if (!defect.triangles.empty()) {
+    const mesh::Bounds piece = mesh::bounds(defect), all = mesh::bounds(bone);
+    side = (piece.min + piece.max - all.min - all.max).normalized() + Eigen::Vector3d(0, -0.3, 0.2);
+  }
+  const std::vector<picture::Actor> actors = {{.mesh = &bone}, {.mesh = &defect, .color = {214, 84, 60}}};
+  std::vector<picture::Canvas> views;
+  for (const Eigen::Vector3d& from : {Eigen::Vector3d(-0.5, -1, 0.3), side}) {
+    picture::View view;
+    view.from = from;
+    views.push_back(picture::render(actors, view));
+  }
+  return picture::tile(
+      views, {"from the front right", defect.triangles.empty() ? "from the front left" : "from the defect's side"}, 2);
+}
+
+}  // namespace osteo::reconstruct
