@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/app.h"
 #include "cli/context.h"
@@ -14,17 +15,21 @@ namespace {
 
 struct Paths {
   std::string bone, mesh, defect, defect_mesh, picture;
+  std::optional<reconstruct::ShapeModel> prior = {};
 };
 
 mesh::TriangleMesh complete(cli::Context& ctx, const levelset::LevelSet& bone, const image::Frame& seen,
                             const Paths& paths) {
-  reconstruct::MirrorOptions options;
-  options.opening_mm = ctx.number("opening-mm");
+  reconstruct::CompletionOptions options;
+  options.method = ctx.text("complete");
+  options.piece.opening_mm = ctx.number("opening-mm");
+  options.piece.min_piece_mm3 = ctx.number("min-piece-mm3");
+  if (ctx.given("defect-at-mm")) options.piece.defect_at_mm = Eigen::Vector3d::Map(ctx.numbers("defect-at-mm").data());
   options.closing_mm = ctx.number("closing-mm");
-  options.min_piece_mm3 = ctx.number("min-piece-mm3");
-  if (ctx.given("defect-at-mm")) options.defect_at_mm = Eigen::Vector3d::Map(ctx.numbers("defect-at-mm").data());
-  reconstruct::MirrorReport report;
-  const levelset::LevelSet defect = reconstruct::completeByMirror(bone, seen, options, report);
+  options.length_mm = ctx.maybe("length-mm").value_or(0);
+  if (paths.prior) options.prior = &*paths.prior;
+  reconstruct::CompletionReport report;
+  const levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
   ctx.results().update(reconstruct::describe(report));
   levelset::writeVdb(defect, paths.defect, "defect");
   const mesh::TriangleMesh mesh = levelset::toMesh(defect);
@@ -33,10 +38,10 @@ mesh::TriangleMesh complete(cli::Context& ctx, const levelset::LevelSet& bone, c
 }
 
 void run(cli::Context& ctx) {
-  const bool completes = ctx.text("complete") == "mirror";
+  const bool completes = ctx.text("complete") != "none";
   if (completes != ctx.given("defect") || (ctx.given("defect-mesh") && !completes)) {
     throw core::Error(core::Exit::Usage,
-                      {.what = "--complete mirror and --defect FILE.vdb go together", .hint = "give both or neither"});
+                      {.what = "--complete METHOD and --defect FILE.vdb go together", .hint = "give both or neither"});
   }
   const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
   const image::Segmentation segmentation = image::readSegmentation(labels_path);
@@ -51,8 +56,9 @@ void run(cli::Context& ctx) {
   options.voxel_mm = ctx.maybe("voxel-mm").value_or(0.5 * frame.spacing_mm.minCoeff());
   options.dust_mm3 = ctx.number("dust-mm3");
   if (ctx.dryRun(2e8 + 60.0 * static_cast<double>(frame.voxelCount()))) return;
-  const Paths paths{ctx.output("output"), ctx.output("mesh"), ctx.output("defect"), ctx.output("defect-mesh"),
+  Paths paths{ctx.output("output"), ctx.output("mesh"), ctx.output("defect"), ctx.output("defect-mesh"),
                     ctx.output("picture")};
+  if (ctx.given("prior")) paths.prior = reconstruct::readShapeModel(ctx.input("prior"));
   reconstruct::SurfaceReport report;
   const levelset::LevelSet bone =
       reconstruct::boneSurface(segmentation.labels, ct_path.empty() ? nullptr : &ct, options, report);
@@ -86,7 +92,12 @@ cli::App cli::describe() {
                      "CT of the labels, in HU: sets the surface between the voxels"),
          output({".vdb"}, "the bone as a level set"),
          outputOption("mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the bone as closed triangles"),
-         choice("complete", {"none", "mirror"}, "none", "makes the missing piece from the bone's other side"),
+         choice("complete", {"none", "auto", "mirror", "shape", "rim"}, "none",
+                "makes the missing piece: from the bone's other side, a shape model or the hole's rim; auto takes what fits "
+                "the rim best"),
+         inputOption("prior", {".shape", ".h5"}, "shape model of this bone, of train shape, Scalismo or statismo"),
+         optionalNumber("length-mm", "mm", {1, 2000},
+                        "length of the whole bone where it is known, such as from the other side"),
          outputOption("defect", {".vdb"}, "the missing piece as a level set"),
          outputOption("defect-mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the missing piece as closed triangles"),
          numbers("defect-at-mm", "mm", 3, {-1e5, 1e5},

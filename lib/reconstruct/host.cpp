@@ -27,17 +27,6 @@ image::Frame coarseFrame(const levelset::LevelSet& bone) {
   return frame;
 }
 
-/// Far distances from the voxels' signs, near ones from the level set itself.
-image::CtVolume fullDistance(const levelset::LevelSet& bone, const image::Frame& frame) {
-  const image::CtVolume near = levelset::sampleOnto(bone, frame);
-  image::CtVolume out = registration::signedDistance(frame, [&](std::int64_t i) { return near.voxels[i] < 0; });
-  const auto band = static_cast<float>((levelset::kHalfWidth_voxels - 1) * bone.voxel_mm());
-  for (std::size_t i = 0; i < out.voxels.size(); ++i) {
-    if (std::abs(near.voxels[i]) < band) out.voxels[i] = near.voxels[i];
-  }
-  return out;
-}
-
 std::vector<registration::OrientedPoint> surfacePoints(const levelset::LevelSet& bone, const image::Frame& seen,
                                                        const image::CtVolume& distance) {
   constexpr std::size_t kPoints = 40000;
@@ -53,6 +42,16 @@ std::vector<registration::OrientedPoint> surfacePoints(const levelset::LevelSet&
 }
 
 }  // namespace
+
+image::CtVolume fullDistance(const levelset::LevelSet& bone, const image::Frame& frame) {
+  const image::CtVolume near = levelset::sampleOnto(bone, frame);
+  image::CtVolume out = registration::signedDistance(frame, [&](std::int64_t i) { return near.voxels[i] < 0; });
+  const auto band = static_cast<float>((levelset::kHalfWidth_voxels - 1) * bone.voxel_mm());
+  for (std::size_t i = 0; i < out.voxels.size(); ++i) {
+    if (std::abs(near.voxels[i]) < band) out.voxels[i] = near.voxels[i];
+  }
+  return out;
+}
 
 bool inView(const image::Frame& seen, const Eigen::Vector3d& p) {
   constexpr double kEdge = 1.0;

@@ -18,6 +18,9 @@ struct Host {
 /// `seen` is the image's frame: where it cuts the bone off, its surface is none.
 Host prepareHost(const levelset::LevelSet& bone, const image::Frame& seen, double closing_mm);
 
+/// Signed distances on a grid: near the surface from the level set, far from it from the voxels' signs.
+image::CtVolume fullDistance(const levelset::LevelSet& bone, const image::Frame& frame);
+
 /// Whether a point lies within the image, off its outermost voxels, which are half known.
 bool inView(const image::Frame& seen, const Eigen::Vector3d& p);
 

@@ -107,20 +107,19 @@ void locate(Candidate& part, const image::Frame& frame) {
   }
 }
 
-/// Distances to the closed mirrored bone, and what it has and the host has not, on the field's grid.
+/// Distances to the proposed bone, and what it has and the host has not, on the field's grid.
 struct Sides {
   image::CtVolume copy, missing;
 };
 
-Sides compareSides(const Host& host, const Mirrored& mirrored, const Field& field) {
+Sides compareSides(const Host& host, const Whole& whole, const Field& field) {
   const image::Frame &frame = field.grid, &from = host.closed.frame;
-  const Eigen::Isometry3d back = mirrored.local.inverse();
   Sides sides{image::CtVolume(frame), image::CtVolume(frame)};
   core::parallelFor(frame.size[2], [&](std::int64_t k) {
     for (int j = 0; j < frame.size[1]; ++j) {
       for (int i = 0; i < frame.size[0]; ++i) {
         const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(i, j, static_cast<double>(k)));
-        const float theirs = image::sampleLinear(host.closed, from.toIndex(mirrored.plane.reflect(back * p)), kFar);
+        const auto theirs = static_cast<float>(coarseAt(whole, p));
         const float own = image::sampleLinear(host.closed, from.toIndex(p), kFar);
         const std::int64_t at = sides.copy.index(i, j, static_cast<int>(k));
         sides.copy.voxels[at] = theirs;
@@ -144,10 +143,10 @@ image::Frame around(const image::Frame& grid, const Candidate& piece, double mar
   return part;
 }
 
-std::vector<Candidate> findCandidates(const Host& host, const Mirrored& mirrored, const Field& field,
-                                      const MirrorOptions& options) {
+std::vector<Candidate> findCandidates(const Host& host, const Whole& whole, const Field& field,
+                                      const PieceOptions& options) {
   const image::Frame& frame = field.grid;
-  const Sides sides = compareSides(host, mirrored, field);
+  const Sides sides = compareSides(host, whole, field);
   const image::CtVolume thick = opened(sides.missing, options.opening_mm);
   std::vector<Candidate> parts = connectedParts(thick, options.min_piece_mm3);
   for (Candidate& part : parts) {
@@ -160,9 +159,9 @@ std::vector<Candidate> findCandidates(const Host& host, const Mirrored& mirrored
   return parts;
 }
 
-Candidate grown(const Host& host, const Mirrored& mirrored, const Field& field, const Candidate& piece) {
+Candidate grown(const Host& host, const Whole& whole, const Field& field, const Candidate& piece) {
   const image::Frame &grid = field.grid, &old = piece.distance.frame;
-  const Sides sides = compareSides(host, mirrored, field);
+  const Sides sides = compareSides(host, whole, field);
   std::vector<std::int64_t> stack;
   std::vector<char> taken(grid.voxelCount(), 0);
   const std::int64_t step[3] = {1, grid.size[0], std::int64_t{grid.size[0]} * grid.size[1]};
@@ -194,14 +193,14 @@ Candidate grown(const Host& host, const Mirrored& mirrored, const Field& field, 
   return out;
 }
 
-Candidate choose(const std::vector<Candidate>& candidates, const MirrorOptions& options) {
-  constexpr double kFree = 0.35;
+Candidate choose(const std::vector<Candidate>& candidates, const PieceOptions& options) {
   const Candidate* best = nullptr;
   double best_score = 0;
   for (const Candidate& piece : candidates) {
-    double score = piece.volume_mm3 * piece.free_share * piece.free_share;
+    double score = piece.volume_mm3;
+    if (options.least_free_share > 0) score *= piece.free_share * piece.free_share;
     if (options.defect_at_mm) score = 1 / (1 + (piece.centre_mm - *options.defect_at_mm).norm());
-    if (!options.defect_at_mm && piece.free_share < kFree) continue;
+    if (!options.defect_at_mm && piece.free_share < options.least_free_share) continue;
     if (score <= best_score) continue;
     best_score = score;
     best = &piece;
@@ -209,7 +208,7 @@ Candidate choose(const std::vector<Candidate>& candidates, const MirrorOptions& 
   if (best == nullptr) {
     throw core::Error(
         core::Exit::DataError,
-        {.what = "no missing piece found: what the mirrored bone adds lies on the bone, not in a hole of it",
+        {.what = "no missing piece found: what the proposed bone adds lies on the bone, not in a hole of it",
          .got = fmt::format("{} candidates", candidates.size()),
          .hint = "name the place with --defect-at-mm x,y,z"});
   }

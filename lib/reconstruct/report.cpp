@@ -31,16 +31,48 @@ json describe(const mesh::TriangleMesh& mesh, const SurfaceReport& report, doubl
   return r;
 }
 
-json describe(const MirrorReport& report) {
+json describe(const CompletionReport& report) {
   json r;
-  r["defect"] = {{"volume_mm3", report.volume_mm3},           {"centre_mm", list(report.centre_mm)},
-                 {"candidates", report.candidates},           {"free_share", report.free_share},
-                 {"rim_step_mm", report.rim_step_mm},         {"rim_step_p95_mm", report.rim_step_p95_mm},
-                 {"rim_fit_shift_mm", report.local_shift_mm}, {"rim_fit_turn_deg", report.local_turn_deg}};
-  r["mirror_plane"] = {{"normal", list(report.plane.normal)},
-                       {"offset_mm", report.plane.offset_mm},
-                       {"inlier_share", report.plane.inlier_share},
-                       {"residual_mm", report.plane.residual_mm}};
+  r["defect"] = {{"method", report.method},
+                 {"volume_mm3", report.volume_mm3},
+                 {"centre_mm", list(report.centre_mm)},
+                 {"normal", list(report.normal)},
+                 {"outer_area_mm2", report.outer_area_mm2},
+                 {"rim_length_mm", report.rim_length_mm},
+                 {"depth_mm", report.depth_mm},
+                 {"free_share", report.free_share},
+                 {"rim_step_mm", report.rim_step_mm},
+                 {"rim_step_p95_mm", report.rim_step_p95_mm},
+                 {"expected_error_mm", report.expected_error_mm}};
+  for (const Trial& t : report.trials) {
+    json& trial = r["methods"][t.method];
+    if (!t.failure.empty()) {
+      trial["failed"] = t.failure;
+      continue;
+    }
+    trial = {{"volume_mm3", t.piece.volume_mm3},
+             {"rim_offset_before_mm", t.rim.before_mm},
+             {"rim_points", t.rim.points},
+             {"hidden_ring_mm", t.rim.hidden_width_mm},
+             {"hidden_ring_rms_mm", t.rim.hidden_error_mm},
+             {"hidden_ring_p95_mm", t.rim.hidden_p95_mm}};
+  }
+  if (report.mirror) {
+    const auto& plane = report.mirror->plane;
+    r["mirror_plane"] = {{"normal", list(plane.normal)},
+                         {"offset_mm", plane.offset_mm},
+                         {"inlier_share", plane.inlier_share},
+                         {"residual_mm", plane.residual_mm},
+                         {"candidates", report.mirror->candidates},
+                         {"rim_fit_shift_mm", report.mirror->local_shift_mm},
+                         {"rim_fit_turn_deg", report.mirror->local_turn_deg}};
+  }
+  if (report.shape) {
+    r["shape_model"] = {{"residual_mm", report.shape->residual_mm},
+                        {"inlier_share", report.shape->inlier_share},
+                        {"missing_share", report.shape->missing_share},
+                        {"reflected", report.shape->reflected}};
+  }
   return r;
 }
 

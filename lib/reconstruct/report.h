@@ -3,7 +3,7 @@
 
 #include "mesh/triangle_mesh.h"
 #include "picture/canvas.h"
-#include "reconstruct/mirror.h"
+#include "reconstruct/complete.h"
 #include "reconstruct/surface.h"
 
 namespace osteo::reconstruct {
@@ -11,8 +11,8 @@ namespace osteo::reconstruct {
 /// The record of the bone's surface, whose mesh has been made from a level set of `voxel_mm`.
 nlohmann::json describe(const mesh::TriangleMesh& mesh, const SurfaceReport& report, double voxel_mm);
 
-/// The record of the missing piece and of the plane that it was mirrored at.
-nlohmann::json describe(const MirrorReport& report);
+/// The record of the missing piece, of every method tried and of what it rests on.
+nlohmann::json describe(const CompletionReport& report);
 
 /// The bone and the missing piece, which may be empty, from two sides.
 picture::Canvas draw(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& defect);

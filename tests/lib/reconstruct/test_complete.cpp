@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "mesh/measures.h"
-#include "reconstruct/mirror.h"
+#include "reconstruct/complete.h"
 
 using namespace osteo;
 using Eigen::Vector3d;
@@ -57,20 +57,20 @@ image::Frame view() {
 
 TEST_CASE("the missing piece of an asymmetric calvarium comes from its other side") {
   const auto host = shell(0.25, 25, -1), truth = shell(0.25, 25, 1);
-  reconstruct::MirrorReport report;
+  reconstruct::CompletionReport report;
   core::setThreads(2);
-  const auto piece = reconstruct::completeByMirror(host, view(), {}, report);
+  const auto piece = reconstruct::complete(host, view(), {.method = "mirror"}, report);
   const double common = levelset::volume_mm3(levelset::intersect(piece, truth));
   const double dice = 2 * common / (levelset::volume_mm3(piece) + levelset::volume_mm3(truth));
   WARN("Dice " << dice << ", rim step " << report.rim_step_mm << " mm");
   CHECK(dice > 0.95);  // 0.811 with the exact plane and no fit to the rim
   CHECK(levelset::intersect(piece, host).empty());
   CHECK(mesh::topology(levelset::toMesh(piece)).closed());
-  CHECK(std::abs(report.plane.normal.dot(pose().col(1))) > std::cos(2.0 / 57.3));
+  CHECK(std::abs(report.mirror->plane.normal.dot(pose().col(1))) > std::cos(2.0 / 57.3));
   CHECK(report.rim_step_mm < 1);
 }
 
 TEST_CASE("nothing is made up where nothing is missing") {
-  reconstruct::MirrorReport report;
-  CHECK_THROWS_AS(reconstruct::completeByMirror(shell(0.25, 0, -1), view(), {}, report), core::Error);
+  reconstruct::CompletionReport report;
+  CHECK_THROWS_AS(reconstruct::complete(shell(0.25, 0, -1), view(), {}, report), core::Error);
 }

@@ -1,0 +1,250 @@
+#include "reconstruct/complete.h"
+
+#include <fmt/format.h>
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "mesh/measures.h"
+#include "registration/distance_map.h"
+
+namespace osteo::reconstruct {
+namespace {
+
+constexpr float kFar = 1e3F;
+constexpr double kAround_mm = 40;
+
+/// A method's proposal and the hole it found.
+struct Proposal {
+  Whole whole;
+  Candidate piece;
+};
+
+/// What the methods share.
+struct Case {
+  const levelset::LevelSet& bone;
+  const Host& host;
+  const image::Frame& seen;
+  const CompletionOptions& options;
+  CompletionReport& report;
+};
+
+Proposal byMirror(const Case& c) {
+  if (!c.report.mirror) c.report.mirror = proposeMirror(c.bone, c.host, c.seen, c.options.piece);
+  return {c.report.mirror->whole, c.report.mirror->piece};
+}
+
+Proposal byShape(const Case& c) {
+  if (c.options.prior == nullptr) {
+    throw core::Error(core::Exit::DataError,
+                      {.what = "there is no shape model of this bone", .hint = "give one with --prior bone.shape"});
+  }
+  Proposal out;
+  c.report.shape = fitShape(*c.options.prior, c.host.points, c.options.length_mm);
+  // The grid must hold what lies beyond the bone, too.
+  const auto box = mesh::bounds(c.report.shape->surface);
+  image::Frame grid = c.host.closed.frame;
+  const Eigen::Vector3d low = box.min.cwiseMin(grid.origin_mm).array().floor() - 5;
+  const Eigen::Vector3d high = box.max.cwiseMax(grid.toWorld(grid.size.cast<double>())).array().ceil() + 5;
+  grid.origin_mm = low;
+  grid.size = ((high - low).array() / grid.spacing_mm[0]).ceil().cast<int>();
+  out.whole = wholeOfMesh(c.report.shape->surface, grid, c.bone.voxel_mm());
+  PieceOptions options = c.options.piece;
+  options.least_free_share = 0;
+  out.piece = choose(findCandidates(c.host, out.whole, {grid, c.seen}, options), options);
+  out.piece = grown(c.host, out.whole, {around(grid, out.piece, kAround_mm), c.seen}, out.piece);
+  return out;
+}
+
+/// The mirrored bone knows where the hole is; the shell through the rim may find it larger, and then its rim is new.
+Proposal byRim(const Case& c) {
+  Proposal out{{}, byMirror(c).piece};
+  for (int round = 0; round < 3; ++round) {
+    out.whole = wholeOfRim(c.host, out.piece, 0);
+    PieceOptions nearby = c.options.piece;
+    nearby.defect_at_mm = out.piece.centre_mm;
+    const Field field{out.whole.coarse.frame, c.seen};
+    const auto parts = findCandidates(c.host, out.whole, field, nearby);
+    if (parts.empty())
+      throw core::Error(core::Exit::DataError, {.what = "the shell through the rim adds nothing to the bone"});
+    const double before = out.piece.volume_mm3;
+    out.piece = grown(c.host, out.whole, field, choose(parts, nearby));
+    if (out.piece.volume_mm3 < 1.1 * before) break;
+  }
+  return out;
+}
+
+/// The piece at the bone's own resolution: the proposed bone, minus the bone, near the coarse piece.
+levelset::LevelSet refine(const Case& c, const Whole& whole, const Candidate& piece) {
+  const levelset::LevelSet& bone = c.bone;
+  const image::CtVolume& closed = c.host.closed;
+  const double voxel = bone.voxel_mm(), margin = 1.5 * closed.frame.spacing_mm[0];
+  const auto missing = [&](const Eigen::Vector3d& p) {
+    const double near = image::sampleLinear(piece.distance, piece.distance.frame.toIndex(p), kFar) - margin;
+    if (near > 3 * voxel) return near;
+    const double pores = image::sampleLinear(closed, closed.frame.toIndex(p), kFar) + 0.5 * closed.frame.spacing_mm[0];
+    return std::max({near, whole.fine(p), -std::min(levelset::sample(bone, p), pores)});
+  };
+  const Eigen::Vector3d reach = Eigen::Vector3d::Constant(margin + 3 * voxel);
+  levelset::LevelSet out = levelset::fromFunction(missing, piece.min_mm - reach, piece.max_mm + reach, voxel);
+  const double opening = std::min(c.options.piece.opening_mm, 0.6);
+  out = levelset::intersect(out, levelset::offset(levelset::offset(out, -opening), opening));
+  out = levelset::largestComponent(levelset::subtract(out, bone));
+  return levelset::fillCavities(out);
+}
+
+/// Offsets of the bent proposal's outer surface from the host's within a few millimetres of the piece.
+void measureRim(const Case& c, const Whole& whole, const Candidate& piece, CompletionReport& report) {
+  constexpr double kNear_mm = 6, kReach_mm = 5;
+  std::vector<double> steps;
+  for (const auto& point : c.host.points) {
+    if (whole.two_sided && !facesOut(c.host, point.position, point.normal)) continue;
+    const double away = image::sampleLinear(piece.distance, piece.distance.frame.toIndex(point.position), kFar);
+    if (away < 0.5 || away > kNear_mm) continue;
+    const Eigen::Vector3d gradient = registration::gradientAt(whole.coarse, point.position, kFar);
+    const double step = std::abs(coarseAt(whole, point.position));
+    if (gradient.norm() > 0.3 && gradient.normalized().dot(point.normal) > 0.8 && step < kReach_mm) steps.push_back(step);
+  }
+  if (steps.empty()) return;
+  std::sort(steps.begin(), steps.end());
+  report.rim_step_mm = steps[steps.size() / 2];
+  report.rim_step_p95_mm = steps[steps.size() * 95 / 100];
+}
+
+/// Mean standard deviation of the shape model inside the piece.
+double posteriorSd(const ShapePosterior& posterior, const Candidate& piece) {
+  double sum = 0, count = 0;
+  for (std::size_t v = 0; v < posterior.sd_mm.size(); ++v) {
+    const Eigen::Vector3d& p = posterior.surface.vertices[v];
+    if (image::sampleLinear(piece.distance, piece.distance.frame.toIndex(p), kFar) > 1.5) continue;
+    sum += posterior.sd_mm[v] * posterior.sd_mm[v];
+    ++count;
+  }
+  return count > 0 ? std::sqrt(sum / count) : 0;
+}
+
+Proposal propose(const Case& c, const std::string& method) {
+  if (method == "mirror") return byMirror(c);
+  if (method == "shape") return byShape(c);
+  return byRim(c);
+}
+
+Trial attempt(const Case& c, const std::string& method) {
+  Trial trial;
+  trial.method = method;
+  try {
+    Proposal proposal = propose(c, method);
+    trial.rim = fitRim(c.host, proposal.whole, proposal.piece);
+    // The rim's own surface has seen all of the rim: another one, made without the ring, is judged in its place.
+    if (method == "rim")
+      judgeHidden(c.host, wholeOfRim(c.host, proposal.piece, hiddenWidth(proposal.piece)), proposal.piece, trial.rim);
+    trial.piece = std::move(proposal.piece);
+    core::info(fmt::format("{}: {:.0f} mm³, misses a hidden ring of {:.0f} mm by {:.2f} mm RMS", method,
+                           trial.piece.volume_mm3, trial.rim.hidden_width_mm, trial.rim.hidden_error_mm));
+  } catch (const core::Error& e) {
+    if (e.code() != core::Exit::DataError) throw;
+    trial.failure = e.complaint().what + (e.complaint().got.empty() ? "" : " (" + e.complaint().got + ")");
+    core::info(fmt::format("{}: {}", method, trial.failure));
+    if (c.options.method != "auto") throw;
+  }
+  return trial;
+}
+
+const Trial& best(const std::vector<Trial>& trials) {
+  const Trial* out = nullptr;
+  std::string reasons;
+  for (const Trial& t : trials) {
+    reasons += (reasons.empty() ? "" : "; ") + t.method + ": " + t.failure;
+    if (!t.failure.empty()) continue;
+    if (out == nullptr || t.rim.hidden_error_mm < out->rim.hidden_error_mm) out = &t;
+  }
+  if (out == nullptr) {
+    throw core::Error(core::Exit::DataError, {.what = "no missing piece found", .got = reasons,
+                                              .hint = "name the place with --defect-at-mm x,y,z or give a --prior"});
+  }
+  return *out;
+}
+
+/// Faces of the piece: its outer area, its outward direction, and the length of the curve where it leaves the host.
+void measurePiece(const Case& c, const levelset::LevelSet& piece, CompletionReport& report) {
+  const mesh::TriangleMesh mesh = levelset::toMesh(piece);
+  Eigen::Vector3d normal = Eigen::Vector3d::Zero();
+  const double near = 1.5 * c.bone.voxel_mm();
+  for (const auto& t : mesh.triangles) {
+    const Eigen::Vector3d &a = mesh.vertices[t[0]], &b = mesh.vertices[t[1]], &d = mesh.vertices[t[2]];
+    const Eigen::Vector3d face = 0.5 * (b - a).cross(d - a), middle = (a + b + d) / 3;
+    const bool outer = facesOut(c.host, middle, face.normalized()) && levelset::sample(c.bone, middle) > near;
+    if (!outer) continue;
+    report.outer_area_mm2 += face.norm();
+    normal += face;
+    // The rim is where an outer triangle meets the host: half of each such triangle's edge counts.
+    double touching[3];
+    int on = 0;
+    for (int k = 0; k < 3; ++k) on += (touching[k] = levelset::sample(c.bone, mesh.vertices[t[k]])) < near ? 1 : 0;
+    for (int k = 0; k < 3 && on == 2; ++k) {
+      if (touching[k] < near && touching[(k + 1) % 3] < near)
+        report.rim_length_mm += (mesh.vertices[t[k]] - mesh.vertices[t[(k + 1) % 3]]).norm();
+    }
+  }
+  report.normal = normal.norm() > 0 ? Eigen::Vector3d(normal.normalized()) : Eigen::Vector3d::UnitZ();
+  double low = 1e300, high = -1e300;
+  for (const auto& v : mesh.vertices) {
+    low = std::min(low, report.normal.dot(v));
+    high = std::max(high, report.normal.dot(v));
+  }
+  report.depth_mm = high - low;
+}
+
+}  // namespace
+
+levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& seen, const CompletionOptions& options,
+                            CompletionReport& report) {
+  std::vector<std::string> methods{options.method};
+  if (options.method == "auto") {
+    methods = {"mirror", "rim"};
+    if (options.prior != nullptr) methods.emplace_back("shape");
+  }
+  core::Progress progress("completion", static_cast<std::int64_t>(methods.size()) + 2);
+  const Host host = prepareHost(bone, seen, options.closing_mm);
+  if (host.points.size() < 200) {
+    throw core::Error(core::Exit::DataError, {.what = "no missing piece found: there is hardly any bone in view",
+                                              .hint = "check the labels"});
+  }
+  progress.advance();
+  const Case c{bone, host, seen, options, report};
+  std::vector<Trial> trials;
+  for (const std::string& method : methods) {
+    trials.push_back(attempt(c, method));
+    progress.advance();
+  }
+  const Trial& taken = best(trials);
+  levelset::LevelSet out = refine(c, taken.rim.corrected, taken.piece);
+  if (out.empty()) {
+    throw core::Error(core::Exit::DataError, {.what = "no missing piece found: it is thinner than the voxels resolve",
+                                              .hint = "choose a smaller --voxel-mm"});
+  }
+  if (!bone.frameId().empty()) out.setMeta("frame_id", bone.frameId());
+  report.method = taken.method;
+  report.free_share = taken.piece.free_share;
+  report.centre_mm = taken.piece.centre_mm;
+  report.volume_mm3 = levelset::volume_mm3(out);
+  report.expected_error_mm = taken.rim.hidden_error_mm;
+  if (taken.method == "shape")
+    report.expected_error_mm = std::max(report.expected_error_mm, posteriorSd(*report.shape, taken.piece));
+  measureRim(c, taken.rim.corrected, taken.piece, report);
+  measurePiece(c, out, report);
+  for (Trial& t : trials) {
+    t.rim.corrected = {};
+    t.piece.distance = {};
+    t.piece.voxels.clear();
+  }
+  report.trials = std::move(trials);
+  progress.advance();
+  return out;
+}
+
+}  // namespace osteo::reconstruct

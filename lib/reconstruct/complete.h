@@ -1,0 +1,47 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reconstruct/mirror.h"
+#include "reconstruct/rim.h"
+#include "reconstruct/shape_fit.h"
+
+namespace osteo::reconstruct {
+
+struct CompletionOptions {
+  std::string method = "auto";  ///< auto, mirror, shape or rim
+  PieceOptions piece;
+  double closing_mm = 3.0;  ///< pores and seams of the bone up to twice this width count as bone
+  const ShapeModel* prior = nullptr;
+  double length_mm = 0;  ///< of the whole bone when it is known; 0: unknown
+};
+
+/// How one method did on the rim.
+struct Trial {
+  std::string method;
+  std::string failure;  ///< why it gave nothing; empty when it did
+  RimFit rim;
+  Candidate piece;
+};
+
+struct CompletionReport {
+  std::string method;                   ///< the one that was taken
+  std::vector<Trial> trials;            ///< in the order tried; their fields are empty but for the numbers
+  double expected_error_mm = 0;         ///< RMS on a hidden ring, or the posterior's standard deviation in the piece
+  double volume_mm3 = 0, depth_mm = 0;  ///< depth: largest thickness
+  Eigen::Vector3d centre_mm = Eigen::Vector3d::Zero(), normal = Eigen::Vector3d::UnitZ();  ///< outward, of the piece
+  double free_share = 0, rim_step_mm = 0, rim_step_p95_mm = 0;
+  double outer_area_mm2 = 0, rim_length_mm = 0;
+  std::optional<Mirrored> mirror;
+  std::optional<ShapePosterior> shape;
+};
+
+/// The missing piece: every method proposes a whole bone, the rim bends it into place, what the host lacks in its hole
+/// is the piece. `auto` takes the method that misses a hidden ring of the rim least. `seen` is the frame of the image.
+/// The piece doesn't overlap the bone. Throws DataError with every method's reason when none finds a piece.
+levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& seen, const CompletionOptions& options,
+                            CompletionReport& report);
+
+}  // namespace osteo::reconstruct
