@@ -224,10 +224,9 @@ class Fitter {
   double keep_ = 1;
 };
 
-std::vector<Affine3d> startsFor(const Shape& from, const Shape& to, const SurfaceOptions& options) {
-  std::vector<Affine3d> starts{options.start};
-  if (!options.search) return starts;
-  const double scale = options.with_scale ? to.radius / from.radius : 1;
+std::vector<Affine3d> turnsBetween(const Shape& from, const Shape& to, bool with_scale) {
+  std::vector<Affine3d> starts;
+  const double scale = with_scale && from.radius > 0 ? to.radius / from.radius : 1;
   for (const Matrix3d& turn : quarterTurns()) {
     Affine3d t = Affine3d::Identity();
     t.linear() = scale * to.axes * turn * from.axes.transpose();
@@ -237,7 +236,18 @@ std::vector<Affine3d> startsFor(const Shape& from, const Shape& to, const Surfac
   return starts;
 }
 
+std::vector<Affine3d> startsFor(const Shape& from, const Shape& to, const SurfaceOptions& options) {
+  std::vector<Affine3d> starts{options.start};
+  if (!options.search) return starts;
+  for (const auto& turn : turnsBetween(from, to, options.with_scale)) starts.push_back(turn);
+  return starts;
+}
+
 }  // namespace
+
+std::vector<Affine3d> principalStarts(const Points& from, const Points& to, bool with_scale) {
+  return turnsBetween(shapeOf(from), shapeOf(to), with_scale);
+}
 
 std::vector<Vector3d> sampleSurface(const mesh::TriangleMesh& mesh, std::size_t count) {
   std::vector<double> until;

@@ -32,6 +32,11 @@ struct SurfaceFit {
 SurfaceFit fitToMesh(const std::vector<Eigen::Vector3d>& points, const mesh::TriangleMesh& surface,
                      const SurfaceOptions& options = {});
 
+/// The 24 motions that lay the principal axes of one set onto those of another, centre on centre, with the ratio of the
+/// radii as scale when asked.
+std::vector<Eigen::Affine3d> principalStarts(const std::vector<Eigen::Vector3d>& from,
+                                             const std::vector<Eigen::Vector3d>& to, bool with_scale);
+
 /// `count` points spread evenly by area over a mesh; the same points each time.
 std::vector<Eigen::Vector3d> sampleSurface(const mesh::TriangleMesh& mesh, std::size_t count);
 
