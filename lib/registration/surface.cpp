@@ -20,7 +20,8 @@ using Eigen::Matrix3d;
 using Eigen::Vector3d;
 using Points = std::vector<Vector3d>;
 
-constexpr std::size_t kCoarse = 250, kSurfaceSamples = 4000, kFinalists = 5;
+constexpr std::size_t kCoarse = 200, kSurfaceSamples = 4000, kHopeful = 8, kFinalists = 3;
+constexpr int kFirstRounds = 8, kFarRounds = 25;
 constexpr std::int64_t kChunk = 128;
 constexpr double kTukey = 4.685, kToSigma = 1.4826;  // 95 % efficiency; median of |normal| to its deviation
 
@@ -89,8 +90,8 @@ class Fitter {
   }
 
   /// Trimmed closest points from far.
-  Candidate approach(Affine3d t) const {
-    for (int round = 0; round < 30; ++round) {
+  Candidate approach(Affine3d t, int rounds) const {
+    for (int round = 0; round < rounds; ++round) {
       const auto hits = hitsOf(coarse_, t);
       std::vector<double> distances;
       for (const auto& hit : hits) distances.push_back(hit.distance_mm);
@@ -131,25 +132,31 @@ class Fitter {
       normal_matrix.diagonal().array() += 1e-4 * normal_matrix.trace() / unknowns + 1e-12;
       const Eigen::VectorXd step = normal_matrix.ldlt().solve(right);
       start.transform = moved(step, centre) * start.transform;
-      if (step.norm() < 1e-5) break;
+      if (step.norm() < 1e-5 * shape_.radius) break;
     }
     start.cost = costOf(points, start.transform, 0.05 * shape_.radius);
     return start;
   }
 
   std::vector<Candidate> search(const std::vector<Affine3d>& starts) const {
+    const auto better = [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; };
     std::vector<Candidate> found(starts.size());
     core::parallelFor(static_cast<std::int64_t>(starts.size()),
-                      [&](std::int64_t i) { found[i] = refine(approach(starts[i]), coarse_, 10); });
-    std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.cost < b.cost; });
+                      [&](std::int64_t i) { found[i] = approach(starts[i], kFirstRounds); });
+    std::stable_sort(found.begin(), found.end(), better);
+    found.resize(std::min(found.size(), kHopeful));
+    core::parallelFor(static_cast<std::int64_t>(found.size()), [&](std::int64_t i) {
+      found[i] = refine(approach(found[i].transform, kFarRounds), coarse_, 10);
+    });
+    std::stable_sort(found.begin(), found.end(), better);
     std::vector<Candidate> finalists;
     for (const auto& c : found) {
       const auto like = [&](const Candidate& other) { return apart(c, other) < 0.1 * shape_.radius; };
       if (finalists.size() < kFinalists && std::none_of(finalists.begin(), finalists.end(), like))
         finalists.push_back(c);
     }
-    for (auto& c : finalists) c = refine(c, points_, 60);
-    std::stable_sort(finalists.begin(), finalists.end(), [](const auto& a, const auto& b) { return a.cost < b.cost; });
+    for (auto& c : finalists) c = refine(c, points_, 40);
+    std::stable_sort(finalists.begin(), finalists.end(), better);
     return finalists;
   }
 
