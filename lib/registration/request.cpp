@@ -296,8 +296,13 @@ image::CtVolume resampleOnto(const image::CtVolume& fixed, const image::CtVolume
     std::int64_t at = k * fixed.frame.size[0] * fixed.frame.size[1];
     for (int j = 0; j < fixed.frame.size[1]; ++j)
       for (int i = 0; i < fixed.frame.size[0]; ++i, ++at) {
-        const Vector3d place = transform(fixed.frame.toWorld(Vector3d(i, j, static_cast<double>(k))));
-        out.voxels[at] = image::sampleLinear(moving, moving.frame.toIndex(place), out.voxels[at]);
+        const Vector3d index =
+            moving.frame.toIndex(transform(fixed.frame.toWorld(Vector3d(i, j, static_cast<double>(k)))));
+        // Up to half a voxel beyond the outermost centres the border's voxel goes on.
+        const Vector3d last = (moving.frame.size.array() - 1).cast<double>();
+        const Vector3d inside = index.cwiseMax(0.0).cwiseMin(last);
+        if ((index - inside).cwiseAbs().maxCoeff() <= 0.5)
+          out.voxels[at] = image::sampleLinear(moving, inside, out.voxels[at]);
       }
   });
   return out;

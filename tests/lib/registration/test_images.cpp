@@ -75,7 +75,7 @@ TEST_CASE("images give back their motion and scale, in one modality and across t
     const Affine3d truth = motion(scale);
     for (const bool other : {false, true}) {
       const auto moving = picture(
-          50, 2.1, [&](const Vector3d& p) { return Vector3d(truth.inverse() * p); }, other);
+          64, 2.1, [&](const Vector3d& p) { return Vector3d(truth.inverse() * p); }, other);
       const auto fit =
           registration::fitImages(fixed, moving,
                                   {.model = scale == 1 ? registration::Model::Rigid : registration::Model::Similarity,
