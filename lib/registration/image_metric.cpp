@@ -27,6 +27,8 @@ std::array<double, 4> windowSlope(double t) {
   return {-u * u / 2, (-12 * t + 9 * t * t) / 6, (12 * u - 9 * u * u) / 6, t * t / 2};
 }
 
+double plogp(double p) { return p < 1e-14 ? 0 : p * std::log(p); }
+
 /// Place of a value on the axis of bins.
 struct Axis {
   double low, per_value;
@@ -128,7 +130,8 @@ ImageMetric::Value ImageMetric::operator()(const std::vector<Vector3d>& mapped_m
   result.overlap = n > 0 ? static_cast<double>(inside) / static_cast<double>(n) : 0;
   result.value = std::numeric_limits<double>::infinity();
   if (result.overlap < 0.1) return result;
-  result.value = metric_ == Metric::Mattes ? mutualInformation(hits, inside, pull) : meanSquares(hits, inside, pull);
+  result.value =
+      metric_ == Metric::MeanSquares ? meanSquares(hits, inside, pull) : mutualInformation(hits, inside, pull);
   return result;
 }
 
@@ -159,14 +162,17 @@ double ImageMetric::mutualInformation(const std::vector<Hit>& hits, std::int64_t
       moving[m] += joint[f * kBins + m];
     }
   }
-  double information = 0;
-  Histogram gain{};  // log p(f,m) / p(m): what one more sample there would bring
+  double single = 0, both = 0;  // entropies
+  for (int b = 0; b < kBins; ++b) single -= plogp(fixed[b]) + plogp(moving[b]);
+  for (const double p : joint) both -= plogp(p);
+  const bool normalised = metric_ == Metric::Normalised && both > 0;
+  Histogram gain{};  // what one more sample there would bring
   for (int f = 0; f < kBins; ++f) {
     for (int m = 0; m < kBins; ++m) {
       const double p = joint[f * kBins + m];
       if (p < 1e-14) continue;
-      gain[f * kBins + m] = std::log(p / moving[m]);
-      information += p * (gain[f * kBins + m] - std::log(fixed[f]));
+      const double alone = std::log(moving[m]), together = std::log(p);
+      gain[f * kBins + m] = normalised ? (single / both * together - alone) / both : together - alone;
     }
   }
   const double factor = -moving_axis.per_value / static_cast<double>(inside);
@@ -181,7 +187,7 @@ double ImageMetric::mutualInformation(const std::vector<Hit>& hits, std::int64_t
       pull[i] = factor * sum * hits[i].slope;
     }
   });
-  return -information;
+  return normalised ? -single / both : both - single;
 }
 
 double ImageMetric::meanSquares(const std::vector<Hit>& hits, std::int64_t inside, std::vector<Vector3d>& pull) const {

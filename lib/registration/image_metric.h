@@ -7,7 +7,9 @@
 
 namespace osteo::registration {
 
-enum class Metric { Mattes, MeanSquares };
+/// Normalised: (H(fixed) + H(moving)) / H(both) over the same histogram (Studholme et al. 1999), on which a scale that
+/// brings more of one tissue into view has less pull.
+enum class Metric { Mattes, MeanSquares, Normalised };
 
 /// Places in the fixed image at which the images are compared.
 struct ImageSamples {

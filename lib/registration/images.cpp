@@ -136,7 +136,8 @@ std::vector<Level> pyramid(const image::CtVolume& fixed, const image::CtVolume& 
 
 Affine3d fitMotion(const Level& level, const Motion& motion, const ImageOptions& options, MinimiseOptions limits,
                    double* value = nullptr) {
-  const ImageMetric metric(level.samples, level.moving, options.metric);
+  const bool normalised = options.model == Model::Similarity && options.metric == Metric::Mattes;
+  const ImageMetric metric(level.samples, level.moving, normalised ? Metric::Normalised : options.metric);
   VectorXd x = VectorXd::Zero(options.model == Model::Similarity ? 7 : 6);
   limits.first_step = level.voxel_mm;
   limits.largest_step = 3 * level.voxel_mm;
