@@ -5,6 +5,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -169,27 +170,38 @@ const Trial& best(const std::vector<Trial>& trials) {
   return *out;
 }
 
-/// Faces of the piece: its outer area, its outward direction, and the length of the curve where it leaves the host.
+/// Length of the edges that a set of triangles shares with no other of the set.
+double borderLength(const mesh::TriangleMesh& mesh, const std::vector<char>& chosen) {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, int> count;
+  for (std::size_t t = 0; t < chosen.size(); ++t) {
+    if (chosen[t] == 0) continue;
+    for (int k = 0; k < 3; ++k)
+      ++count[std::minmax(mesh.triangles[t][k], mesh.triangles[t][(k + 1) % 3])];
+  }
+  double length = 0;
+  for (const auto& [edge, times] : count) {
+    if (times == 1) length += (mesh.vertices[edge.first] - mesh.vertices[edge.second]).norm();
+  }
+  return length;
+}
+
+/// The piece's outer surface: its area, its mean direction, the length of its border (the rim curve); and how deep the
+/// piece reaches along that direction.
 void measurePiece(const Case& c, const levelset::LevelSet& piece, CompletionReport& report) {
   const mesh::TriangleMesh mesh = levelset::toMesh(piece);
-  Eigen::Vector3d normal = Eigen::Vector3d::Zero();
   const double near = 1.5 * c.bone.voxel_mm();
-  for (const auto& t : mesh.triangles) {
-    const Eigen::Vector3d &a = mesh.vertices[t[0]], &b = mesh.vertices[t[1]], &d = mesh.vertices[t[2]];
+  Eigen::Vector3d normal = Eigen::Vector3d::Zero();
+  std::vector<char> outer(mesh.triangles.size(), 0);
+  for (std::size_t t = 0; t < outer.size(); ++t) {
+    const Eigen::Vector3d &a = mesh.vertices[mesh.triangles[t][0]], &b = mesh.vertices[mesh.triangles[t][1]],
+                          &d = mesh.vertices[mesh.triangles[t][2]];
     const Eigen::Vector3d face = 0.5 * (b - a).cross(d - a), middle = (a + b + d) / 3;
-    const bool outer = facesOut(c.host, middle, face.normalized()) && levelset::sample(c.bone, middle) > near;
-    if (!outer) continue;
+    if (!facesOut(c.host, middle, face) || levelset::sample(c.bone, middle) < near) continue;
+    outer[t] = 1;
     report.outer_area_mm2 += face.norm();
     normal += face;
-    // The rim is where an outer triangle meets the host: half of each such triangle's edge counts.
-    double touching[3];
-    int on = 0;
-    for (int k = 0; k < 3; ++k) on += (touching[k] = levelset::sample(c.bone, mesh.vertices[t[k]])) < near ? 1 : 0;
-    for (int k = 0; k < 3 && on == 2; ++k) {
-      if (touching[k] < near && touching[(k + 1) % 3] < near)
-        report.rim_length_mm += (mesh.vertices[t[k]] - mesh.vertices[t[(k + 1) % 3]]).norm();
-    }
   }
+  report.rim_length_mm = borderLength(mesh, outer);
   report.normal = normal.norm() > 0 ? Eigen::Vector3d(normal.normalized()) : Eigen::Vector3d::UnitZ();
   double low = 1e300, high = -1e300;
   for (const auto& v : mesh.vertices) {

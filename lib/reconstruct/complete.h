@@ -30,7 +30,7 @@ struct CompletionReport {
   std::string method;                   ///< the one that was taken
   std::vector<Trial> trials;            ///< in the order tried; their fields are empty but for the numbers
   double expected_error_mm = 0;         ///< RMS on a hidden ring, or the posterior's standard deviation in the piece
-  double volume_mm3 = 0, depth_mm = 0;  ///< depth: largest thickness
+  double volume_mm3 = 0, depth_mm = 0;  ///< depth: extent along the normal
   Eigen::Vector3d centre_mm = Eigen::Vector3d::Zero(), normal = Eigen::Vector3d::UnitZ();  ///< outward, of the piece
   double free_share = 0, rim_step_mm = 0, rim_step_p95_mm = 0;
   double outer_area_mm2 = 0, rim_length_mm = 0;

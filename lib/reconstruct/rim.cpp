@@ -18,6 +18,7 @@ namespace {
 
 constexpr float kFar = 1e3F;
 constexpr double kRing_mm = 25;     ///< the host's surface that counts as rim
+constexpr double kWall_mm = 2.5;    ///< nearer to the piece, its edges and walls begin
 constexpr std::size_t kMost = 400;  ///< points a spline
 
 /// A point of the host's surface near the hole and what the proposal says there.
@@ -45,7 +46,7 @@ std::vector<RimPoint> rimPoints(const Host& host, const Whole& whole, const Cand
   for (const auto& point : host.points) {
     RimPoint r{point.position, point.normal};
     r.to_piece_mm = toPiece(piece, point.position);
-    if (r.to_piece_mm < 0.5 || r.to_piece_mm > reach_mm) continue;
+    if (r.to_piece_mm < kWall_mm || r.to_piece_mm > reach_mm) continue;
     r.distance_mm = coarseAt(whole, point.position);
     if (std::abs(r.distance_mm) > kMost_mm) continue;
     if (std::abs(r.distance_mm) < fine_mm) r.distance_mm = whole.fine(point.position);
@@ -230,7 +231,7 @@ Whole wholeOfRim(const Host& host, const Candidate& piece, double nearest_mm) {
     const double away = toPiece(piece, point.position);
     const Eigen::Vector3d radial = (point.position - host.centre_mm).normalized();
     // Walls of the hole stand across the shell.
-    if (away < std::max(0.5, nearest_mm) || away > nearest_mm + kRing_mm || std::abs(radial.dot(point.normal)) < kWalls)
+    if (away < std::max(kWall_mm, nearest_mm) || away > nearest_mm + kRing_mm || std::abs(radial.dot(point.normal)) < kWalls)
       continue;
     surface[facesOut(host, point.position, point.normal) ? 0 : 1].push_back(point.position);
   }
