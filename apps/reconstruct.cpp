@@ -39,18 +39,22 @@ void run(cli::Context& ctx) {
                       {.what = "--complete mirror and --defect FILE.vdb go together", .hint = "give both or neither"});
   }
   const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
-  const image::Segmentation segmentation = image::readSegmentation(labels_path);
-  const image::Frame& frame = segmentation.labels.frame;
-  image::CtVolume ct;
+  image::Segmentation segmentation = image::readSegmentation(labels_path);
+  const image::Frame frame = segmentation.labels.frame;
   if (!ct_path.empty()) {
-    ct = image::readVolume(ct_path);
-    image::requireSameGrid(frame, core::baseName(labels_path), ct.frame, core::baseName(ct_path));
+    image::requireSameGrid(frame, core::baseName(labels_path), image::readInfo(ct_path).frame, core::baseName(ct_path));
   }
   reconstruct::SurfaceOptions options;
   options.labels = reconstruct::boneLabels(segmentation, ctx.texts("label"));
+  const image::Box box = reconstruct::boneBox(segmentation.labels, options.labels);
+  segmentation.labels = image::crop(segmentation.labels, box, std::uint16_t{0});
+  image::CtVolume ct;
+  if (!ct_path.empty()) ct = image::readVolume(ct_path, box);
   options.voxel_mm = ctx.maybe("voxel-mm").value_or(0.5 * frame.spacing_mm.minCoeff());
   options.dust_mm3 = ctx.number("dust-mm3");
-  if (ctx.dryRun(2e8 + 60.0 * static_cast<double>(frame.voxelCount()))) return;
+  if (ctx.dryRun(2e8 + 3.0 * static_cast<double>(frame.voxelCount()) +
+                 60.0 * static_cast<double>(segmentation.labels.voxels.size())))
+    return;
   const Paths paths{ctx.output("output"), ctx.output("mesh"), ctx.output("defect"), ctx.output("defect-mesh"),
                     ctx.output("picture")};
   reconstruct::SurfaceReport report;
