@@ -7,6 +7,8 @@
 #include "image/io.h"
 #include "levelset/level_set.h"
 #include "mesh/io.h"
+#include "reconstruct/cloud.h"
+#include "reconstruct/outputs.h"
 #include "reconstruct/report.h"
 
 namespace osteo {
@@ -32,7 +34,34 @@ mesh::TriangleMesh complete(cli::Context& ctx, const levelset::LevelSet& bone, c
   return mesh;
 }
 
+reconstruct::MeshOptions meshOptions(const cli::Context& ctx) {
+  return {ctx.maybe("remesh-mm").value_or(0), ctx.maybe("simplify-mm").value_or(0)};
+}
+
+void runCloud(cli::Context& ctx) {
+  for (const char* row : {"ct", "defect", "defect-mesh", "label"}) {
+    if (ctx.given(row) && !(std::string(row) == "label" && ctx.texts(row).empty()))
+      throw core::Error(core::Exit::Usage, {.what = std::string("--") + row + " goes with labels, not with points"});
+  }
+  const mesh::PointCloud cloud = mesh::readPointCloud(ctx.input("labels"));
+  if (ctx.dryRun(2e8 + 300.0 * static_cast<double>(cloud.points.size()))) return;
+  const std::string bone = ctx.output("output"), mesh_path = ctx.output("mesh"), picture = ctx.output("picture");
+  reconstruct::CloudReport report;
+  const levelset::LevelSet surface =
+      reconstruct::cloudSurface(cloud, {ctx.maybe("voxel-mm").value_or(0), ctx.maybe("gap-mm").value_or(0)}, report);
+  levelset::writeVdb(surface, bone, "bone");
+  const mesh::TriangleMesh whole = levelset::toMesh(surface);
+  ctx.results() = reconstruct::describe(report);
+  const auto distance = reconstruct::distancesToCloud(whole, cloud, 2 * report.gap_mm);
+  const mesh::TriangleMesh seen = reconstruct::trimmed(whole, distance, report.gap_mm, report.guessed_share);
+  const mesh::TriangleMesh out =
+      reconstruct::lighter(ctx.flag("keep-guessed") ? whole : seen, meshOptions(ctx), ctx.results());
+  if (!mesh_path.empty()) mesh::writeMesh(out, mesh_path);
+  if (!picture.empty()) picture::writePng(reconstruct::draw(whole, distance, report.gap_mm), picture);
+}
+
 void run(cli::Context& ctx) {
+  if (core::extension(ctx.input("labels")) == ".ply") return runCloud(ctx);
   const bool completes = ctx.text("complete") == "mirror";
   if (completes != ctx.given("defect") || (ctx.given("defect-mesh") && !completes)) {
     throw core::Error(core::Exit::Usage,
@@ -62,8 +91,8 @@ void run(cli::Context& ctx) {
       reconstruct::boneSurface(segmentation.labels, ct_path.empty() ? nullptr : &ct, options, report);
   levelset::writeVdb(bone, paths.bone, "bone");
   const mesh::TriangleMesh surface = levelset::toMesh(bone);
-  if (!paths.mesh.empty()) mesh::writeMesh(surface, paths.mesh);
   ctx.results() = reconstruct::describe(surface, report, options.voxel_mm);
+  if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, meshOptions(ctx), ctx.results()), paths.mesh);
   const mesh::TriangleMesh defect = completes ? complete(ctx, bone, frame, paths) : mesh::TriangleMesh{};
   if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, defect), paths.picture);
 }
@@ -83,9 +112,11 @@ cli::App cli::describe() {
       {{"",
         "makes the bone's surface from labels and CT, and the missing piece by mirroring",
         {"reconstruct labels.seg.nrrd --ct ct.nrrd -o bone.vdb --mesh bone.stl",
+         "reconstruct cloud.ply -o bone.vdb --mesh bone.ply",
          "reconstruct labels.seg.nrrd --ct ct.nrrd -o host.vdb --complete mirror --defect defect.vdb --picture "
          "skull.png"},
-        {input("labels", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz"}, "labels of segment, or of any other tool"),
+        {input("labels", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".ply"},
+               "labels of segment, or of any other tool; or a point cloud of the bone's surface"),
          inputOption("ct", {".nrrd", ".nii", ".nii.gz"},
                      "CT of the labels, in HU: sets the surface between the voxels"),
          output({".vdb"}, "the bone as a level set"),
@@ -102,6 +133,13 @@ cli::App cli::describe() {
              .advanced(),
          number("closing-mm", "mm", 3, {0, 10}, "pores and seams up to twice this width count as bone").advanced(),
          number("min-piece-mm3", "mm3", 500, {0, 1e7}, "smaller missing parts are not considered").advanced(),
+         optionalNumber("simplify-mm", "mm", {0.001, 10},
+                        "fewer triangles in the bone's mesh, nowhere farther than this from the surface"),
+         optionalNumber("remesh-mm", "mm", {0.05, 100}, "even triangles of this edge length in the bone's mesh"),
+         optionalNumber("gap-mm", "mm", {0.01, 1000},
+                        "point cloud: what lies farther from any point is guessed and left out of the mesh; three "
+                        "spacings unless given"),
+         flag("keep-guessed", "point cloud: the mesh keeps what is guessed and is closed"),
          picture("the bone and the missing piece from two sides")},
         run}}};
 }
