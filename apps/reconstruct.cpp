@@ -39,7 +39,7 @@ reconstruct::MeshOptions meshOptions(const cli::Context& ctx) {
 }
 
 void runCloud(cli::Context& ctx) {
-  for (const char* row : {"ct", "defect", "defect-mesh", "label"}) {
+  for (const char* row : {"ct", "cloud", "voxels", "defect", "defect-mesh", "label"}) {
     if (ctx.given(row) && !(std::string(row) == "label" && ctx.texts(row).empty()))
       throw core::Error(core::Exit::Usage, {.what = std::string("--") + row + " goes with labels, not with points"});
   }
@@ -86,12 +86,21 @@ void run(cli::Context& ctx) {
     return;
   const Paths paths{ctx.output("output"), ctx.output("mesh"), ctx.output("defect"), ctx.output("defect-mesh"),
                     ctx.output("picture")};
+  const std::string cloud_path = ctx.output("cloud"), voxels_path = ctx.output("voxels");
   reconstruct::SurfaceReport report;
   const levelset::LevelSet bone =
       reconstruct::boneSurface(segmentation.labels, ct_path.empty() ? nullptr : &ct, options, report);
   levelset::writeVdb(bone, paths.bone, "bone");
   const mesh::TriangleMesh surface = levelset::toMesh(bone);
   ctx.results() = reconstruct::describe(surface, report, options.voxel_mm);
+  if (!cloud_path.empty())
+    mesh::writePointCloud(reconstruct::surfaceCloud(surface, segmentation.labels, ct_path.empty() ? nullptr : &ct),
+                          cloud_path);
+  if (!voxels_path.empty()) {
+    image::Segmentation voxels{image::LabelVolume(frame), segmentation.names};
+    image::paste(reconstruct::surfaceVoxels(bone, segmentation.labels, options.labels), box, voxels.labels);
+    image::writeSegmentation(voxels, voxels_path);
+  }
   if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, meshOptions(ctx), ctx.results()), paths.mesh);
   const mesh::TriangleMesh defect = completes ? complete(ctx, bone, frame, paths) : mesh::TriangleMesh{};
   if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, defect), paths.picture);
@@ -121,6 +130,8 @@ cli::App cli::describe() {
                      "CT of the labels, in HU: sets the surface between the voxels"),
          output({".vdb"}, "the bone as a level set"),
          outputOption("mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the bone as closed triangles"),
+         outputOption("cloud", {".ply"}, "the surface's points with outward normal, label and HU"),
+         outputOption("voxels", {".seg.nrrd"}, "the labels' voxels whose centres lie inside the surface"),
          choice("complete", {"none", "mirror"}, "none", "makes the missing piece from the bone's other side"),
          outputOption("defect", {".vdb"}, "the missing piece as a level set"),
          outputOption("defect-mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the missing piece as closed triangles"),

@@ -78,8 +78,8 @@ class Continuation {
         ((high - low).array() + 2 * margin).cwiseQuotient(Eigen::Array3d::Constant(step)).ceil().cast<int>() + 1;
     field_ = image::CtVolume(frame);
     fixed_.assign(field_.voxels.size(), 0);
-    border_mm_ = 0.25 * frame.size.maxCoeff() * step;
     const double reach = std::max(radius_mm, 1.8 * step);
+    border_mm_ = reach;  // as far from zero as the deepest inside: a guessed cap is then nearly flat
     core::parallelFor(frame.size[2], [&](std::int64_t k) { fixPlane(cloud, static_cast<int>(k), reach); });
     spreadOut();
     relax();

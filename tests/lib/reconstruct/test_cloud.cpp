@@ -77,7 +77,7 @@ TEST_CASE("of a ball's half that nobody saw, the record says that it is guessed"
 }
 
 TEST_CASE("a real talus comes back from noisy points") {
-  const std::string path = "/work/shared/data/mesh/VHF_Left_Bone_Talus_smooth.stl";
+  const std::string path = OSTEO_SOURCE_DIR "/../shared/data/mesh/VHF_Left_Bone_Talus_smooth.stl";
   if (!std::filesystem::exists(path)) {
     WARN("data absent: " << path);
     return;
