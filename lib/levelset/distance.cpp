@@ -44,8 +44,20 @@ Coord leafOrigin(std::int64_t key) {
 class Neighbourhood {
  public:
   void fill(const openvdb::tree::ValueAccessor<const IdTree>& ids, const Coord& origin) {
-    for (int i = 0; i < kPadded * kPadded * kPadded; ++i) {
-      ids_[i] = ids.getValue(origin.offsetBy(i / (kPadded * kPadded) - 1, i / kPadded % kPadded - 1, i % kPadded - 1));
+    std::array<const std::int32_t*, 27> data;  // of the leaves around, null where there is none
+    for (int n = 0; n < 27; ++n) {
+      const auto* leaf =
+          ids.probeConstLeaf(origin.offsetBy((n / 9 - 1) * kSide, (n / 3 % 3 - 1) * kSide, (n % 3 - 1) * kSide));
+      data[n] = leaf != nullptr ? leaf->buffer().data() : nullptr;
+    }
+    std::int32_t* out = ids_.data();
+    for (int x = kSide - 1; x < kSide - 1 + kPadded; ++x) {
+      for (int y = kSide - 1; y < kSide - 1 + kPadded; ++y, out += kPadded) {
+        const int leaf = (x / kSide * 3 + y / kSide) * 3, row = ((x % kSide) * kSide + y % kSide) * kSide;
+        out[0] = data[leaf] != nullptr ? data[leaf][row + kSide - 1] : -1;
+        for (int z = 0; z < kSide; ++z) out[z + 1] = data[leaf + 1] != nullptr ? data[leaf + 1][row + z] : -1;
+        out[kPadded - 1] = data[leaf + 2] != nullptr ? data[leaf + 2][row] : -1;
+      }
     }
   }
   /// Of the voxel's neighbour n of 27.
@@ -359,7 +371,8 @@ openvdb::FloatGrid::Ptr distanceGrid(const mesh::TriangleMesh& mesh, double voxe
   nearest.start();
   openvdb::FloatTree sag(0.0F);
   if (field != nullptr) measureSag(nearest, *field, static_cast<float>(voxel_mm), sag);
-  nearest.grow(static_cast<int>(std::ceil(band_voxels)));
+  // The corners of the crossed cells are there already: what lies in the band is one layer less away from them.
+  nearest.grow(static_cast<int>(std::ceil(band_voxels)) - 1);
   auto& tree = grid->tree();
   tree.topologyUnion(nearest.ids());
   std::vector<Leaf*> leaves;
