@@ -1,5 +1,4 @@
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "cli/app.h"
 #include "cli/context.h"
@@ -7,7 +6,10 @@
 #include "core/files.h"
 #include "image/io.h"
 #include "levelset/level_set.h"
+#include "learn/completion.h"
 #include "mesh/io.h"
+#include "reconstruct/cloud.h"
+#include "reconstruct/outputs.h"
 #include "reconstruct/report.h"
 
 namespace osteo {
@@ -15,11 +17,9 @@ namespace {
 
 struct Paths {
   std::string bone, mesh, defect, defect_mesh, picture;
-  std::optional<reconstruct::ShapeModel> prior = {};
 };
 
-mesh::TriangleMesh complete(cli::Context& ctx, const levelset::LevelSet& bone, const image::Frame& seen,
-                            const Paths& paths) {
+reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
   reconstruct::CompletionOptions options;
   options.method = ctx.text("complete");
   options.piece.opening_mm = ctx.number("opening-mm");
@@ -27,7 +27,13 @@ mesh::TriangleMesh complete(cli::Context& ctx, const levelset::LevelSet& bone, c
   if (ctx.given("defect-at-mm")) options.piece.defect_at_mm = Eigen::Vector3d::Map(ctx.numbers("defect-at-mm").data());
   options.closing_mm = ctx.number("closing-mm");
   options.length_mm = ctx.maybe("length-mm").value_or(0);
-  if (paths.prior) options.prior = &*paths.prior;
+  if (ctx.given("prior")) options.prior = reconstruct::readShapeModel(ctx.input("prior"));
+  if (ctx.given("weights")) options.network = learn::readCompletion(ctx.input("weights"));
+  return options;
+}
+
+mesh::TriangleMesh complete(cli::Context& ctx, const levelset::LevelSet& bone, const image::Frame& seen,
+                            const reconstruct::CompletionOptions& options, const Paths& paths) {
   reconstruct::CompletionReport report;
   const levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
   ctx.results().update(reconstruct::describe(report));
@@ -37,36 +43,76 @@ mesh::TriangleMesh complete(cli::Context& ctx, const levelset::LevelSet& bone, c
   return mesh;
 }
 
+reconstruct::MeshOptions meshOptions(const cli::Context& ctx) {
+  return {ctx.maybe("remesh-mm").value_or(0), ctx.maybe("simplify-mm").value_or(0)};
+}
+
+void runCloud(cli::Context& ctx) {
+  for (const char* row : {"ct", "cloud", "voxels", "defect", "defect-mesh", "label"}) {
+    if (ctx.given(row) && !(std::string(row) == "label" && ctx.texts(row).empty()))
+      throw core::Error(core::Exit::Usage, {.what = std::string("--") + row + " goes with labels, not with points"});
+  }
+  const mesh::PointCloud cloud = mesh::readPointCloud(ctx.input("labels"));
+  if (ctx.dryRun(2e8 + 300.0 * static_cast<double>(cloud.points.size()))) return;
+  const std::string bone = ctx.output("output"), mesh_path = ctx.output("mesh"), picture = ctx.output("picture");
+  reconstruct::CloudReport report;
+  const levelset::LevelSet surface =
+      reconstruct::cloudSurface(cloud, {ctx.maybe("voxel-mm").value_or(0), ctx.maybe("gap-mm").value_or(0)}, report);
+  levelset::writeVdb(surface, bone, "bone");
+  const mesh::TriangleMesh whole = levelset::toMesh(surface);
+  ctx.results() = reconstruct::describe(report);
+  const auto distance = reconstruct::distancesToCloud(whole, cloud, 2 * report.gap_mm);
+  const mesh::TriangleMesh seen = reconstruct::trimmed(whole, distance, report.gap_mm, report.guessed_share);
+  const mesh::TriangleMesh out =
+      reconstruct::lighter(ctx.flag("keep-guessed") ? whole : seen, meshOptions(ctx), ctx.results());
+  if (!mesh_path.empty()) mesh::writeMesh(out, mesh_path);
+  if (!picture.empty()) picture::writePng(reconstruct::draw(whole, distance, report.gap_mm), picture);
+}
+
 void run(cli::Context& ctx) {
+  if (core::extension(ctx.input("labels")) == ".ply") return runCloud(ctx);
   const bool completes = ctx.text("complete") != "none";
   if (completes != ctx.given("defect") || (ctx.given("defect-mesh") && !completes)) {
     throw core::Error(core::Exit::Usage,
                       {.what = "--complete METHOD and --defect FILE.vdb go together", .hint = "give both or neither"});
   }
   const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
-  const image::Segmentation segmentation = image::readSegmentation(labels_path);
-  const image::Frame& frame = segmentation.labels.frame;
-  image::CtVolume ct;
+  image::Segmentation segmentation = image::readSegmentation(labels_path);
+  const image::Frame frame = segmentation.labels.frame;
   if (!ct_path.empty()) {
-    ct = image::readVolume(ct_path);
-    image::requireSameGrid(frame, core::baseName(labels_path), ct.frame, core::baseName(ct_path));
+    image::requireSameGrid(frame, core::baseName(labels_path), image::readInfo(ct_path).frame, core::baseName(ct_path));
   }
   reconstruct::SurfaceOptions options;
   options.labels = reconstruct::boneLabels(segmentation, ctx.texts("label"));
+  const image::Box box = reconstruct::boneBox(segmentation.labels, options.labels);
+  segmentation.labels = image::crop(segmentation.labels, box, std::uint16_t{0});
+  image::CtVolume ct;
+  if (!ct_path.empty()) ct = image::readVolume(ct_path, box);
   options.voxel_mm = ctx.maybe("voxel-mm").value_or(0.5 * frame.spacing_mm.minCoeff());
   options.dust_mm3 = ctx.number("dust-mm3");
-  if (ctx.dryRun(2e8 + 60.0 * static_cast<double>(frame.voxelCount()))) return;
-  Paths paths{ctx.output("output"), ctx.output("mesh"), ctx.output("defect"), ctx.output("defect-mesh"),
+  const reconstruct::CompletionOptions completion = completionOptions(ctx);
+  if (ctx.dryRun(2e8 + 3.0 * static_cast<double>(frame.voxelCount()) +
+                 60.0 * static_cast<double>(segmentation.labels.voxels.size())))
+    return;
+  const Paths paths{ctx.output("output"), ctx.output("mesh"), ctx.output("defect"), ctx.output("defect-mesh"),
                     ctx.output("picture")};
-  if (ctx.given("prior")) paths.prior = reconstruct::readShapeModel(ctx.input("prior"));
+  const std::string cloud_path = ctx.output("cloud"), voxels_path = ctx.output("voxels");
   reconstruct::SurfaceReport report;
   const levelset::LevelSet bone =
       reconstruct::boneSurface(segmentation.labels, ct_path.empty() ? nullptr : &ct, options, report);
   levelset::writeVdb(bone, paths.bone, "bone");
   const mesh::TriangleMesh surface = levelset::toMesh(bone);
-  if (!paths.mesh.empty()) mesh::writeMesh(surface, paths.mesh);
   ctx.results() = reconstruct::describe(surface, report, options.voxel_mm);
-  const mesh::TriangleMesh defect = completes ? complete(ctx, bone, frame, paths) : mesh::TriangleMesh{};
+  if (!cloud_path.empty())
+    mesh::writePointCloud(reconstruct::surfaceCloud(surface, segmentation.labels, ct_path.empty() ? nullptr : &ct),
+                          cloud_path);
+  if (!voxels_path.empty()) {
+    image::Segmentation voxels{image::LabelVolume(frame), segmentation.names};
+    image::paste(reconstruct::surfaceVoxels(bone, segmentation.labels, options.labels), box, voxels.labels);
+    image::writeSegmentation(voxels, voxels_path);
+  }
+  if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, meshOptions(ctx), ctx.results()), paths.mesh);
+  const mesh::TriangleMesh defect = completes ? complete(ctx, bone, frame, completion, paths) : mesh::TriangleMesh{};
   if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, defect), paths.picture);
 }
 
@@ -85,19 +131,24 @@ cli::App cli::describe() {
       {{"",
         "makes the bone's surface from labels and CT, and the missing piece by mirroring",
         {"reconstruct labels.seg.nrrd --ct ct.nrrd -o bone.vdb --mesh bone.stl",
+         "reconstruct cloud.ply -o bone.vdb --mesh bone.ply",
          "reconstruct labels.seg.nrrd --ct ct.nrrd -o host.vdb --complete mirror --defect defect.vdb --picture "
          "skull.png"},
-        {input("labels", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz"}, "labels of segment, or of any other tool"),
+        {input("labels", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".ply"},
+               "labels of segment, or of any other tool; or a point cloud of the bone's surface"),
          inputOption("ct", {".nrrd", ".nii", ".nii.gz"},
                      "CT of the labels, in HU: sets the surface between the voxels"),
          output({".vdb"}, "the bone as a level set"),
          outputOption("mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the bone as closed triangles"),
-         choice("complete", {"none", "auto", "mirror", "shape", "rim"}, "none",
-                "makes the missing piece: from the bone's other side, a shape model or the hole's rim; auto takes what fits "
-                "the rim best"),
+         outputOption("cloud", {".ply"}, "the surface's points with outward normal, label and HU"),
+         outputOption("voxels", {".seg.nrrd"}, "the labels' voxels whose centres lie inside the surface"),
+         choice("complete", {"none", "auto", "mirror", "shape", "rim", "network"}, "none",
+                "makes the missing piece: from the bone's other side, a shape model, the hole's rim or a network; auto takes "
+                "what fits the rim best"),
          inputOption("prior", {".shape", ".h5"}, "shape model of this bone, of train shape, Scalismo or statismo"),
          optionalNumber("length-mm", "mm", {1, 2000},
                         "length of the whole bone where it is known, such as from the other side"),
+         inputFolderOption("weights", "network of train completion"),
          outputOption("defect", {".vdb"}, "the missing piece as a level set"),
          outputOption("defect-mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the missing piece as closed triangles"),
          numbers("defect-at-mm", "mm", 3, {-1e5, 1e5},
@@ -109,6 +160,13 @@ cli::App cli::describe() {
              .advanced(),
          number("closing-mm", "mm", 3, {0, 10}, "pores and seams up to twice this width count as bone").advanced(),
          number("min-piece-mm3", "mm3", 500, {0, 1e7}, "smaller missing parts are not considered").advanced(),
+         optionalNumber("simplify-mm", "mm", {0.001, 10},
+                        "fewer triangles in the bone's mesh, nowhere farther than this from the surface"),
+         optionalNumber("remesh-mm", "mm", {0.05, 100}, "even triangles of this edge length in the bone's mesh"),
+         optionalNumber("gap-mm", "mm", {0.01, 1000},
+                        "point cloud: what lies farther from any point is guessed and left out of the mesh; three "
+                        "spacings unless given"),
+         flag("keep-guessed", "point cloud: the mesh keeps what is guessed and is closed"),
          picture("the bone and the missing piece from two sides")},
         run}}};
 }

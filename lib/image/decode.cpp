@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "image/header.h"
+#include "image/resample.h"
 
 namespace osteo::image {
 namespace {
@@ -77,11 +78,10 @@ Bytes readNifti(const Header& header) {
 
 /// Converts stored voxels; false when a value can't be held by Out.
 template <class Stored, class Out>
-bool convert(const void* bytes, const Header& header, std::vector<Out>& out) {
+bool convertRow(const Stored* stored, const Header& header, std::size_t n, Out* out) {
   bool good = true;
-  const auto* stored = static_cast<const Stored*>(bytes);
   const bool plain = header.slope == 1 && header.intercept == 0;
-  for (std::size_t i = 0; i < out.size(); ++i) {
+  for (std::size_t i = 0; i < n; ++i) {
     const double scaled = plain ? 0.0 : header.slope * static_cast<double>(stored[i]) + header.intercept;
     if constexpr (std::is_same_v<Out, float>) {
       out[i] = plain ? static_cast<float>(stored[i]) : static_cast<float>(scaled);
@@ -97,7 +97,30 @@ bool convert(const void* bytes, const Header& header, std::vector<Out>& out) {
 }
 
 template <class Out>
-bool convertAny(const void* bytes, const Header& header, std::vector<Out>& out) {
+struct Target {
+  Box part;
+  std::vector<Out> voxels;
+};
+
+/// All voxels that are wanted, row by row.
+template <class Stored, class Out>
+bool convert(const void* bytes, const Header& header, Target<Out>& out) {
+  bool good = true;
+  const Eigen::Vector3i &low = out.part.low, &size = out.part.size;
+  std::size_t to = 0;
+  for (int k = low[2]; k < low[2] + size[2]; ++k) {
+    for (int j = low[1]; j < low[1] + size[1]; ++j, to += static_cast<std::size_t>(size[0])) {
+      const std::int64_t from = low[0] + std::int64_t{header.size[0]} * (j + std::int64_t{header.size[1]} * k);
+      good = convertRow(static_cast<const Stored*>(bytes) + from, header, static_cast<std::size_t>(size[0]),
+                        out.voxels.data() + to) &&
+             good;
+    }
+  }
+  return good;
+}
+
+template <class Out>
+bool convertAny(const void* bytes, const Header& header, Target<Out>& out) {
   switch (header.component) {
     case Component::Int8:
       return convert<std::int8_t>(bytes, header, out);
@@ -124,14 +147,14 @@ bool convertAny(const void* bytes, const Header& header, std::vector<Out>& out) 
 }
 
 template <class Out>
-std::vector<Out> decode(const Header& header) {
+std::vector<Out> decode(const Header& header, const Box& part) {
   if (header.channels != 1)
     refuse(header, "several channels per voxel", "one value per voxel", fmt::format("{} channels", header.channels),
            "extract one channel; write overlapping segments into one layer");
   const std::string ending = core::extension(header.path);
   const Bytes bytes = ending == ".nii" || ending == ".nii.gz" ? readNifti(header) : readNrrd(header);
-  std::vector<Out> out(static_cast<std::size_t>(header.size.cast<std::int64_t>().prod()));
-  if (convertAny(bytes.get(), header, out)) return out;
+  Target<Out> out{part, std::vector<Out>(static_cast<std::size_t>(part.size.cast<std::int64_t>().prod()))};
+  if (convertAny(bytes.get(), header, out)) return std::move(out.voxels);
   if (std::is_same_v<Out, float>)
     refuse(header, "the volume holds NaN or infinite voxels", "finite values", "NaN or infinity",
            "mask them or set them to air (-1000 HU) first");
@@ -141,7 +164,11 @@ std::vector<Out> decode(const Header& header) {
 
 }  // namespace
 
-std::vector<float> decodeFloat(const Header& header) { return decode<float>(header); }
-std::vector<std::uint16_t> decodeLabels(const Header& header) { return decode<std::uint16_t>(header); }
+std::vector<float> decodeFloat(const Header& header, const Box* part) {
+  return decode<float>(header, part != nullptr ? *part : Box{Eigen::Vector3i::Zero(), header.size});
+}
+std::vector<std::uint16_t> decodeLabels(const Header& header) {
+  return decode<std::uint16_t>(header, {Eigen::Vector3i::Zero(), header.size});
+}
 
 }  // namespace osteo::image

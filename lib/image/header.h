@@ -9,6 +9,8 @@
 
 namespace osteo::image {
 
+struct Box;
+
 enum class Component { Int8, UInt8, Int16, UInt16, Int32, UInt32, Int64, UInt64, Float32, Float64 };
 int bytesOf(Component component);
 const char* nameOf(Component component);  ///< "int16", …
@@ -47,7 +49,8 @@ Frame strictFrame(const Header& header);
 
 /// Decodes all voxels straight to the type wanted. DataError when the data are short or damaged, on several channels,
 /// on NaN or infinite values; for labels on anything but whole numbers from 0 to 65535.
-std::vector<float> decodeFloat(const Header& header);
+/// Only those of a box inside the volume when one is given.
+std::vector<float> decodeFloat(const Header& header, const Box* part = nullptr);
 std::vector<std::uint16_t> decodeLabels(const Header& header);
 
 }  // namespace osteo::image

@@ -6,6 +6,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "image/header.h"
+#include "image/resample.h"
 
 namespace osteo::image {
 namespace {
@@ -35,6 +36,11 @@ VolumeInfo readInfo(const std::string& path) {
 }
 
 CtVolume readVolume(const std::string& path) {
+  const Frame frame = readInfo(path).frame;
+  return readVolume(path, Box{Eigen::Vector3i::Zero(), frame.size});
+}
+
+CtVolume readVolume(const std::string& path, const Box& part) {
   const Header header = readHeader(path);
   if (header.size.minCoeff() < 2)
     throw core::Error(core::Exit::DataError,
@@ -44,7 +50,9 @@ CtVolume readVolume(const std::string& path) {
                        .got = fmt::format("{} × {} × {}", header.size[0], header.size[1], header.size[2])});
   CtVolume volume;
   volume.frame = strictFrame(header);
-  volume.voxels = decodeFloat(header);
+  volume.frame.origin_mm = volume.frame.toWorld(part.low.cast<double>());
+  volume.frame.size = part.size;
+  volume.voxels = decodeFloat(header, &part);
   tellRemarks(header);
   return volume;
 }

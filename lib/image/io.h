@@ -5,6 +5,8 @@
 
 namespace osteo::image {
 
+struct Box;
+
 /// What a volume file's header says.
 struct VolumeInfo {
   Frame frame;
@@ -20,6 +22,9 @@ VolumeInfo readInfo(const std::string& path);
 /// Reads a scalar 3-D volume (.nrrd, .nii, .nii.gz) as float, in LPS. Refuses (65) 2-D images, several channels, NaN or
 /// infinite voxels, sheared or non-orthonormal directions (names the file and the angle), truncated or empty files.
 CtVolume readVolume(const std::string& path);
+
+/// The same for the voxels of a box inside the volume, on a frame of their own: only these are held as floats.
+CtVolume readVolume(const std::string& path, const Box& part);
 
 /// Reads a label volume with its segment names; voxels must be unsigned or non-negative integers.
 Segmentation readSegmentation(const std::string& path);

@@ -83,18 +83,14 @@ constexpr int kBlock = 32, kMargin = 2, kPadded = kBlock + 2 * kMargin;
 void keepBand(const Coord& origin, const std::vector<float>& values, openvdb::FloatTree& tree) {
   constexpr int kX = kPadded * kPadded, kY = kPadded;
   const auto index = [](int x, int y, int z) { return (x + kMargin) * kX + (y + kMargin) * kY + z + kMargin; };
-  std::vector<char> near(values.size(), 0);
-  for (int x = -1; x <= kBlock; ++x) {
-    for (int y = -1; y <= kBlock; ++y) {
-      for (int z = -1; z <= kBlock; ++z) {
-        const int at = index(x, y, z);
-        const bool side = values[at] < 0;
-        for (int n = 0; n < 27 && near[at] == 0; ++n) {
-          near[at] = (values[at + (n / 9 - 1) * kX + (n / 3 % 3 - 1) * kY + n % 3 - 1] < 0) != side ? 1 : 0;
-        }
-      }
-    }
+  // Bit 0: something of the 27 voxels around is inside, bit 1: something is outside; gathered axis by axis.
+  std::vector<char> sides(values.size()), near(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) sides[i] = values[i] < 0 ? 1 : 2;
+  for (const int step : {1, kY, kX}) {
+    near = sides;
+    for (std::size_t i = step; i + step < values.size(); ++i) sides[i] = near[i - step] | near[i] | near[i + step];
   }
+  for (std::size_t i = 0; i < values.size(); ++i) near[i] = sides[i] == 3 ? 1 : 0;
   openvdb::tree::ValueAccessor<openvdb::FloatTree> out(tree);
   for (int x = 0; x < kBlock; ++x) {
     for (int y = 0; y < kBlock; ++y) {
@@ -152,18 +148,26 @@ LevelSet fromMesh(const mesh::TriangleMesh& mesh, double voxel_mm) {
 }
 
 LevelSet fromFunction(const std::function<double(const Eigen::Vector3d&)>& f, const Eigen::Vector3d& min_mm,
-                      const Eigen::Vector3d& max_mm, double voxel_mm) {
+                      const Eigen::Vector3d& max_mm, double voxel_mm, const CertainValue& certain) {
+  constexpr int kCell = 4;
+  static_assert(kPadded % kCell == 0);
   const Eigen::Vector3i low = (min_mm / voxel_mm).array().floor().cast<int>(),
                         high = (max_mm / voxel_mm).array().ceil().cast<int>();
   return fromBlocks(low, high, voxel_mm, [&](const Coord& from, int side, std::vector<float>& values) {
-    std::size_t at = 0;
-    for (int x = from.x(); x < from.x() + side; ++x) {
-      for (int y = from.y(); y < from.y() + side; ++y) {
-        for (int z = from.z(); z < from.z() + side; ++z) {
-          const Eigen::Vector3i ijk(x, y, z);
-          const bool within = (ijk.array() >= low.array()).all() && (ijk.array() <= high.array()).all();
-          values[at++] = within ? static_cast<float>(f(ijk.cast<double>() * voxel_mm)) : static_cast<float>(voxel_mm);
-        }
+    const int cells = side / kCell;
+    for (int cell = 0; cell < cells * cells * cells; ++cell) {
+      const Eigen::Vector3i first(cell / (cells * cells) * kCell, cell / cells % cells * kCell, cell % cells * kCell),
+          origin = first + Eigen::Vector3i(from.x(), from.y(), from.z());
+      const Eigen::Vector3d centre = (origin.cast<double>().array() + 0.5 * (kCell - 1)) * voxel_mm;
+      const double known = certain ? certain(centre, 0.87 * (kCell - 1) * voxel_mm) : 0.0;
+      for (int n = 0; n < kCell * kCell * kCell; ++n) {
+        const Eigen::Vector3i shift(n / (kCell * kCell), n / kCell % kCell, n % kCell), ijk = origin + shift;
+        const bool within = (ijk.array() >= low.array()).all() && (ijk.array() <= high.array()).all();
+        const Eigen::Vector3i at = first + shift;
+        values[(static_cast<std::size_t>(at[0]) * side + at[1]) * side + at[2]] =
+            static_cast<float>(!within      ? voxel_mm
+                               : known != 0 ? known
+                                            : f(ijk.cast<double>() * voxel_mm));
       }
     }
   });

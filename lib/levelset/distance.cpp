@@ -44,8 +44,20 @@ Coord leafOrigin(std::int64_t key) {
 class Neighbourhood {
  public:
   void fill(const openvdb::tree::ValueAccessor<const IdTree>& ids, const Coord& origin) {
-    for (int i = 0; i < kPadded * kPadded * kPadded; ++i) {
-      ids_[i] = ids.getValue(origin.offsetBy(i / (kPadded * kPadded) - 1, i / kPadded % kPadded - 1, i % kPadded - 1));
+    std::array<const std::int32_t*, 27> data;  // of the leaves around, null where there is none
+    for (int n = 0; n < 27; ++n) {
+      const auto* leaf =
+          ids.probeConstLeaf(origin.offsetBy((n / 9 - 1) * kSide, (n / 3 % 3 - 1) * kSide, (n % 3 - 1) * kSide));
+      data[n] = leaf != nullptr ? leaf->buffer().data() : nullptr;
+    }
+    std::int32_t* out = ids_.data();
+    for (int x = kSide - 1; x < kSide - 1 + kPadded; ++x) {
+      for (int y = kSide - 1; y < kSide - 1 + kPadded; ++y, out += kPadded) {
+        const int leaf = (x / kSide * 3 + y / kSide) * 3, row = ((x % kSide) * kSide + y % kSide) * kSide;
+        out[0] = data[leaf] != nullptr ? data[leaf][row + kSide - 1] : -1;
+        for (int z = 0; z < kSide; ++z) out[z + 1] = data[leaf + 1] != nullptr ? data[leaf + 1][row + z] : -1;
+        out[kPadded - 1] = data[leaf + 2] != nullptr ? data[leaf + 2][row] : -1;
+      }
     }
   }
   /// Of the voxel's neighbour n of 27.
@@ -62,11 +74,15 @@ class Neighbourhood {
 /// Nearest-triangle field around a mesh, in index space.
 class NearestTriangles {
  public:
-  NearestTriangles(const mesh::TriangleMesh& mesh, double voxel_mm) : triangles_(mesh.triangles.size()), ids_(-1) {
+  NearestTriangles(const mesh::TriangleMesh& mesh, double voxel_mm)
+      : triangles_(mesh.triangles.size()), boxes_(triangles_.size()), ids_(-1) {
     const auto n = static_cast<std::int64_t>(triangles_.size());
     core::parallelChunks(n, 1 << 14, [&](std::int64_t first, std::int64_t last, std::int64_t) {
       for (std::int64_t t = first; t < last; ++t) {
-        for (int k = 0; k < 3; ++k) triangles_[t][k] = (mesh.vertices[mesh.triangles[t][k]] / voxel_mm).cast<float>();
+        auto& c = triangles_[t];
+        for (int k = 0; k < 3; ++k) c[k] = (mesh.vertices[mesh.triangles[t][k]] / voxel_mm).cast<float>();
+        boxes_[t].low << c[0].cwiseMin(c[1]).cwiseMin(c[2]).array(), 0.0F;
+        boxes_[t].high << c[0].cwiseMax(c[1]).cwiseMax(c[2]).array(), 0.0F;
       }
     });
   }
@@ -93,6 +109,13 @@ class NearestTriangles {
   }
   double squaredDistance(const Coord& ijk, std::int32_t triangle) const {
     return (closest(ijk, triangle) - Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z())).squaredNorm();
+  }
+  /// To the box of the triangle: never more than squaredDistance, and cheap.
+  double squaredDistanceToBox(const Coord& ijk, std::int32_t triangle) const {
+    constexpr float kRounding = 0.99999F;
+    const Eigen::Array4f p(static_cast<float>(ijk.x()), static_cast<float>(ijk.y()), static_cast<float>(ijk.z()), 0.0F);
+    const auto& [low, high] = boxes_[triangle];
+    return kRounding * (low - p).max(p - high).max(0.0F).square().sum();
   }
 
  private:
@@ -166,6 +189,7 @@ class NearestTriangles {
           for (int z = low[2]; z <= high[2]; ++z) {
             const Coord ijk(x, y, z);
             const openvdb::Index at = IdLeaf::coordToOffset(ijk);
+            if (squaredDistanceToBox(ijk, entry->triangle) >= nearest[at]) continue;
             const double d = squaredDistance(ijk, entry->triangle);
             if (d >= nearest[at]) continue;
             nearest[at] = d;
@@ -204,27 +228,36 @@ class NearestTriangles {
   }
 
   std::int32_t bestOfNeighbours(const Neighbourhood& around, openvdb::Index offset, const Coord& ijk) const {
-    std::array<std::int32_t, 27> candidates;  // all neighbours and the voxel itself may differ
+    // The voxel's own triangle and those of its faces come first: with a good one most others fall at their box.
+    static constexpr std::array<int, 27> kOrder = {13, 4,  10, 12, 14, 16, 22, 1, 3, 5,  7,  9,  11, 15,
+                                                   17, 19, 21, 23, 25, 0,  2,  6, 8, 18, 20, 24, 26};
+    std::array<std::int32_t, 27> tried;  // all neighbours and the voxel itself may differ
     int count = 0;
-    for (int n = 0; n < 27; ++n) {
-      const std::int32_t id = around.at(offset, n);
-      if (id < 0) continue;
-      if (std::find(candidates.begin(), candidates.begin() + count, id) == candidates.begin() + count)
-        candidates[count++] = id;
-    }
+    std::uint64_t seen = 0;  // by the last bits of the number
     std::int32_t best = -1;
     double nearest = 1e300;
-    for (int n = 0; n < count; ++n) {
-      const double d = squaredDistance(ijk, candidates[n]);
-      if (d < nearest || (d == nearest && candidates[n] < best)) {
+    for (const int n : kOrder) {
+      const std::int32_t id = around.at(offset, n);
+      if (id < 0) continue;
+      const std::uint64_t bit = std::uint64_t{1} << (id & 63);
+      if ((seen & bit) != 0 && std::find(tried.begin(), tried.begin() + count, id) != tried.begin() + count) continue;
+      seen |= bit;
+      tried[count++] = id;
+      if (squaredDistanceToBox(ijk, id) > nearest) continue;
+      const double d = squaredDistance(ijk, id);
+      if (d < nearest || (d == nearest && id < best)) {
         nearest = d;
-        best = candidates[n];
+        best = id;
       }
     }
     return best;
   }
 
   std::vector<std::array<Eigen::Vector3f, 3>> triangles_;  ///< in voxels, side by side for the cache
+  struct Box4 {
+    Eigen::Array4f low, high;
+  };
+  std::vector<Box4> boxes_;
   IdTree ids_;
 };
 
@@ -338,7 +371,8 @@ openvdb::FloatGrid::Ptr distanceGrid(const mesh::TriangleMesh& mesh, double voxe
   nearest.start();
   openvdb::FloatTree sag(0.0F);
   if (field != nullptr) measureSag(nearest, *field, static_cast<float>(voxel_mm), sag);
-  nearest.grow(static_cast<int>(std::ceil(band_voxels)));
+  // The corners of the crossed cells are there already: what lies in the band is one layer less away from them.
+  nearest.grow(static_cast<int>(std::ceil(band_voxels)) - 1);
   auto& tree = grid->tree();
   tree.topologyUnion(nearest.ids());
   std::vector<Leaf*> leaves;

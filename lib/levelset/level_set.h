@@ -48,8 +48,11 @@ bool isMeshFile(const std::string& path);
 /// From a closed mesh, or from an implicit function f(x, y, z mm) < 0 inside within a box: true distances near the
 /// surface.
 LevelSet fromMesh(const mesh::TriangleMesh& mesh, double voxel_mm);
+/// `certain`, when given, tells a value that stands for a whole ball (centre, radius in mm) which the surface is sure
+/// not to come near, or 0: far from the surface f is then not asked.
+using CertainValue = std::function<double(const Eigen::Vector3d&, double)>;
 LevelSet fromFunction(const std::function<double(const Eigen::Vector3d&)>& f, const Eigen::Vector3d& min_mm,
-                      const Eigen::Vector3d& max_mm, double voxel_mm);
+                      const Eigen::Vector3d& max_mm, double voxel_mm, const CertainValue& certain = {});
 /// From dense samples on a grid aligned with the house's convention: sample (i,j,k) lies at (base + (i,j,k))·voxel_mm;
 /// values are an implicit function (negative inside), made into true distances.
 LevelSet fromSamples(const std::vector<float>& values, const Eigen::Vector3i& base, const Eigen::Vector3i& size,

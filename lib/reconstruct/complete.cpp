@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "learn/completion.h"
 #include "mesh/measures.h"
 #include "registration/distance_map.h"
 
@@ -40,7 +41,7 @@ Proposal byMirror(const Case& c) {
 }
 
 Proposal byShape(const Case& c) {
-  if (c.options.prior == nullptr) {
+  if (!c.options.prior) {
     throw core::Error(core::Exit::DataError,
                       {.what = "there is no shape model of this bone", .hint = "give one with --prior bone.shape"});
   }
@@ -76,6 +77,36 @@ Proposal byRim(const Case& c) {
     out.piece = grown(c.host, out.whole, field, choose(parts, nearby));
     if (out.piece.volume_mm3 < 1.1 * before) break;
   }
+  return out;
+}
+
+/// The network sees the damaged bone and, where there is a mirror plane, the mirrored one around the hole.
+Proposal byNetwork(const Case& c) {
+  if (!c.options.network) {
+    throw core::Error(core::Exit::DataError, {.what = "there is no network to complete the bone with",
+                                              .hint = "give one with --weights data-samples/skull.completion"});
+  }
+  const Proposal mirror = byMirror(c);
+  image::CtVolume mirrored(c.host.distance.frame, kFar);
+  const image::Frame& frame = mirrored.frame;
+  for (int k = 0; k < frame.size[2]; ++k) {
+    for (int j = 0; j < frame.size[1]; ++j) {
+      for (int i = 0; i < frame.size[0]; ++i)
+        mirrored.at(i, j, k) = static_cast<float>(coarseAt(mirror.whole, frame.toWorld(Eigen::Vector3d(i, j, k))));
+    }
+  }
+  Proposal out;
+  out.whole.coarse =
+      learn::completeBone(*c.options.network, c.host.distance, &mirrored, {.defect_at_mm = mirror.piece.centre_mm});
+  out.whole.fine = [distance = out.whole.coarse](const Eigen::Vector3d& p) -> double {
+    return image::sampleLinear(distance, distance.frame.toIndex(p), kFar);
+  };
+  PieceOptions nearby = c.options.piece;
+  nearby.defect_at_mm = mirror.piece.centre_mm;
+  const Field field{around(c.host.closed.frame, mirror.piece, kAround_mm), c.seen};
+  const auto parts = findCandidates(c.host, out.whole, field, nearby);
+  if (parts.empty()) throw core::Error(core::Exit::DataError, {.what = "the network adds nothing to the bone"});
+  out.piece = grown(c.host, out.whole, field, choose(parts, nearby));
   return out;
 }
 
@@ -131,6 +162,7 @@ double posteriorSd(const ShapePosterior& posterior, const Candidate& piece) {
 Proposal propose(const Case& c, const std::string& method) {
   if (method == "mirror") return byMirror(c);
   if (method == "shape") return byShape(c);
+  if (method == "network") return byNetwork(c);
   return byRim(c);
 }
 
@@ -218,7 +250,8 @@ levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& 
   std::vector<std::string> methods{options.method};
   if (options.method == "auto") {
     methods = {"mirror", "rim"};
-    if (options.prior != nullptr) methods.emplace_back("shape");
+    if (options.prior) methods.emplace_back("shape");
+    if (options.network) methods.emplace_back("network");
   }
   core::Progress progress("completion", static_cast<std::int64_t>(methods.size()) + 2);
   const Host host = prepareHost(bone, seen, options.closing_mm);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "learn/weights.h"
 #include "reconstruct/mirror.h"
 #include "reconstruct/rim.h"
 #include "reconstruct/shape_fit.h"
@@ -11,10 +12,11 @@
 namespace osteo::reconstruct {
 
 struct CompletionOptions {
-  std::string method = "auto";  ///< auto, mirror, shape or rim
+  std::string method = "auto";  ///< auto, mirror, shape, rim or network
   PieceOptions piece;
   double closing_mm = 3.0;  ///< pores and seams of the bone up to twice this width count as bone
-  const ShapeModel* prior = nullptr;
+  std::optional<ShapeModel> prior = {};
+  std::optional<learn::Weights> network = {};
   double length_mm = 0;  ///< of the whole bone when it is known; 0: unknown
 };
 

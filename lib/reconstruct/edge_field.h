@@ -16,6 +16,8 @@ struct EdgeField {
 
   /// Roughly a distance in mm near the edge.
   double operator()(const Eigen::Vector3d& point_mm) const;
+  /// Its value at the centre of a ball that it doesn't change its sign in, 0 where the edge may be near.
+  double certain(const Eigen::Vector3d& centre_mm, double radius_mm) const;
 };
 
 /// From a CT on the labels' grid.

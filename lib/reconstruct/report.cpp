@@ -93,4 +93,16 @@ picture::Canvas draw(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& d
       views, {"from the front right", defect.triangles.empty() ? "from the front left" : "from the defect's side"}, 2);
 }
 
+picture::Canvas draw(const mesh::TriangleMesh& surface, const std::vector<float>& distance_mm, double gap_mm) {
+  const std::vector<picture::Actor> actors = {{.mesh = &surface, .scalars = distance_mm, .low = 0, .high = 2 * gap_mm}};
+  std::vector<picture::Canvas> views;
+  for (const Eigen::Vector3d& from : {Eigen::Vector3d(-0.5, -1, 0.3), Eigen::Vector3d(0.5, 1, -0.3)}) {
+    picture::View view;
+    view.from = from;
+    view.scalar_title = "to the points, mm";
+    views.push_back(picture::render(actors, view));
+  }
+  return picture::tile(views, {"from the front right", "from behind"}, 2);
+}
+
 }  // namespace osteo::reconstruct

@@ -17,4 +17,7 @@ nlohmann::json describe(const CompletionReport& report);
 /// The bone and the missing piece, which may be empty, from two sides.
 picture::Canvas draw(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& defect);
 
+/// A surface coloured by its vertices' distance to the points it was made from, from two sides.
+picture::Canvas draw(const mesh::TriangleMesh& surface, const std::vector<float>& distance_mm, double gap_mm);
+
 }  // namespace osteo::reconstruct

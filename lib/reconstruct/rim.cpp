@@ -71,9 +71,15 @@ std::unique_ptr<Spline> correction(const std::vector<RimPoint>& points, bool out
     values.push_back(p.distance_mm);
   }
   if (positions.size() < kFewest) return nullptr;
+  // A vessel's groove or a suture is no part of the shell's course: what lies far off the others is left out.
+  const double middle = quantile(values, 0.5);
+  std::vector<double> deviations;
+  for (const double v : values) deviations.push_back(std::abs(v - middle));
+  const double most = 0.3 + 4 * quantile(deviations, 0.5);
   std::vector<Eigen::Vector3d> chosen;
   std::vector<double> chosen_values;
   for (const std::size_t i : spread(positions, kMost)) {
+    if (std::abs(values[i] - middle) > most) continue;
     chosen.push_back(positions[i]);
     chosen_values.push_back(values[i]);
   }
@@ -106,10 +112,14 @@ class Corrected {
   Corrected(const Whole& whole, Eigen::Vector3d centre, image::CtVolume outer, image::CtVolume inner)
       : coarse_(whole.coarse), fine_(whole.fine), centre_(std::move(centre)), outer_(std::move(outer)),
         inner_(std::move(inner)) {}
+  /// Both sides together take away half a millimetre of thickness at most, so that thin bone stays.
   double shift(const Eigen::Vector3d& p) const {
+    constexpr double kThinning_mm = 0.5;
     if (inner_.voxels.empty()) return at(outer_, p);
+    const double outer = at(outer_, p), inner = at(inner_, p);
+    const double excess = std::max(0.0, -(outer + inner) - kThinning_mm);
     const Eigen::Vector3d gradient = registration::gradientAt(coarse_, p, kFar);
-    return at(gradient.dot(p - centre_) > 0 ? outer_ : inner_, p);
+    return (gradient.dot(p - centre_) > 0 ? outer : inner) + 0.5 * excess;
   }
   double fine(const Eigen::Vector3d& p) const { return fine_(p) - shift(p); }
 
@@ -125,7 +135,7 @@ class Corrected {
 
 Whole corrected(const Host& host, const Whole& whole, const Candidate& piece, const Spline* outer,
                 const Spline* inner) {
-  constexpr double kMargin_mm = 10, kMostShift_mm = 4;
+  constexpr double kMargin_mm = 10, kMostShift_mm = 2.5;
   const auto sampled = [&](const Spline* spline) {
     if (spline == nullptr) return image::CtVolume{};
     return onGrid(piece, kMargin_mm, [&](const Eigen::Vector3d& p) {

@@ -4,10 +4,12 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "image/resample.h"
 #include "levelset/components.h"
 #include "levelset/grid.h"
 #include "reconstruct/edge_field.h"
@@ -65,21 +67,74 @@ float curvature(const Accessor& phi, const openvdb::Coord& ijk, float voxel_mm) 
   return sum / (kArm * kArm * voxel_mm * voxel_mm);
 }
 
-/// Mean of a voxel's value and those of the six voxels so far away along the axes, as far as they are active.
-float meanAround(const Accessor& values, const openvdb::Coord& ijk, int arm) {
-  float sum = values.getValue(ijk), value = 0;
-  int n = 1;
-  for (int axis = 0; axis < 3; ++axis) {
-    for (const int side : {-1, 1}) {
-      openvdb::Coord next = ijk;
-      next[axis] += side * arm;
-      if (!values.probeValue(next, value)) continue;
-      sum += value;
-      ++n;
+/// The active voxels of a tree as one list, each with its neighbours one and two voxels away along the axes.
+class FlatVoxels {
+ public:
+  explicit FlatVoxels(const Tree& tree) : ids_(tree, -1, openvdb::TopologyCopy()) {
+    std::vector<const Tree::LeafNodeType*> leaves;
+    tree.getNodes(leaves);
+    for (const auto* leaf : leaves) {
+      IdLeaf& ids = *ids_.probeLeaf(leaf->origin());
+      for (auto voxel = leaf->cbeginValueOn(); voxel; ++voxel) {
+        ids.setValueOnly(voxel.pos(), static_cast<std::int32_t>(values_.size()));
+        values_.push_back(*voxel);
+      }
+    }
+    neighbours_.resize(values_.size());
+    std::vector<IdLeaf*> id_leaves;
+    ids_.getNodes(id_leaves);
+    core::parallelChunks(static_cast<std::int64_t>(id_leaves.size()), 32,
+                         [&](std::int64_t first, std::int64_t last, std::int64_t) {
+                           const openvdb::tree::ValueAccessor<const IdTree> ids(ids_);
+                           for (std::int64_t i = first; i < last; ++i) findNeighbours(*id_leaves[i], ids);
+                         });
+  }
+
+  /// Gives every voxel the mean of itself and of the six voxels so far away, as far as they are active.
+  void average(int arm) {
+    const std::vector<float> before = values_;
+    core::parallelChunks(static_cast<std::int64_t>(before.size()), 1 << 14,
+                         [&](std::int64_t first, std::int64_t last, std::int64_t) {
+                           for (std::int64_t i = first; i < last; ++i) {
+                             float sum = before[i];
+                             int n = 1;
+                             for (int k = 0; k < 6; ++k) {
+                               const std::int32_t next = neighbours_[i][6 * (arm - 1) + k];
+                               sum += next < 0 ? 0.0F : before[next];
+                               n += next < 0 ? 0 : 1;
+                             }
+                             values_[i] = sum / static_cast<float>(n);
+                           }
+                         });
+  }
+
+  void store(Tree& tree) const {
+    std::vector<Tree::LeafNodeType*> leaves;
+    tree.getNodes(leaves);
+    std::size_t i = 0;
+    for (auto* leaf : leaves) {
+      for (auto voxel = leaf->beginValueOn(); voxel; ++voxel) voxel.setValue(values_[i++]);
     }
   }
-  return sum / static_cast<float>(n);
-}
+
+ private:
+  using IdTree = openvdb::Int32Tree;
+  using IdLeaf = IdTree::LeafNodeType;
+
+  void findNeighbours(const IdLeaf& leaf, const openvdb::tree::ValueAccessor<const IdTree>& ids) {
+    for (auto voxel = leaf.cbeginValueOn(); voxel; ++voxel) {
+      for (int k = 0; k < 12; ++k) {
+        openvdb::Coord next = voxel.getCoord();
+        next[k % 6 / 2] += (k % 2 == 0 ? -1 : 1) * (1 + k / 6);
+        neighbours_[*voxel][k] = ids.getValue(next);
+      }
+    }
+  }
+
+  IdTree ids_;
+  std::vector<float> values_;
+  std::vector<std::array<std::int32_t, 12>> neighbours_;
+};
 
 /// Curvature at the voxels beside the surface, smoothed along it: what is left of the scan's noise in the surface would
 /// be sharpened with it.
@@ -98,12 +153,9 @@ Tree smoothCurvature(const levelset::LevelSet& surface, double smoothing_mm) {
   });
   // A pair of passes with arms of one and two voxels spreads by √(10/7) voxels along each axis.
   const int passes = 2 * std::clamp(static_cast<int>(0.7 * smoothing_mm * smoothing_mm / (h * h) + 0.5), 1, 8);
-  for (int pass = 0; pass < passes; ++pass) {
-    const Tree before(bend);
-    forEachLeaf(bend, before, [arm = 1 + pass % 2](Tree::LeafNodeType& leaf, const Accessor& values) {
-      for (auto voxel = leaf.beginValueOn(); voxel; ++voxel) voxel.setValue(meanAround(values, voxel.getCoord(), arm));
-    });
-  }
+  FlatVoxels flat(bend);
+  for (int pass = 0; pass < passes; ++pass) flat.average(1 + pass % 2);
+  flat.store(bend);
   return bend;
 }
 
@@ -137,26 +189,16 @@ levelset::LevelSet clean(const levelset::LevelSet& surface, double dust_mm3, Sur
     throw core::Error(core::Exit::DataError, {.what = "every piece of bone is smaller than the dust limit",
                                               .hint = "lower --dust-mm3 or check the labels"});
   }
-  const levelset::LevelSet dusted = solid.filtered(keep, true);
+  const levelset::LevelSet dusted = solid.filtered(keep, false);  // the next step asks for sides only
   const Components hollow(dusted, Components::Side::Outside);
   const auto stays = [&](const levelset::Piece& piece) { return piece.reaches_border || keep(piece); };
   for (const auto& piece : hollow.pieces()) report.cavities_filled += stays(piece) ? 0 : 1;
-  return levelset::redistance(hollow.filtered(stays, true));
+  return levelset::redistance(hollow.filtered(stays, false));
 }
 
-/// Box of the marked voxels in mm, with a margin.
-void worldBox(const std::vector<char>& bone, const image::Frame& frame, Eigen::Vector3d& low, Eigen::Vector3d& high) {
-  Eigen::Vector3i first = frame.size, last = Eigen::Vector3i::Constant(-1);
-  std::size_t at = 0;
-  for (int k = 0; k < frame.size[2]; ++k) {
-    for (int j = 0; j < frame.size[1]; ++j) {
-      for (int i = 0; i < frame.size[0]; ++i, ++at) {
-        if (bone[at] == 0) continue;
-        first = first.cwiseMin(Eigen::Vector3i(i, j, k));
-        last = last.cwiseMax(Eigen::Vector3i(i, j, k));
-      }
-    }
-  }
+/// Box of the bone's voxels in mm, with a margin.
+void worldBox(const image::Box& box, const image::Frame& frame, Eigen::Vector3d& low, Eigen::Vector3d& high) {
+  const Eigen::Vector3i first = box.low, last = box.low + box.size - Eigen::Vector3i::Ones();
   low = Eigen::Vector3d::Constant(1e300);
   high = -low;
   for (int c = 0; c < 8; ++c) {
@@ -165,6 +207,28 @@ void worldBox(const std::vector<char>& bone, const image::Frame& frame, Eigen::V
     low = low.cwiseMin(frame.toWorld(corner));
     high = high.cwiseMax(frame.toWorld(corner));
   }
+}
+
+/// What the edges are found with reaches this far: blur, plateaus and the gate.
+const Eigen::Vector3i kMargin = Eigen::Vector3i::Constant(14);
+
+image::Box boxOf(const image::LabelVolume& labels, const std::set<int>& values) {
+  std::vector<char> is_bone(65536, 0);
+  for (const int value : values) is_bone[value] = 1;
+  const Eigen::Vector3i& size = labels.frame.size;
+  Eigen::Vector3i first = size, last = Eigen::Vector3i::Constant(-1);
+  const std::uint16_t* voxel = labels.voxels.data();
+  for (int k = 0; k < size[2]; ++k) {
+    for (int j = 0; j < size[1]; ++j, voxel += size[0]) {
+      int from = 0, to = size[0] - 1;
+      while (from <= to && is_bone[voxel[from]] == 0) ++from;
+      if (from > to) continue;
+      while (is_bone[voxel[to]] == 0) --to;
+      first = first.cwiseMin(Eigen::Vector3i(from, j, k));
+      last = last.cwiseMax(Eigen::Vector3i(to, j, k));
+    }
+  }
+  return {first, (last - first).array() + 1};
 }
 
 }  // namespace
@@ -204,16 +268,24 @@ std::set<int> boneLabels(const image::Segmentation& segmentation, const std::vec
   return chosen;
 }
 
+image::Box boneBox(const image::LabelVolume& labels, const std::set<int>& values) {
+  return boxOf(labels, values).grown(kMargin).within(labels.frame);
+}
+
 levelset::LevelSet boneSurface(const image::LabelVolume& labels, const image::CtVolume* ct,
                                const SurfaceOptions& options, SurfaceReport& report) {
-  std::vector<char> bone(labels.voxels.size());
-  std::vector<char> is_bone(65536, 0);
-  for (const int value : options.labels) is_bone[value] = 1;
-  std::transform(labels.voxels.begin(), labels.voxels.end(), bone.begin(), [&](std::uint16_t v) { return is_bone[v]; });
-  const EdgeField field = ct != nullptr ? edgesInGreys(bone, *ct) : edgesInLabels(bone, labels.frame);
+  const image::Box box = boxOf(labels, options.labels), around = box.grown(kMargin).within(labels.frame);
+  const image::LabelVolume part = image::crop(labels, around, std::uint16_t{0});
+  std::vector<char> bone(part.voxels.size());
+  std::transform(part.voxels.begin(), part.voxels.end(), bone.begin(),
+                 [&](std::uint16_t v) { return options.labels.count(v) > 0 ? 1 : 0; });
+  const EdgeField field =
+      ct != nullptr ? edgesInGreys(bone, image::crop(*ct, around, 0.0F)) : edgesInLabels(bone, part.frame);
   Eigen::Vector3d low, high;
-  worldBox(bone, labels.frame, low, high);
-  levelset::LevelSet surface = levelset::fromFunction(field, low, high, options.voxel_mm);
+  worldBox(box, labels.frame, low, high);
+  levelset::LevelSet surface = levelset::fromFunction(
+      std::cref(field), low, high, options.voxel_mm,
+      [&](const Eigen::Vector3d& centre, double radius) { return field.certain(centre, radius); });
   const double sigma = measureBlur(surface, field);
   report.blur_sigma_mm = ct != nullptr ? sigma : 0;
   surface = undoCurvatureShift(surface, std::min(sigma, 2 * labels.frame.spacing_mm.maxCoeff()));

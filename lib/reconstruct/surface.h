@@ -1,7 +1,7 @@
 #pragma once
 #include <set>
 
-#include "image/volume.h"
+#include "image/resample.h"
 #include "levelset/level_set.h"
 
 namespace osteo::reconstruct {
@@ -21,6 +21,9 @@ struct SurfaceReport {
 /// Label values that are bone: 1, 2 and 10 and above; or those named in `wanted` (segment names or numbers). Throws
 /// DataError when a name is unknown or no voxel is left.
 std::set<int> boneLabels(const image::Segmentation& segmentation, const std::vector<std::string>& wanted);
+
+/// The box of the voxels with these values, with as much around it as boneSurface looks at: nothing outside counts.
+image::Box boneBox(const image::LabelVolume& labels, const std::set<int>& values);
 
 /// The bone's surface. With a CT it lies where the grey values, interpolated by cubic convolution (Mitchell & Netravali
 /// 1988), pass half way between the bone's and its surroundings' local values, within 1.25 voxels of the label surface;

@@ -1,0 +1,71 @@
+#include "reconstruct/outputs.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "mesh/measures.h"
+#include "mesh/simplify.h"
+
+namespace osteo::reconstruct {
+
+mesh::TriangleMesh lighter(const mesh::TriangleMesh& mesh, const MeshOptions& options, nlohmann::json& record) {
+  if (options.remesh_mm <= 0 && options.simplify_mm <= 0) return mesh;
+  mesh::TriangleMesh out = mesh;
+  mesh::MeshChange change, last;
+  if (options.remesh_mm > 0) out = mesh::remesh(out, options.remesh_mm, change);
+  if (options.simplify_mm > 0) {  // what remeshing has cost already counts
+    const double left = std::max(0.0, options.simplify_mm - change.max_deviation_mm);
+    out = mesh::simplify(out, {.max_deviation_mm = left}, last);
+  }
+  double deviation = options.remesh_mm > 0 ? change.max_deviation_mm : last.max_deviation_mm;
+  if (options.remesh_mm > 0 && options.simplify_mm > 0) deviation = mesh::maxDeviation_mm(out, mesh);
+  record["mesh"] = {{"triangles_before", mesh.triangles.size()},
+                    {"triangles", out.triangles.size()},
+                    {"max_deviation_mm", deviation},
+                    {"closed", mesh::topology(out).closed()}};
+  return out;
+}
+
+mesh::PointCloud surfaceCloud(const mesh::TriangleMesh& mesh, const image::LabelVolume& labels,
+                              const image::CtVolume* ct) {
+  mesh::PointCloud cloud{.points = mesh.vertices, .frame_id = mesh.frame_id};
+  cloud.normals.assign(mesh.vertices.size(), Eigen::Vector3d::Zero());
+  for (const mesh::Triangle& t : mesh.triangles) {
+    const Eigen::Vector3d a = mesh.vertices[t[0]], n = (mesh.vertices[t[1]] - a).cross(mesh.vertices[t[2]] - a);
+    for (const std::uint32_t v : t) cloud.normals[v] += n;
+  }
+  const double inward = 0.5 * labels.frame.spacing_mm.minCoeff();
+  for (std::size_t i = 0; i < cloud.points.size(); ++i) {
+    cloud.normals[i].normalize();
+    const Eigen::Vector3d inside = cloud.points[i] - inward * cloud.normals[i];
+    const Eigen::Vector3i at = labels.frame.toIndex(inside).array().round().cast<int>();
+    cloud.labels.push_back(labels.contains(at[0], at[1], at[2]) ? labels.at(at[0], at[1], at[2]) : std::uint16_t{0});
+    if (ct != nullptr) cloud.hu.push_back(image::sampleLinear(*ct, ct->frame.toIndex(cloud.points[i]), -1000));
+  }
+  return cloud;
+}
+
+image::LabelVolume surfaceVoxels(const levelset::LevelSet& bone, const image::LabelVolume& labels,
+                                 const std::set<int>& kept) {
+  const image::CtVolume distance = levelset::sampleOnto(bone, labels.frame);
+  image::LabelVolume out(labels.frame);
+  const Eigen::Vector3i& size = labels.frame.size;
+  const auto labelNear = [&](int i, int j, int k) -> std::uint16_t {
+    if (kept.count(labels.at(i, j, k)) > 0) return labels.at(i, j, k);
+    for (int n = 0; n < 27; ++n) {
+      const int x = i + n % 3 - 1, y = j + n / 3 % 3 - 1, z = k + n / 9 - 1;
+      if (labels.contains(x, y, z) && kept.count(labels.at(x, y, z)) > 0) return labels.at(x, y, z);
+    }
+    return image::Cortical;
+  };
+  for (int k = 0; k < size[2]; ++k) {
+    for (int j = 0; j < size[1]; ++j) {
+      for (int i = 0; i < size[0]; ++i)
+        if (distance.at(i, j, k) < 0) out.at(i, j, k) = labelNear(i, j, k);
+    }
+  }
+  return out;
+}
+
+}  // namespace osteo::reconstruct

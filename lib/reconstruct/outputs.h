@@ -1,0 +1,30 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <set>
+
+#include "image/volume.h"
+#include "levelset/level_set.h"
+#include "mesh/triangle_mesh.h"
+
+namespace osteo::reconstruct {
+
+/// How a surface's mesh is made lighter before it is written; 0 leaves a step out.
+struct MeshOptions {
+  double remesh_mm = 0;    ///< edge length of even triangles
+  double simplify_mm = 0;  ///< largest deviation that fewer triangles may cost
+};
+
+/// The mesh remeshed, then simplified; `record` takes the triangles before and after and the deviation measured between
+/// the result and the mesh given.
+mesh::TriangleMesh lighter(const mesh::TriangleMesh& mesh, const MeshOptions& options, nlohmann::json& record);
+
+/// The mesh's vertices as points: outward normal, label half a voxel inwards and, with a CT on the labels' grid, HU.
+mesh::PointCloud surfaceCloud(const mesh::TriangleMesh& mesh, const image::LabelVolume& labels,
+                              const image::CtVolume* ct);
+
+/// The labels' voxels whose centres lie inside the surface, with their own label where that is one of `kept`, else a
+/// neighbour's.
+image::LabelVolume surfaceVoxels(const levelset::LevelSet& bone, const image::LabelVolume& labels,
+                                 const std::set<int>& kept);
+
+}  // namespace osteo::reconstruct
