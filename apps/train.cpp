@@ -3,6 +3,7 @@
 #include "cli/app.h"
 #include "cli/context.h"
 #include "learn/completion_training.h"
+#include "learn/implicit_training.h"
 
 namespace osteo {
 namespace {
@@ -41,6 +42,23 @@ void runCompletion(Context& ctx) {
   write(ctx, [&] { return learn::trainCompletion(options); });
 }
 
+void runImplicit(Context& ctx) {
+  learn::ImplicitTraining options;
+  options.loop = loop(ctx);
+  options.latent = static_cast<int>(ctx.integer("latent"));
+  options.width = static_cast<int>(ctx.integer("width"));
+  options.layers = static_cast<int>(ctx.integer("layers"));
+  options.frequencies = static_cast<int>(ctx.integer("frequencies"));
+  options.variants = static_cast<int>(ctx.integer("variants"));
+  options.clamp_mm = ctx.number("clamp-mm");
+  options.mirror = ctx.flag("mirror");
+  const std::vector<learn::NamedMesh> meshes = learn::readMeshes(ctx.input("meshes"));
+  const double shapes = static_cast<double>(meshes.size()) * (options.variants + 1);
+  if (ctx.dryRun(6e8 + 6e5 * shapes + 50.0 * options.width * options.layers * static_cast<double>(options.loop.batch)))
+    return;
+  write(ctx, [&] { return learn::trainImplicit(meshes, ctx.texts("hold-out"), options); });
+}
+
 std::vector<cli::Parameter> loopRows(long long steps, long long batch, double rate) {
   using cli::integer, cli::number;
   cli::Parameter checkpoint =
@@ -62,17 +80,36 @@ std::vector<cli::Parameter> joined(std::vector<cli::Parameter> rows, const std::
 }  // namespace
 
 cli::App cli::describe() {
-  return {"train",
-          "trains the networks that other tools take as --weights",
-          {{"completion",
-            "a network that fills defects, trained on bones made of nothing",
-            {"train completion -o tiny.completion --steps 5 --bones 2 --unseen 1 --base 8"},
-            joined(loopRows(3000, 2, 2e-3),
-                   {integer("bones", "", 80, {1, 10000}, "procedural bones that examples are cut from"),
-                    integer("unseen", "", 40, {0, 10000}, "examples of other bones that it is judged by"),
-                    integer("base", "", 16, {8, 64}, "features of the first level, a multiple of 8"),
-                    integer("levels", "", 3, {2, 5}, "levels, each half as fine as the one before")}),
-            runCompletion}}};
+  Parameter hold_out = text(
+      "hold-out", "", "bones whose names start with one of these are not learnt: the record's measures come from them");
+  hold_out.count = 0;
+  return {
+      "train",
+      "trains the networks that other tools take as --weights",
+      {{"completion",
+        "a network that fills defects, trained on bones made of nothing",
+        {"train completion -o tiny.completion --steps 5 --bones 2 --unseen 1 --base 8"},
+        joined(loopRows(3000, 2, 2e-3),
+               {integer("bones", "", 80, {1, 10000}, "procedural bones that examples are cut from"),
+                integer("unseen", "", 40, {0, 10000}, "examples of other bones that it is judged by"),
+                integer("base", "", 16, {8, 64}, "features of the first level, a multiple of 8"),
+                integer("levels", "", 3, {2, 5}, "levels, each half as fine as the one before")}),
+        runCompletion},
+       {"implicit",
+        "a signed distance with a code a shape, trained on bones of one kind",
+        {"train implicit meshes -o tiny.implicit --steps 50 --batch 500 --variants 0"},
+        joined(
+            {inputFolder("meshes", "folder of closed meshes: .stl, .ply, .obj")},
+            joined(
+                loopRows(6000, 6000, 2e-3),
+                {hold_out, flag("mirror", "left and right bones are one kind: each is mirrored where that fits better"),
+                 integer("variants", "", 3, {0, 100}, "bent copies of each bone that are learnt besides it"),
+                 integer("latent", "", 24, {1, 512}, "numbers in a shape's code"),
+                 integer("width", "", 128, {8, 2048}, "features of a layer"),
+                 integer("layers", "", 5, {2, 32}, "hidden layers"),
+                 integer("frequencies", "", 4, {0, 16}, "Fourier features of a point, each twice as fine").advanced(),
+                 number("clamp-mm", "mm", 10, {0.1, 1000}, "distances count up to this").advanced()})),
+        runImplicit}}};
 }
 
 }  // namespace osteo

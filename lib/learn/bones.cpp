@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/parallel.h"
+#include "image/resample.h"
 #include "levelset/level_set.h"
 
 namespace osteo::learn {
@@ -125,11 +126,13 @@ struct Hole {
     const double bend = 1 + 0.12 * std::sin(wave1.dot(d)) + 0.08 * std::sin(wave2.dot(d)), along = d.dot(axis);
     const Vector3d across = d - along * axis;
     if (kind == 0) return d.norm() - radius_mm * bend;
-    if (std::abs(along) > 45) return 1000;  // the far wall of the skull stays
-    if (kind == 1) return across.norm() - radius_mm * bend;
+    const double beyond = std::abs(along) - kHalfLength_mm;  // the far wall of the skull stays
+    if (kind == 1) return std::max(beyond, across.norm() - radius_mm * bend);
     const double x = std::abs(across.dot(side)), y = std::abs(across.dot(axis.cross(side)));
-    return std::max(x, 1.3 * y) - 0.85 * radius_mm * bend;
+    return std::max(beyond, std::max(x, 1.3 * y) - 0.85 * radius_mm * bend);
   }
+  double extent_mm() const { return std::max(1.25 * radius_mm, kind == 0 ? 0 : std::hypot(kHalfLength_mm, radius_mm)); }
+  static constexpr double kHalfLength_mm = 30;
 };
 
 float sampleWorld(const image::CtVolume& bone, const Vector3d& p) {
@@ -165,6 +168,37 @@ Hole drawHole(const image::CtVolume& bone, Draw& draw) {
   return hole;
 }
 
+/// The bone without what the hole cuts away. Distances change near the hole alone, where they are measured anew: what
+/// is left must not tell where the bone was.
+image::CtVolume damage(const image::CtVolume& bone, const Hole& hole) {
+  constexpr int kMargin = 4;  // voxels: what lies outside the box has no say further in
+  const Eigen::Vector3i at = bone.frame.toIndex(hole.centre).array().round().cast<int>();
+  const int half = static_cast<int>(std::ceil((hole.extent_mm() + kReach_mm) / kCell_mm)) + kMargin;
+  const image::Box box =
+      image::Box{at, Eigen::Vector3i::Ones()}.grown(Eigen::Vector3i::Constant(half)).within(bone.frame);
+  image::CtVolume part = image::crop(bone, box, static_cast<float>(kReach_mm));
+  const Eigen::Vector3i size = part.frame.size;
+  for (int k = 0; k < size[2]; ++k)
+    for (int j = 0; j < size[1]; ++j)
+      for (int i = 0; i < size[0]; ++i)
+        part.at(i, j, k) =
+            std::max(part.at(i, j, k), static_cast<float>(-hole.at(part.frame.toWorld(Vector3d(i, j, k)))));
+  part = trueDistance(part);
+  image::CtVolume out = bone;
+  // At the lattice's own border there is nothing outside.
+  const auto inner = [&](int value, int a) {
+    const bool low = value < kMargin && box.low[a] > 0;
+    const bool high = value >= size[a] - kMargin && box.low[a] + size[a] < bone.frame.size[a];
+    return !low && !high;
+  };
+  for (int k = 0; k < size[2]; ++k)
+    for (int j = 0; j < size[1]; ++j)
+      for (int i = 0; i < size[0]; ++i)
+        if (inner(i, 0) && inner(j, 1) && inner(k, 2))
+          out.at(box.low[0] + i, box.low[1] + j, box.low[2] + k) = part.at(i, j, k);
+  return out;
+}
+
 }  // namespace
 
 Vector3d Draw::direction() {
@@ -197,6 +231,7 @@ Example example(const image::CtVolume& bone, std::uint64_t seed, std::uint64_t n
   Example out;
   out.hole = !draw.chance(0.08);
   out.hole_diameter_mm = 2 * hole.radius_mm;
+  const image::CtVolume damaged = out.hole ? damage(bone, hole) : bone;
   const Vector3d centre = hole.centre + draw.between(0, 16) * draw.direction();
   Eigen::Matrix3d axes = turn(draw, draw.between(0, 25)) * draw.between(0.92, 1.08);
   if (draw.chance(0.5)) axes.col(0) *= -1;
@@ -216,11 +251,12 @@ Example example(const image::CtVolume& bone, std::uint64_t seed, std::uint64_t n
                     (Vector3d(static_cast<double>(i), static_cast<double>(j), static_cast<double>(k)).array() - half)
                         .matrix());
         const Vector3d q = off * Vector3d(-p[0], p[1], p[2]) + slip;
-        const double cut = out.hole ? hole.at(p) : 1000, whole = sampleWorld(bone, p);
-        out.whole[at] = distance(whole);
-        out.damaged[at] = distance(std::max(whole, -cut));
-        out.mirrored[at] = distance(std::max<double>(sampleWorld(bone, q), out.hole ? -hole.at(q) : -1000));
-        out.weight[at] = (std::abs(out.damaged[at]) < 1 ? 1.0F : 0.2F) + (cut < 3 ? 8.0F : 0.0F);
+        const double cut = out.hole ? hole.at(p) : 1000;
+        out.whole[at] = distance(sampleWorld(bone, p));
+        out.damaged[at] = distance(sampleWorld(damaged, p));
+        out.mirrored[at] = distance(sampleWorld(damaged, q));
+        const bool near = std::abs(out.whole[at]) < 1;
+        out.weight[at] = (std::abs(out.damaged[at]) < 1 ? 1.0F : 0.2F) + (cut > 3 ? 0.0F : near ? 8.0F : 1.0F);
       }
     }
   });
