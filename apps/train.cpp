@@ -2,6 +2,7 @@
 
 #include "cli/app.h"
 #include "cli/context.h"
+#include "core/error.h"
 #include "learn/completion_training.h"
 #include "learn/implicit_training.h"
 
@@ -37,6 +38,7 @@ void runCompletion(Context& ctx) {
   options.unseen = static_cast<int>(ctx.integer("unseen"));
   options.base = static_cast<int>(ctx.integer("base"));
   options.levels = static_cast<int>(ctx.integer("levels"));
+  if (options.base % 8 != 0) throw core::Error(core::Exit::Usage, {.what = "--base takes multiples of 8"});
   const double examples = 2e7 * static_cast<double>(options.loop.batch * options.base);
   if (ctx.dryRun(6e8 + examples + 4e6 * options.bones)) return;
   write(ctx, [&] { return learn::trainCompletion(options); });
@@ -89,7 +91,7 @@ cli::App cli::describe() {
       {{"completion",
         "a network that fills defects, trained on bones made of nothing",
         {"train completion -o tiny.completion --steps 5 --bones 2 --unseen 1 --base 8"},
-        joined(loopRows(3000, 2, 2e-3),
+        joined(loopRows(1500, 2, 1.5e-3),
                {integer("bones", "", 80, {1, 10000}, "procedural bones that examples are cut from"),
                 integer("unseen", "", 40, {0, 10000}, "examples of other bones that it is judged by"),
                 integer("base", "", 16, {8, 64}, "features of the first level, a multiple of 8"),

@@ -19,9 +19,9 @@ struct ImplicitFitting {
   /// Tries starts that centre the observed points at several places along the model's longest side instead.
   bool search = false;
   bool move = true;  ///< the similarity is fitted too
-  int steps = 500;
-  int points = 2000;    ///< of the observed ones, evenly
-  double prior = 3e-3;  ///< pull towards the mean shape: more for noisier or fewer points
+  int steps = 300;
+  int points = 800;     ///< of the observed ones, evenly
+  double prior = 1e-2;  ///< pull towards the mean shape: more for noisier or fewer points
 };
 
 /// A bone that was found in observed points.

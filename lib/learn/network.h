@@ -48,9 +48,9 @@ struct Observations {
 };
 
 struct LatentFitting {
-  int steps = 400;
+  int steps = 300;
   double rate = 0.01;
-  double prior = 1e-3;         ///< pull of the code towards the mean, in units of its spread
+  double prior = 1e-3;         ///< pull of the code towards the mean, in units of its spread, and of the scale to 1
   bool move = true;            ///< a similarity is fitted with the code
   std::vector<float> start{};  ///< code to start from; the mean when empty
 };

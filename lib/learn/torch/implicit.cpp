@@ -131,7 +131,7 @@ LatentFit fitLatent(const Network& network, const Observations& seen, const Late
   for (const char* name : {"scale", "shift", "turn"}) free.emplace(name, at::zeros({name[1] == 'c' ? 1 : 3}));
   for (auto& [name, tensor] : free) tensor.set_requires_grad(name == "code" || how.move);
   // Adam moves every unknown by about the rate: shifts are counted in tens of mm, so that they keep pace.
-  constexpr double kShift_mm = 30;
+  constexpr double kShift_mm = 30, kScale = 0.08;  // and people's bones differ in size by about this share
   const auto similarity = [&] {
     return Similarity{free.at("turn"), kShift_mm * free.at("shift"), free.at("scale"), points.mean(0)};
   };
@@ -141,7 +141,9 @@ LatentFit fitLatent(const Network& network, const Observations& seen, const Late
     const at::Tensor moved = how.move ? similarity()(points) : points;
     const at::Tensor error =
         clampedError(network, distance(network, p, moved, free.at("code").expand({n, latent})), wanted);
-    const at::Tensor loss = error + how.prior * (free.at("code") - mean).div(spread).square().mean();
+    const at::Tensor unlikely =
+        (free.at("code") - mean).div(spread).square().mean() + (free.at("scale") / kScale).square().sum();
+    const at::Tensor loss = error + how.prior * unlikely;
     loss.backward();
     out.loss_mm = error.item<float>() * network.setting("clamp_mm");
     const double left = 1 - static_cast<double>(step) / how.steps;

@@ -16,4 +16,5 @@ target_include_directories(osteo_learn PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_include_directories(osteo_learn SYSTEM PRIVATE ${TORCH_INCLUDE})
 target_precompile_headers(osteo_learn PRIVATE <ATen/ATen.h>)
 target_link_libraries(osteo_learn PRIVATE ${TORCH_LIBRARY} ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})
+add_dependencies(learn osteo_learn)  # whoever builds something that may open it gets it too
 install(TARGETS osteo_learn DESTINATION lib/osteoforge)
