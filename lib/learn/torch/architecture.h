@@ -40,7 +40,10 @@ Parameters load(const Network& network);
 /// Adam without weight decay; the caller sets the rate of each step.
 class Adam {
  public:
-  explicit Adam(Parameters& parameters) : parameters_(parameters) {}
+  explicit Adam(Parameters& parameters);
+  ~Adam();  // here and below, tensors are whole in .cpp files only
+  Adam(const Adam&) = delete;
+  Adam& operator=(const Adam&) = delete;
   /// Takes over the moments from a snapshot's tensors, if they are there.
   void resume(const std::vector<Tensor>& state, std::int64_t steps_done);
   /// One step along the gradients that backward() left, which are cleared.

@@ -121,6 +121,9 @@ Parameters load(const Network& network) {
   return out;
 }
 
+Adam::Adam(Parameters& parameters) : parameters_(parameters) {}
+Adam::~Adam() = default;
+
 void Adam::resume(const std::vector<Tensor>& state, std::int64_t steps_done) {
   for (const Tensor& tensor : state) {
     for (const auto& [prefix, slot] : {std::pair{"adam.m.", 0U}, {"adam.v.", 1U}}) {
