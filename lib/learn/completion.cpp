@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <utility>
 
 #include "core/error.h"
 #include "core/progress.h"
@@ -48,20 +50,17 @@ std::vector<float> cut(const image::CtVolume& volume, const Vector3i& low) {
   return out;
 }
 
-/// First voxels of the patches: about one place, or half overlapping over the box of the bone's surface.
-std::vector<Vector3i> patches(const image::CtVolume& bone, const CompletionOptions& options) {
-  if (options.defect_at_mm) {
-    const Vector3i at = bone.frame.toIndex(*options.defect_at_mm).array().round().cast<int>();
-    return {at - Vector3i::Constant(kPatch / 2)};
-  }
+/// First voxels of patches that overlap by half and cover the box of the bone's surface.
+std::vector<Vector3i> tiles(const image::CtVolume& bone) {
   image::LabelVolume near(bone.frame);
   for (std::size_t v = 0; v < bone.voxels.size(); ++v) near.voxels[v] = std::abs(bone.voxels[v]) < kReach_mm ? 1 : 0;
   const image::Box box = image::boundingBox(near).grown(Vector3i::Constant(4));
+  constexpr int kHalf = kPatch / 2;
   const auto starts = [&](int axis) {
-    const int count = std::max(1, (box.size[axis] - kPatch / 2 + kPatch / 2 - 1) / (kPatch / 2));
-    const int spare = (count + 1) * (kPatch / 2) - box.size[axis];
+    const int count = std::max(1, (box.size[axis] + kHalf - 1) / kHalf - 1);
+    const int spare = (count + 1) * kHalf - box.size[axis];
     std::vector<int> out;
-    for (int i = 0; i < count; ++i) out.push_back(box.low[axis] - spare / 2 + i * kPatch / 2);
+    for (int i = 0; i < count; ++i) out.push_back(box.low[axis] - spare / 2 + i * kHalf);
     return out;
   };
   std::vector<Vector3i> out;
@@ -71,38 +70,69 @@ std::vector<Vector3i> patches(const image::CtVolume& bone, const CompletionOptio
   return out;
 }
 
-/// Weight of a voxel within its patch: 1 in the middle, falling towards the faces, where the network sees little.
-float trust(int i, int j, int k) {
-  float out = 1;
-  for (const int x : {i, j, k}) out *= static_cast<float>(std::min(x + 1, kPatch - x)) / (0.5F * kPatch);
-  return out;
-}
-
-/// Falls from 1 to 0 over the outer eighth of a single patch, so that it leaves no step.
+/// Falls from 1 to 0 over the outer eighth of a patch, so that it leaves no step.
 float fade(int i, int j, int k) {
   int border = kPatch;
   for (const int x : {i, j, k}) border = std::min(border, std::min(x, kPatch - 1 - x));
   return std::min(1.0F, static_cast<float>(border) / (kPatch / 8.0F));
 }
 
-struct Sums {
-  image::CtVolume correction, weight;
+/// A damaged bone on the lattice, with its mirrored copy where there is one, and the network that completes it.
+struct Patient {
+  const Network& network;
+  image::CtVolume bone, mirrored;
+
+  /// What the network takes off the distances of a patch, in units of kReach_mm; empty where there is no bone.
+  std::vector<float> correction(const Vector3i& low) const {
+    std::vector<float> damaged = cut(bone, low);
+    if (std::none_of(damaged.begin(), damaged.end(), [](float d) { return d < 0; })) return {};
+    const std::vector<float> other =
+        mirrored.voxels.empty() ? std::vector<float>(damaged.size(), kOutside) : cut(mirrored, low);
+    const std::vector<float> whole = completePatch(network, damaged, other);
+    std::transform(damaged.begin(), damaged.end(), whole.begin(), damaged.begin(), std::minus<>());
+    return damaged;
+  }
 };
 
-void add(const std::vector<float>& damaged, const std::vector<float>& whole, const Vector3i& low, bool single,
-         Sums& sums) {
-  for (int k = 0; k < kPatch; ++k) {
-    for (int j = 0; j < kPatch; ++j) {
-      for (int i = 0; i < kPatch; ++i) {
-        const Vector3i at = low + Vector3i(i, j, k);
-        if (!sums.weight.contains(at[0], at[1], at[2])) continue;
-        const auto v = static_cast<std::size_t>(i + kPatch * (j + kPatch * k));
-        const float w = single ? 1 : trust(i, j, k), share = single ? fade(i, j, k) : 1;
-        sums.correction.at(at[0], at[1], at[2]) += w * share * (damaged[v] - whole[v]);
-        sums.weight.at(at[0], at[1], at[2]) += w;
-      }
-    }
+/// Voxels that a patch's correction turns into bone, and their middle.
+struct Found {
+  std::int64_t voxels = 0;
+  Vector3i middle = Vector3i::Zero();
+};
+
+Found recovered(const Patient& patient, const Vector3i& low) {
+  const std::vector<float> correction = patient.correction(low);
+  Found out;
+  Eigen::Matrix<std::int64_t, 3, 1> sum = Eigen::Matrix<std::int64_t, 3, 1>::Zero();
+  for (std::size_t v = 0; v < correction.size(); ++v) {
+    const auto n = static_cast<int>(v);
+    const Vector3i at = low + Vector3i(n % kPatch, n / kPatch % kPatch, n / kPatch / kPatch);
+    if (!patient.bone.contains(at[0], at[1], at[2])) continue;
+    const float before = patient.bone.at(at[0], at[1], at[2]);
+    if (before <= 0 || before >= correction[v] * static_cast<float>(kReach_mm)) continue;
+    sum += at.cast<std::int64_t>();
+    ++out.voxels;
   }
+  if (out.voxels > 0) out.middle = (sum / out.voxels).cast<int>();
+  return out;
+}
+
+/// Middle of the largest missing piece: the tile that recovers most, then patches about what they recover. The network
+/// has learnt with the hole near the middle of what it sees.
+Vector3i locate(const Patient& patient) {
+  const std::vector<Vector3i> places = tiles(patient.bone);
+  core::Progress progress("looking for the defect", static_cast<std::int64_t>(places.size()));
+  Found best{0, patient.bone.frame.size / 2};
+  for (const Vector3i& low : places) {
+    const Found found = recovered(patient, low);
+    if (found.voxels > best.voxels) best = found;
+    progress.advance();
+  }
+  for (int pass = 0; pass < 2 && best.voxels > 0; ++pass) {
+    const Found found = recovered(patient, best.middle - Vector3i::Constant(kPatch / 2));
+    if (found.voxels > 0) best = found;
+  }
+  return best.middle;
 }
 
 }  // namespace
@@ -136,25 +166,21 @@ image::CtVolume completeBone(const Weights& weights, const image::CtVolume& dist
   const auto prepared = [&](const image::CtVolume& volume) {
     return trueDistance(image::resampleLinear(volume, frame, static_cast<float>(kReach_mm)));
   };
-  image::CtVolume bone = prepared(distance_mm);
-  const image::CtVolume mirrored = mirrored_mm == nullptr ? image::CtVolume{} : prepared(*mirrored_mm);
-  const std::vector<float> nothing(kPatch * kPatch * kPatch, kOutside);
-  Sums sums{image::CtVolume(frame), image::CtVolume(frame)};
-  const std::vector<Vector3i> places = patches(bone, options);
-  core::Progress progress("completing", static_cast<std::int64_t>(places.size()));
-  for (const Vector3i& low : places) {
-    const std::vector<float> damaged = cut(bone, low);
-    const bool empty = std::none_of(damaged.begin(), damaged.end(), [](float d) { return d < 0; });
-    if (!empty) {
-      const std::vector<float> other = mirrored_mm == nullptr ? nothing : cut(mirrored, low);
-      add(damaged, completePatch(weights.network, damaged, other), low, places.size() == 1, sums);
-    }
-    progress.advance();
+  Patient patient{weights.network, prepared(distance_mm), {}};
+  if (mirrored_mm != nullptr) patient.mirrored = prepared(*mirrored_mm);
+  const Vector3i middle = options.defect_at_mm
+                              ? frame.toIndex(*options.defect_at_mm).array().round().cast<int>().matrix().eval()
+                              : locate(patient);
+  const Vector3i low = middle - Vector3i::Constant(kPatch / 2);
+  const std::vector<float> correction = patient.correction(low);
+  image::CtVolume out = std::move(patient.bone);
+  for (std::size_t v = 0; v < correction.size(); ++v) {
+    const auto n = static_cast<int>(v);
+    const Vector3i in(n % kPatch, n / kPatch % kPatch, n / kPatch / kPatch), at = low + in;
+    if (out.contains(at[0], at[1], at[2]))
+      out.at(at[0], at[1], at[2]) -= static_cast<float>(kReach_mm) * fade(in[0], in[1], in[2]) * correction[v];
   }
-  for (std::size_t v = 0; v < bone.voxels.size(); ++v)
-    if (sums.weight.voxels[v] > 0)
-      bone.voxels[v] -= static_cast<float>(kReach_mm) * sums.correction.voxels[v] / sums.weight.voxels[v];
-  return bone;
+  return out;
 }
 
 }  // namespace osteo::learn

@@ -9,7 +9,8 @@
 namespace osteo::learn {
 
 struct CompletionOptions {
-  /// LPS; one patch of 128 mm about it is completed, the rest stays. Without it tiles cover the whole bone.
+  /// Middle of the hole, LPS, right within about 16 mm. Without it the largest missing piece is looked for in
+  /// overlapping patches over the whole bone.
   std::optional<Eigen::Vector3d> defect_at_mm = {};
 };
 
@@ -20,10 +21,10 @@ Weights readCompletion(const std::string& folder);
 /// lie at integer multiples of 2 mm along LPS and that cover `distance_mm`, which makes it fit for
 /// levelset::fromSamples. `distance_mm` holds signed distances of the damaged bone on any grid with steps of at most 2
 /// mm; only its values near zero count. `mirrored_mm` holds those of its reflection about the plane of symmetry, in the
-/// same place; null without one: the recovered piece is then a smooth continuation. Bone is only ever added. Patches of
-/// 64 voxels (128 mm) overlap by half and are blended in fixed order: the same bytes for equal threads. The missing
-/// piece is what is inside the result and outside `distance_mm`. Throws DataError for a grid turned against the axes,
-/// Unavailable without the module.
+/// same place; null without one: the piece is then a mere continuation. One patch of 64 voxels (128 mm) about the hole
+/// is completed and fades into the rest, where nothing changes; bone is only ever added. For a second hole call again
+/// with its place. The missing piece is what is inside the result and outside `distance_mm`. Equal threads give equal
+/// bytes. Throws DataError for a grid turned against the axes or coarser than 2 mm, Unavailable without the module.
 image::CtVolume completeBone(const Weights& weights, const image::CtVolume& distance_mm,
                              const image::CtVolume* mirrored_mm, const CompletionOptions& options);
 
