@@ -116,6 +116,12 @@ void run(cli::Context& ctx) {
   if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, defect), paths.picture);
 }
 
+cli::Parameter weights() {
+  cli::Parameter row = cli::inputOption("weights", {}, "folder of a network of train completion");
+  row.type = cli::Type::Folder;
+  return row;
+}
+
 cli::Parameter labelList(std::string help) {
   cli::Parameter row = cli::text("label", "", std::move(help));
   row.count = 0;
@@ -148,7 +154,7 @@ cli::App cli::describe() {
          inputOption("prior", {".shape", ".h5"}, "shape model of this bone, of train shape, Scalismo or statismo"),
          optionalNumber("length-mm", "mm", {1, 2000},
                         "length of the whole bone where it is known, such as from the other side"),
-         inputFolderOption("weights", "network of train completion"),
+         weights(),
          outputOption("defect", {".vdb"}, "the missing piece as a level set"),
          outputOption("defect-mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the missing piece as closed triangles"),
          numbers("defect-at-mm", "mm", 3, {-1e5, 1e5},

@@ -1,0 +1,32 @@
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "learn/network.h"
+
+namespace osteo::learn {
+
+/// A network on disk: a folder with index.json (architecture, settings, tensors' names, shapes, offsets in bytes,
+/// SHA-256, training record) and weights.bin (raw little-endian float32, tensors one after the other). Nothing in it is
+/// executed.
+struct Weights {
+  Network network;
+  nlohmann::json training = nlohmann::json::object();  ///< recipe, seed, steps, held-out measures
+};
+
+/// Writes both files into an existing folder; the same weights give the same bytes. Throws IoError.
+void writeWeights(const Weights& weights, const std::string& folder);
+
+/// Reads a folder. Refuses (65) another architecture than the one named ("" takes any), sizes that don't match the
+/// file, settings or values that are not finite, and a wrong hash; sizes are checked before anything is allocated.
+/// Throws NoInput.
+Weights readWeights(const std::string& folder, const std::string& architecture);
+
+/// The settings that a reader needs, each within its bounds. Throws DataError.
+struct Bound {
+  const char* name;
+  double min, max;
+};
+void requireSettings(const Network& network, const std::string& folder, const std::vector<Bound>& bounds);
+
+}  // namespace osteo::learn
