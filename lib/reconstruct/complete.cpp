@@ -62,9 +62,41 @@ Proposal byShape(const Case& c) {
   return out;
 }
 
-/// The mirrored bone knows where the hole is; the shell through the rim may find it larger, and then its rim is new.
+/// A ball about a point, out to the nearest bone, as the first guess of a hole.
+Candidate ballAt(const Case& c, const Eigen::Vector3d& centre) {
+  constexpr double kLeast_mm = 5, kMost_mm = 60;
+  const image::Frame& grid = c.host.distance.frame;
+  const double radius =
+      std::clamp<double>(image::sampleLinear(c.host.distance, grid.toIndex(centre), kFar), kLeast_mm, kMost_mm);
+  Candidate ball;
+  ball.centre_mm = centre;
+  ball.min_mm = centre - Eigen::Vector3d::Constant(radius);
+  ball.max_mm = centre + Eigen::Vector3d::Constant(radius);
+  ball.distance = image::CtVolume(around(grid, ball, 2 * kAround_mm));
+  const image::Frame& frame = ball.distance.frame;
+  for (int k = 0; k < frame.size[2]; ++k) {
+    for (int j = 0; j < frame.size[1]; ++j) {
+      for (int i = 0; i < frame.size[0]; ++i)
+        ball.distance.at(i, j, k) =
+            static_cast<float>((frame.toWorld(Eigen::Vector3d(i, j, k)) - centre).norm() - radius);
+    }
+  }
+  return ball;
+}
+
+/// The hole as the mirrored bone shows it; where it shows none, as on the midline, the place that was named.
+Candidate firstGuess(const Case& c) {
+  try {
+    return byMirror(c).piece;
+  } catch (const core::Error& e) {
+    if (e.code() != core::Exit::DataError || !c.options.piece.defect_at_mm) throw;
+    return ballAt(c, *c.options.piece.defect_at_mm);
+  }
+}
+
+/// The shell through the rim may find the hole larger than the first guess, and then its rim is new.
 Proposal byRim(const Case& c) {
-  Proposal out{{}, byMirror(c).piece};
+  Proposal out{{}, firstGuess(c)};
   for (int round = 0; round < 3; ++round) {
     out.whole = wholeOfRim(c.host, out.piece, 0);
     PieceOptions nearby = c.options.piece;
@@ -166,6 +198,26 @@ Proposal propose(const Case& c, const std::string& method) {
   return byRim(c);
 }
 
+/// Share of the piece's edge that ends in the open instead of at the host: a mirrored piece does where its own other
+/// side is missing, too.
+double openShare(const Case& c, const Proposal& proposal) {
+  constexpr double kOpen_mm = 3, kTouching_mm = 1.5, kWall = 0.5;
+  const image::Frame& frame = proposal.piece.distance.frame;
+  const std::int64_t row = frame.size[0], slice = row * frame.size[1];
+  double open = 0, touching = 0;
+  for (const std::int64_t v : proposal.piece.voxels) {
+    const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(static_cast<double>(v % row),
+                                                            static_cast<double>(v % slice / row),
+                                                            static_cast<double>(v / slice)));
+    const double to_host = image::sampleLinear(c.host.distance, c.host.distance.frame.toIndex(p), kFar);
+    touching += to_host < kTouching_mm ? 1 : 0;
+    if (to_host < kOpen_mm || coarseAt(proposal.whole, p) < -1.2) continue;
+    const Eigen::Vector3d gradient = registration::gradientAt(proposal.whole.coarse, p, kFar);
+    open += std::abs(gradient.normalized().dot((p - c.host.centre_mm).normalized())) < kWall ? 1 : 0;
+  }
+  return open + touching > 0 ? open / (open + touching) : 0;
+}
+
 Trial attempt(const Case& c, const std::string& method) {
   Trial trial;
   trial.method = method;
@@ -175,9 +227,11 @@ Trial attempt(const Case& c, const std::string& method) {
     // The rim's own surface has seen all of the rim: another one, made without the ring, is judged in its place.
     if (method == "rim")
       judgeHidden(c.host, wholeOfRim(c.host, proposal.piece, hiddenWidth(proposal.piece)), proposal.piece, trial.rim);
+    if (proposal.whole.two_sided) trial.open_share = openShare(c, proposal);
     trial.piece = std::move(proposal.piece);
-    core::info(fmt::format("{}: {:.0f} mm³, misses a hidden ring of {:.0f} mm by {:.2f} mm RMS", method,
-                           trial.piece.volume_mm3, trial.rim.hidden_width_mm, trial.rim.hidden_error_mm));
+    core::info(fmt::format("{}: {:.0f} mm³, misses a hidden ring of {:.0f} mm by {:.2f} mm RMS, {:.0f} % of its edge open",
+                           method, trial.piece.volume_mm3, trial.rim.hidden_width_mm, trial.rim.hidden_error_mm,
+                           100 * trial.open_share));
   } catch (const core::Error& e) {
     if (e.code() != core::Exit::DataError) throw;
     trial.failure = e.complaint().what + (e.complaint().got.empty() ? "" : " (" + e.complaint().got + ")");
@@ -187,13 +241,19 @@ Trial attempt(const Case& c, const std::string& method) {
   return trial;
 }
 
+/// The method that misses the hidden ring least among those that close the hole, or among all when none does.
 const Trial& best(const std::vector<Trial>& trials) {
+  constexpr double kOpen = 0.15;
+  const auto worse = [&](const Trial& a, const Trial& b) {
+    const bool a_open = a.open_share > kOpen, b_open = b.open_share > kOpen;
+    return a_open != b_open ? a_open : a.rim.hidden_error_mm > b.rim.hidden_error_mm;
+  };
   const Trial* out = nullptr;
   std::string reasons;
   for (const Trial& t : trials) {
     reasons += (reasons.empty() ? "" : "; ") + t.method + ": " + t.failure;
     if (!t.failure.empty()) continue;
-    if (out == nullptr || t.rim.hidden_error_mm < out->rim.hidden_error_mm) out = &t;
+    if (out == nullptr || worse(*out, t)) out = &t;
   }
   if (out == nullptr) {
     throw core::Error(core::Exit::DataError, {.what = "no missing piece found", .got = reasons,
@@ -251,7 +311,6 @@ levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& 
   if (options.method == "auto") {
     methods = {"mirror", "rim"};
     if (options.prior) methods.emplace_back("shape");
-    if (options.network) methods.emplace_back("network");
   }
   core::Progress progress("completion", static_cast<std::int64_t>(methods.size()) + 2);
   const Host host = prepareHost(bone, seen, options.closing_mm);

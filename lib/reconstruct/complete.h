@@ -26,6 +26,7 @@ struct Trial {
   std::string failure;  ///< why it gave nothing; empty when it did
   RimFit rim;
   Candidate piece;
+  double open_share = 0;  ///< of the piece's edge: ends in the open instead of at the host
 };
 
 struct CompletionReport {
@@ -41,7 +42,8 @@ struct CompletionReport {
 };
 
 /// The missing piece: every method proposes a whole bone, the rim bends it into place, what the host lacks in its hole
-/// is the piece. `auto` takes the method that misses a hidden ring of the rim least. `seen` is the frame of the image.
+/// is the piece. `auto` takes the method that misses a hidden ring of the rim least among those that close the hole; the
+/// network, which can't be kept from seeing the ring, is taken only by name. `seen` is the frame of the image.
 /// The piece doesn't overlap the bone. Throws DataError with every method's reason when none finds a piece.
 levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& seen, const CompletionOptions& options,
                             CompletionReport& report);

@@ -109,15 +109,15 @@ image::CtVolume onGrid(const Candidate& piece, double margin_mm, const Function&
 /// The proposal less the correction of the side that a point lies on.
 class Corrected {
  public:
-  Corrected(const Whole& whole, Eigen::Vector3d centre, image::CtVolume outer, image::CtVolume inner)
+  Corrected(const Whole& whole, Eigen::Vector3d centre, image::CtVolume outer, image::CtVolume inner,
+            image::CtVolume thinning)
       : coarse_(whole.coarse), fine_(whole.fine), centre_(std::move(centre)), outer_(std::move(outer)),
-        inner_(std::move(inner)) {}
-  /// Both sides together take away half a millimetre of thickness at most, so that thin bone stays.
+        inner_(std::move(inner)), thinning_(std::move(thinning)) {}
+  /// Both sides together take away half of the thickness at most, so that thin bone stays.
   double shift(const Eigen::Vector3d& p) const {
-    constexpr double kThinning_mm = 0.5;
     if (inner_.voxels.empty()) return at(outer_, p);
     const double outer = at(outer_, p), inner = at(inner_, p);
-    const double excess = std::max(0.0, -(outer + inner) - kThinning_mm);
+    const double excess = std::max(0.0, -(outer + inner) - at(thinning_, p));
     const Eigen::Vector3d gradient = registration::gradientAt(coarse_, p, kFar);
     return (gradient.dot(p - centre_) > 0 ? outer : inner) + 0.5 * excess;
   }
@@ -130,8 +130,20 @@ class Corrected {
   image::CtVolume coarse_;
   std::function<double(const Eigen::Vector3d&)> fine_;
   Eigen::Vector3d centre_;
-  image::CtVolume outer_, inner_;
+  image::CtVolume outer_, inner_, thinning_;
 };
+
+/// Half the proposal's thickness about each point: its depth at the deepest place nearby.
+double halfThickness(const Whole& whole, const Eigen::Vector3d& p) {
+  constexpr int kReach = 2;
+  constexpr double kStep_mm = 2;
+  double deepest = 0;
+  for (int n = 0; n < 125; ++n) {
+    const Eigen::Vector3d by(n % 5 - kReach, n / 5 % 5 - kReach, n / 25 - kReach);
+    deepest = std::max(deepest, -coarseAt(whole, p + kStep_mm * by));
+  }
+  return deepest;
+}
 
 Whole corrected(const Host& host, const Whole& whole, const Candidate& piece, const Spline* outer,
                 const Spline* inner) {
@@ -144,7 +156,9 @@ Whole corrected(const Host& host, const Whole& whole, const Candidate& piece, co
       return fade <= 0 ? 0 : fade * std::clamp((*spline)(p), -kMostShift_mm, kMostShift_mm);
     });
   };
-  const auto bent = std::make_shared<Corrected>(whole, host.centre_mm, sampled(outer), sampled(inner));
+  const auto bent = std::make_shared<Corrected>(whole, host.centre_mm, sampled(outer), sampled(inner),
+      inner == nullptr ? image::CtVolume{}
+                       : onGrid(piece, kMargin_mm, [&](const Eigen::Vector3d& p) { return halfThickness(whole, p); }));
   Whole out = whole;
   core::parallelFor(out.coarse.frame.size[2], [&](std::int64_t k) {
     for (int j = 0; j < out.coarse.frame.size[1]; ++j) {
