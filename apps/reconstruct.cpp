@@ -5,8 +5,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "image/io.h"
-#include "levelset/level_set.h"
 #include "learn/completion.h"
+#include "levelset/level_set.h"
 #include "mesh/io.h"
 #include "reconstruct/cloud.h"
 #include "reconstruct/outputs.h"
@@ -32,15 +32,15 @@ reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
   return options;
 }
 
-mesh::TriangleMesh complete(cli::Context& ctx, const levelset::LevelSet& bone, const image::Frame& seen,
-                            const reconstruct::CompletionOptions& options, const Paths& paths) {
+void complete(cli::Context& ctx, const levelset::LevelSet& bone, const mesh::TriangleMesh& surface,
+              const image::Frame& seen, const reconstruct::CompletionOptions& options, const Paths& paths) {
   reconstruct::CompletionReport report;
   const levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
   ctx.results().update(reconstruct::describe(report));
   levelset::writeVdb(defect, paths.defect, "defect");
   const mesh::TriangleMesh mesh = levelset::toMesh(defect);
   if (!paths.defect_mesh.empty()) mesh::writeMesh(mesh, paths.defect_mesh);
-  return mesh;
+  if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, mesh, report.piece.rim_mm), paths.picture);
 }
 
 reconstruct::MeshOptions meshOptions(const cli::Context& ctx) {
@@ -112,8 +112,8 @@ void run(cli::Context& ctx) {
     image::writeSegmentation(voxels, voxels_path);
   }
   if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, meshOptions(ctx), ctx.results()), paths.mesh);
-  const mesh::TriangleMesh defect = completes ? complete(ctx, bone, frame, completion, paths) : mesh::TriangleMesh{};
-  if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, defect), paths.picture);
+  if (completes) return complete(ctx, bone, surface, frame, completion, paths);
+  if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, {}), paths.picture);
 }
 
 cli::Parameter weights() {
@@ -149,7 +149,8 @@ cli::App cli::describe() {
          outputOption("cloud", {".ply"}, "the surface's points with outward normal, label and HU"),
          outputOption("voxels", {".seg.nrrd"}, "the labels' voxels whose centres lie inside the surface"),
          choice("complete", {"none", "auto", "mirror", "shape", "rim", "network"}, "none",
-                "makes the missing piece: from the bone's other side, a shape model, the hole's rim or a network; auto takes "
+                "makes the missing piece: from the bone's other side, a shape model, the hole's rim or a network; auto "
+                "takes "
                 "what fits the rim best"),
          inputOption("prior", {".shape", ".h5"}, "shape model of this bone, of train shape, Scalismo or statismo"),
          optionalNumber("length-mm", "mm", {1, 2000},

@@ -1,10 +1,12 @@
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "cli/app.h"
 #include "cli/context.h"
 #include "core/error.h"
 #include "learn/completion_training.h"
 #include "learn/implicit_training.h"
+#include "reconstruct/shape_fit.h"
 #include "reconstruct/shape_training.h"
 
 namespace osteo {
@@ -45,6 +47,26 @@ void runCompletion(Context& ctx) {
   write(ctx, [&] { return learn::trainCompletion(options); });
 }
 
+/// The group of a bone: its file's name up to the first underscore, as in person_Femur_L.
+std::string groupOf(const std::string& name) { return name.substr(0, name.find('_')); }
+
+std::vector<reconstruct::TrainingShape> grouped(const std::vector<learn::NamedMesh>& meshes) {
+  std::vector<reconstruct::TrainingShape> shapes;
+  for (const learn::NamedMesh& bone : meshes) shapes.push_back({bone.name, groupOf(bone.name), bone.mesh});
+  return shapes;
+}
+
+/// The linear model of the same bones, with the defaults of `train shape`.
+learn::Completer linearModel(const std::vector<learn::NamedMesh>& meshes) {
+  const auto shapes = grouped(meshes);
+  const reconstruct::Correspondence all = reconstruct::correspond(shapes, {});
+  std::vector<std::size_t> everyone(shapes.size());
+  std::iota(everyone.begin(), everyone.end(), 0);
+  return [model = reconstruct::modelOf(all, everyone, {})](const auto& points, const auto&) {
+    return reconstruct::fitShape(model, points).surface;
+  };
+}
+
 void runImplicit(Context& ctx) {
   learn::ImplicitTraining options;
   options.loop = loop(ctx);
@@ -55,6 +77,7 @@ void runImplicit(Context& ctx) {
   options.variants = static_cast<int>(ctx.integer("variants"));
   options.clamp_mm = ctx.number("clamp-mm");
   options.mirror = ctx.flag("mirror");
+  options.linear_model = linearModel;
   const std::vector<learn::NamedMesh> meshes = learn::readMeshes(ctx.input("meshes"));
   const double shapes = static_cast<double>(meshes.size()) * (options.variants + 1);
   if (ctx.dryRun(6e8 + 6e5 * shapes + 50.0 * options.width * options.layers * static_cast<double>(options.loop.batch)))
@@ -62,13 +85,8 @@ void runImplicit(Context& ctx) {
   write(ctx, [&] { return learn::trainImplicit(meshes, ctx.texts("hold-out"), options); });
 }
 
-/// The group of a bone: its file's name up to the first underscore, as in person_Femur_L.
-std::string groupOf(const std::string& name) { return name.substr(0, name.find('_')); }
-
 void runShape(Context& ctx) {
-  std::vector<reconstruct::TrainingShape> shapes;
-  for (learn::NamedMesh& bone : learn::readMeshes(ctx.input("meshes")))
-    shapes.push_back({bone.name, groupOf(bone.name), std::move(bone.mesh)});
+  const auto shapes = grouped(learn::readMeshes(ctx.input("meshes")));
   reconstruct::ShapeTrainingOptions options;
   options.free_size = ctx.text("alignment") == "similarity";
   options.components = static_cast<int>(ctx.integer("components"));
@@ -77,7 +95,8 @@ void runShape(Context& ctx) {
   options.noise_mm = ctx.number("noise-mm");
   options.seed = ctx.seed();
   const double vertices = shapes.empty() ? 0 : static_cast<double>(shapes.front().mesh.vertices.size());
-  if (ctx.dryRun(2e8 + vertices * 24.0 * (500.0 + 4.0 * static_cast<double>(shapes.size() + options.components)))) return;
+  if (ctx.dryRun(2e8 + vertices * 24.0 * (500.0 + 4.0 * static_cast<double>(shapes.size() + options.components))))
+    return;
   const std::string path = ctx.output("output");
   const reconstruct::ShapeModel model = reconstruct::trainShape(shapes, options, ctx.results());
   reconstruct::writeShapeModel(model, path);

@@ -2,10 +2,10 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "core/error.h"
 #include "core/progress.h"
 #include "learn/align.h"
 #include "learn/bones.h"
@@ -56,16 +56,21 @@ Affine3d spoilt(std::uint64_t stream) {
   return Eigen::Translation3d(shift) * Eigen::AngleAxisd(5 * std::numbers::pi / 180, axis);
 }
 
-/// Fits the seen part of the bone and notes the errors over the judged part.
-void judge(const Weights& weights, const mesh::TriangleMesh& bone, const Chooser& seen, const Chooser& judged,
+/// Completes the seen part of the bone and notes the errors over the judged part; false when it is refused.
+bool judge(const Completer& completer, const mesh::TriangleMesh& bone, const Chooser& seen, const Chooser& judged,
            std::vector<double>& errors) {
   const MeshDistance distance(bone);
   std::vector<registration::OrientedPoint> points;
   for (std::size_t v = 0; v < bone.vertices.size(); ++v)
     if (seen(bone.vertices[v])) points.push_back({bone.vertices[v], distance.vertexNormals()[v]});
-  const ImplicitShape shape = fitImplicit(weights, points, {});
-  const mesh::TriangleMesh found = surface(weights, shape, bone);
-  if (!found.vertices.empty()) collect(found, bone, judged, errors);
+  try {
+    const mesh::TriangleMesh found = completer(points, bone);
+    if (!found.vertices.empty()) collect(found, bone, judged, errors);
+    return !found.vertices.empty();
+  } catch (const core::Error& e) {
+    if (e.code() != core::Exit::DataError) throw;
+    return false;
+  }
 }
 
 json describe(const std::vector<double>& errors) {
@@ -74,8 +79,15 @@ json describe(const std::vector<double>& errors) {
 
 }  // namespace
 
-json scoreImplicit(const Weights& weights, const std::vector<mesh::TriangleMesh>& bones, std::uint64_t seed) {
+Completer implicitCompleter(const Weights& weights) {
+  return [&weights](const std::vector<registration::OrientedPoint>& points, const mesh::TriangleMesh& about) {
+    return surface(weights, fitImplicit(weights, points, {}), about);
+  };
+}
+
+json scoreCompleter(const Completer& completer, const std::vector<mesh::TriangleMesh>& bones, std::uint64_t seed) {
   std::vector<double> whole, partial;
+  int refused = 0;
   core::Progress progress("judging by unseen bones", static_cast<std::int64_t>(bones.size()));
   for (std::size_t b = 0; b < bones.size(); ++b) {
     const mesh::TriangleMesh bone = moved(bones[b], spoilt(seed + b));
@@ -84,16 +96,19 @@ json scoreImplicit(const Weights& weights, const std::vector<mesh::TriangleMesh>
     int axis = 0;
     box.sizes().maxCoeff(&axis);
     const auto everywhere = [](const Vector3d&) { return true; };
-    judge(weights, bone, everywhere, everywhere, whole);
+    refused += judge(completer, bone, everywhere, everywhere, whole) ? 0 : 1;
     for (const bool upper : {false, true}) {
       const double limit = box.min()[axis] + box.sizes()[axis] * (upper ? 2 : 1) / 3;
       const auto missing = [&](const Vector3d& p) { return (p[axis] > limit) == upper; };
-      judge(
-          weights, bone, [&](const Vector3d& p) { return !missing(p); }, missing, partial);
+      const auto seen = [&](const Vector3d& p) { return !missing(p); };
+      refused += judge(completer, bone, seen, missing, partial) ? 0 : 1;
     }
     progress.advance();
   }
-  return {{"whole_surface", describe(whole)}, {"third_missing", describe(partial)}, {"bones", bones.size()}};
+  return {{"whole_surface", describe(whole)},
+          {"third_missing", describe(partial)},
+          {"bones", bones.size()},
+          {"refused", refused}};
 }
 
 }  // namespace osteo::learn

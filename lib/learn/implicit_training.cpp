@@ -187,6 +187,7 @@ Weights trainImplicit(const std::vector<NamedMesh>& meshes, const std::vector<st
   std::vector<NamedMesh> aligned = meshes;
   const Vector3d half = alignAll(aligned, options.mirror);
   std::vector<mesh::TriangleMesh> shapes, unseen;
+  std::vector<NamedMesh> learnt;
   json unseen_names = json::array();
   for (const NamedMesh& m : aligned) {
     if (isHeldOut(m.name, held_out)) {
@@ -194,6 +195,7 @@ Weights trainImplicit(const std::vector<NamedMesh>& meshes, const std::vector<st
       unseen_names.push_back(m.name);
       continue;
     }
+    learnt.push_back(m);
     shapes.push_back(m.mesh);
     for (int v = 0; v < options.variants; ++v)
       shapes.push_back(bent(m.mesh, half, core::mix(options.loop.seed + shapes.size())));
@@ -211,7 +213,10 @@ Weights trainImplicit(const std::vector<NamedMesh>& meshes, const std::vector<st
                   {"seed", options.loop.seed},
                   {"loss", loss},
                   {"held_out", unseen_names}};
-  if (!unseen.empty()) out.training["unseen"] = scoreImplicit(out, unseen, options.loop.seed);
+  if (unseen.empty()) return out;
+  out.training["unseen"] = scoreCompleter(implicitCompleter(out), unseen, options.loop.seed);
+  if (options.linear_model)
+    out.training["linear_model"] = scoreCompleter(options.linear_model(learnt), unseen, options.loop.seed);
   return out;
 }
 

@@ -1,11 +1,19 @@
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "learn/implicit_score.h"
 #include "learn/training.h"
 #include "mesh/triangle_mesh.h"
 
 namespace osteo::learn {
+
+/// A bone of the training folder.
+struct NamedMesh {
+  std::string name;
+  mesh::TriangleMesh mesh;
+};
 
 struct ImplicitTraining {
   TrainingOptions loop;
@@ -16,12 +24,8 @@ struct ImplicitTraining {
   int variants = 3;      ///< bent copies of each bone that are learnt besides it
   double clamp_mm = 10;  ///< distances count up to this
   bool mirror = false;   ///< left and right are one kind
-};
-
-/// A bone of the training folder.
-struct NamedMesh {
-  std::string name;
-  mesh::TriangleMesh mesh;
+  /// Learns a linear model from the same bones: its measures on the held-out ones stand beside the network's.
+  std::function<Completer(const std::vector<NamedMesh>&)> linear_model = {};
 };
 
 /// The meshes of a folder in the order of their names. Throws DataError unless all are closed, but for one edge in a

@@ -5,7 +5,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <exception>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -33,10 +33,17 @@ struct Case {
   const image::Frame& seen;
   const CompletionOptions& options;
   CompletionReport& report;
+  mutable std::exception_ptr no_mirror = {};  ///< why there is none, once that is known
 };
 
 Proposal byMirror(const Case& c) {
-  if (!c.report.mirror) c.report.mirror = proposeMirror(c.bone, c.host, c.seen, c.options.piece);
+  if (c.no_mirror) std::rethrow_exception(c.no_mirror);
+  try {
+    if (!c.report.mirror) c.report.mirror = proposeMirror(c.bone, c.host, c.seen, c.options.piece);
+  } catch (const core::Error&) {
+    c.no_mirror = std::current_exception();
+    throw;
+  }
   return {c.report.mirror->whole, c.report.mirror->piece};
 }
 
@@ -171,7 +178,8 @@ void measureRim(const Case& c, const Whole& whole, const Candidate& piece, Compl
     if (away < 0.5 || away > kNear_mm) continue;
     const Eigen::Vector3d gradient = registration::gradientAt(whole.coarse, point.position, kFar);
     const double step = std::abs(coarseAt(whole, point.position));
-    if (gradient.norm() > 0.3 && gradient.normalized().dot(point.normal) > 0.8 && step < kReach_mm) steps.push_back(step);
+    if (gradient.norm() > 0.3 && gradient.normalized().dot(point.normal) > 0.8 && step < kReach_mm)
+      steps.push_back(step);
   }
   if (steps.empty()) return;
   std::sort(steps.begin(), steps.end());
@@ -206,9 +214,8 @@ double openShare(const Case& c, const Proposal& proposal) {
   const std::int64_t row = frame.size[0], slice = row * frame.size[1];
   double open = 0, touching = 0;
   for (const std::int64_t v : proposal.piece.voxels) {
-    const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(static_cast<double>(v % row),
-                                                            static_cast<double>(v % slice / row),
-                                                            static_cast<double>(v / slice)));
+    const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(
+        static_cast<double>(v % row), static_cast<double>(v % slice / row), static_cast<double>(v / slice)));
     const double to_host = image::sampleLinear(c.host.distance, c.host.distance.frame.toIndex(p), kFar);
     touching += to_host < kTouching_mm ? 1 : 0;
     if (to_host < kOpen_mm || coarseAt(proposal.whole, p) < -1.2) continue;
@@ -229,9 +236,9 @@ Trial attempt(const Case& c, const std::string& method) {
       judgeHidden(c.host, wholeOfRim(c.host, proposal.piece, hiddenWidth(proposal.piece)), proposal.piece, trial.rim);
     if (proposal.whole.two_sided) trial.open_share = openShare(c, proposal);
     trial.piece = std::move(proposal.piece);
-    core::info(fmt::format("{}: {:.0f} mm³, misses a hidden ring of {:.0f} mm by {:.2f} mm RMS, {:.0f} % of its edge open",
-                           method, trial.piece.volume_mm3, trial.rim.hidden_width_mm, trial.rim.hidden_error_mm,
-                           100 * trial.open_share));
+    core::info(fmt::format(
+        "{}: {:.0f} mm³, misses a hidden ring of {:.0f} mm by {:.2f} mm RMS, {:.0f} % of its edge open", method,
+        trial.piece.volume_mm3, trial.rim.hidden_width_mm, trial.rim.hidden_error_mm, 100 * trial.open_share));
   } catch (const core::Error& e) {
     if (e.code() != core::Exit::DataError) throw;
     trial.failure = e.complaint().what + (e.complaint().got.empty() ? "" : " (" + e.complaint().got + ")");
@@ -256,51 +263,11 @@ const Trial& best(const std::vector<Trial>& trials) {
     if (out == nullptr || worse(*out, t)) out = &t;
   }
   if (out == nullptr) {
-    throw core::Error(core::Exit::DataError, {.what = "no missing piece found", .got = reasons,
+    throw core::Error(core::Exit::DataError, {.what = "no missing piece found",
+                                              .got = reasons,
                                               .hint = "name the place with --defect-at-mm x,y,z or give a --prior"});
   }
   return *out;
-}
-
-/// Length of the edges that a set of triangles shares with no other of the set.
-double borderLength(const mesh::TriangleMesh& mesh, const std::vector<char>& chosen) {
-  std::map<std::pair<std::uint32_t, std::uint32_t>, int> count;
-  for (std::size_t t = 0; t < chosen.size(); ++t) {
-    if (chosen[t] == 0) continue;
-    for (int k = 0; k < 3; ++k)
-      ++count[std::minmax(mesh.triangles[t][k], mesh.triangles[t][(k + 1) % 3])];
-  }
-  double length = 0;
-  for (const auto& [edge, times] : count) {
-    if (times == 1) length += (mesh.vertices[edge.first] - mesh.vertices[edge.second]).norm();
-  }
-  return length;
-}
-
-/// The piece's outer surface: its area, its mean direction, the length of its border (the rim curve); and how deep the
-/// piece reaches along that direction.
-void measurePiece(const Case& c, const levelset::LevelSet& piece, CompletionReport& report) {
-  const mesh::TriangleMesh mesh = levelset::toMesh(piece);
-  const double near = 1.5 * c.bone.voxel_mm();
-  Eigen::Vector3d normal = Eigen::Vector3d::Zero();
-  std::vector<char> outer(mesh.triangles.size(), 0);
-  for (std::size_t t = 0; t < outer.size(); ++t) {
-    const Eigen::Vector3d &a = mesh.vertices[mesh.triangles[t][0]], &b = mesh.vertices[mesh.triangles[t][1]],
-                          &d = mesh.vertices[mesh.triangles[t][2]];
-    const Eigen::Vector3d face = 0.5 * (b - a).cross(d - a), middle = (a + b + d) / 3;
-    if (!facesOut(c.host, middle, face) || levelset::sample(c.bone, middle) < near) continue;
-    outer[t] = 1;
-    report.outer_area_mm2 += face.norm();
-    normal += face;
-  }
-  report.rim_length_mm = borderLength(mesh, outer);
-  report.normal = normal.norm() > 0 ? Eigen::Vector3d(normal.normalized()) : Eigen::Vector3d::UnitZ();
-  double low = 1e300, high = -1e300;
-  for (const auto& v : mesh.vertices) {
-    low = std::min(low, report.normal.dot(v));
-    high = std::max(high, report.normal.dot(v));
-  }
-  report.depth_mm = high - low;
 }
 
 }  // namespace
@@ -315,8 +282,8 @@ levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& 
   core::Progress progress("completion", static_cast<std::int64_t>(methods.size()) + 2);
   const Host host = prepareHost(bone, seen, options.closing_mm);
   if (host.points.size() < 200) {
-    throw core::Error(core::Exit::DataError, {.what = "no missing piece found: there is hardly any bone in view",
-                                              .hint = "check the labels"});
+    throw core::Error(core::Exit::DataError,
+                      {.what = "no missing piece found: there is hardly any bone in view", .hint = "check the labels"});
   }
   progress.advance();
   const Case c{bone, host, seen, options, report};
@@ -334,13 +301,11 @@ levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& 
   if (!bone.frameId().empty()) out.setMeta("frame_id", bone.frameId());
   report.method = taken.method;
   report.free_share = taken.piece.free_share;
-  report.centre_mm = taken.piece.centre_mm;
-  report.volume_mm3 = levelset::volume_mm3(out);
+  report.piece = measurePiece(out, bone, host);
   report.expected_error_mm = taken.rim.hidden_error_mm;
   if (taken.method == "shape")
     report.expected_error_mm = std::max(report.expected_error_mm, posteriorSd(*report.shape, taken.piece));
   measureRim(c, taken.rim.corrected, taken.piece, report);
-  measurePiece(c, out, report);
   for (Trial& t : trials) {
     t.rim.corrected = {};
     t.piece.distance = {};

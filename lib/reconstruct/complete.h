@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "learn/weights.h"
+#include "reconstruct/defect.h"
 #include "reconstruct/mirror.h"
 #include "reconstruct/rim.h"
 #include "reconstruct/shape_fit.h"
@@ -30,21 +31,19 @@ struct Trial {
 };
 
 struct CompletionReport {
-  std::string method;                   ///< the one that was taken
-  std::vector<Trial> trials;            ///< in the order tried; their fields are empty but for the numbers
-  double expected_error_mm = 0;         ///< RMS on a hidden ring, or the posterior's standard deviation in the piece
-  double volume_mm3 = 0, depth_mm = 0;  ///< depth: extent along the normal
-  Eigen::Vector3d centre_mm = Eigen::Vector3d::Zero(), normal = Eigen::Vector3d::UnitZ();  ///< outward, of the piece
+  std::string method;            ///< the one that was taken
+  std::vector<Trial> trials;     ///< in the order tried; their fields are empty but for the numbers
+  double expected_error_mm = 0;  ///< RMS on a hidden ring, or the posterior's standard deviation in the piece
+  PieceMeasures piece;
   double free_share = 0, rim_step_mm = 0, rim_step_p95_mm = 0;
-  double outer_area_mm2 = 0, rim_length_mm = 0;
   std::optional<Mirrored> mirror;
   std::optional<ShapePosterior> shape;
 };
 
 /// The missing piece: every method proposes a whole bone, the rim bends it into place, what the host lacks in its hole
-/// is the piece. `auto` takes the method that misses a hidden ring of the rim least among those that close the hole; the
-/// network, which can't be kept from seeing the ring, is taken only by name. `seen` is the frame of the image.
-/// The piece doesn't overlap the bone. Throws DataError with every method's reason when none finds a piece.
+/// is the piece. `auto` takes the method that misses a hidden ring of the rim least among those that close the hole;
+/// the network, which can't be kept from seeing the ring, is taken only by name. `seen` is the frame of the image. The
+/// piece doesn't overlap the bone. Throws DataError with every method's reason when none finds a piece.
 levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& seen, const CompletionOptions& options,
                             CompletionReport& report);
 

@@ -167,8 +167,8 @@ Correspondence correspond(const std::vector<TrainingShape>& shapes, const ShapeT
     alignAll(all, options.free_size);
   }
   for (std::size_t s = 0; s < shapes.size(); ++s)
-    core::debug(fmt::format("{}: {:.2f} mm RMS{}", shapes[s].name, all.residual_mm[s],
-                            all.reflected[s] ? ", reflected" : ""));
+    core::debug(
+        fmt::format("{}: {:.2f} mm RMS{}", shapes[s].name, all.residual_mm[s], all.reflected[s] ? ", reflected" : ""));
   return all;
 }
 

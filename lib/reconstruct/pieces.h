@@ -14,9 +14,9 @@ struct Field {
 
 /// What counts as a missing piece.
 struct PieceOptions {
-  double opening_mm = 1.5;      ///< parts thinner than twice this are slivers of asymmetry
-  double min_piece_mm3 = 500;   ///< smaller parts are not considered
-  double least_free_share = 0.35;  ///< see Candidate; 0 for a bone whose end is missing
+  double opening_mm = 1.5;                      ///< parts thinner than twice this are slivers of asymmetry
+  double min_piece_mm3 = 500;                   ///< smaller parts are not considered
+  double least_free_share = 0.35;               ///< see Candidate; 0 for a bone whose end is missing
   std::optional<Eigen::Vector3d> defect_at_mm;  ///< takes the piece nearest to this point instead of the most plausible
 };
 

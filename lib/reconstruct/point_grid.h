@@ -53,4 +53,7 @@ class PointGrid {
 /// al. 1992) and outwards. Throws DataError where more than a twentieth of the neighbours disagree: no one side is out.
 std::vector<Eigen::Vector3d> estimateNormals(const std::vector<Eigen::Vector3d>& points, const PointGrid& grid);
 
+/// Indices of at most `count` points that lie far from one another, greedily from the first on (Gonzalez 1985).
+std::vector<std::size_t> farthestPoints(const std::vector<Eigen::Vector3d>& points, std::size_t count);
+
 }  // namespace osteo::reconstruct

@@ -1,5 +1,7 @@
 #include "reconstruct/report.h"
 
+#include <Eigen/Geometry>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "mesh/measures.h"
@@ -12,6 +14,31 @@ using nlohmann::json;
 namespace {
 
 json list(const Eigen::Vector3d& v) { return {v[0], v[1], v[2]}; }
+
+json hundredths(const Eigen::Vector3d& v) { return list((100 * v).array().round() / 100); }
+
+/// A thin tube along a closed curve.
+mesh::TriangleMesh tube(const std::vector<Eigen::Vector3d>& curve, double radius_mm) {
+  constexpr std::uint32_t kSides = 6;
+  mesh::TriangleMesh out;
+  const auto n = static_cast<std::uint32_t>(curve.size());
+  Eigen::Vector3d across = Eigen::Vector3d::UnitX();
+  for (std::uint32_t i = 0; i < n; ++i) {
+    const Eigen::Vector3d along = (curve[(i + 1) % n] - curve[(i + n - 1) % n]).normalized();
+    across -= across.dot(along) * along;  // the last one, so that the tube is not twisted
+    across = across.norm() > 0.1 ? across.normalized() : along.unitOrthogonal();
+    const Eigen::Vector3d up = along.cross(across);
+    for (std::uint32_t k = 0; k < kSides; ++k) {
+      const double angle = 2 * M_PI * k / kSides;
+      out.vertices.emplace_back(curve[i] + radius_mm * (std::cos(angle) * across + std::sin(angle) * up));
+      const std::uint32_t a = i * kSides + k, b = i * kSides + (k + 1) % kSides, c = (a + kSides) % (n * kSides),
+                          d = (b + kSides) % (n * kSides);
+      out.triangles.push_back({a, b, d});
+      out.triangles.push_back({a, d, c});
+    }
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -34,16 +61,17 @@ json describe(const mesh::TriangleMesh& mesh, const SurfaceReport& report, doubl
 json describe(const CompletionReport& report) {
   json r;
   r["defect"] = {{"method", report.method},
-                 {"volume_mm3", report.volume_mm3},
-                 {"centre_mm", list(report.centre_mm)},
-                 {"normal", list(report.normal)},
-                 {"outer_area_mm2", report.outer_area_mm2},
-                 {"rim_length_mm", report.rim_length_mm},
-                 {"depth_mm", report.depth_mm},
+                 {"volume_mm3", report.piece.volume_mm3},
+                 {"centre_mm", list(report.piece.centre_mm)},
+                 {"normal", list(report.piece.normal)},
+                 {"outer_area_mm2", report.piece.outer_area_mm2},
+                 {"rim_length_mm", report.piece.rim_length_mm},
+                 {"depth_mm", report.piece.depth_mm},
                  {"free_share", report.free_share},
                  {"rim_step_mm", report.rim_step_mm},
                  {"rim_step_p95_mm", report.rim_step_p95_mm},
                  {"expected_error_mm", report.expected_error_mm}};
+  for (const Eigen::Vector3d& p : report.piece.rim_mm) r["defect"]["rim_mm"].push_back(hundredths(p));
   for (const Trial& t : report.trials) {
     json& trial = r["methods"][t.method];
     if (!t.failure.empty()) {
@@ -78,13 +106,16 @@ json describe(const CompletionReport& report) {
   return r;
 }
 
-picture::Canvas draw(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& defect) {
+picture::Canvas draw(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& defect,
+                     const std::vector<Eigen::Vector3d>& rim) {
   Eigen::Vector3d side(1, -1, 0.5);
   if (!defect.triangles.empty()) {
     const mesh::Bounds piece = mesh::bounds(defect), all = mesh::bounds(bone);
     side = (piece.min + piece.max - all.min - all.max).normalized() + Eigen::Vector3d(0, -0.3, 0.2);
   }
-  const std::vector<picture::Actor> actors = {{.mesh = &bone}, {.mesh = &defect, .color = {214, 84, 60}}};
+  const mesh::TriangleMesh line = tube(rim, 0.5);
+  const std::vector<picture::Actor> actors = {
+      {.mesh = &bone}, {.mesh = &defect, .color = {214, 84, 60}}, {.mesh = &line, .color = {40, 70, 160}}};
   std::vector<picture::Canvas> views;
   for (const Eigen::Vector3d& from : {Eigen::Vector3d(-0.5, -1, 0.3), side}) {
     picture::View view;

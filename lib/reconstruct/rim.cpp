@@ -10,6 +10,8 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "core/statistics.h"
+#include "reconstruct/point_grid.h"
 #include "reconstruct/spline.h"
 #include "registration/distance_map.h"
 
@@ -27,13 +29,6 @@ struct RimPoint {
   double to_piece_mm = 0, distance_mm = 0;
   bool outer = true;
 };
-
-double quantile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + at, values.end());
-  return values[at];
-}
 
 double toPiece(const Candidate& piece, const Eigen::Vector3d& p) {
   return image::sampleLinear(piece.distance, piece.distance.frame.toIndex(p), kFar);
@@ -72,13 +67,13 @@ std::unique_ptr<Spline> correction(const std::vector<RimPoint>& points, bool out
   }
   if (positions.size() < kFewest) return nullptr;
   // A vessel's groove or a suture is no part of the shell's course: what lies far off the others is left out.
-  const double middle = quantile(values, 0.5);
+  const double middle = core::quantile(values, 0.5);
   std::vector<double> deviations;
   for (const double v : values) deviations.push_back(std::abs(v - middle));
-  const double most = 0.3 + 4 * quantile(deviations, 0.5);
+  const double most = 0.3 + 4 * core::quantile(deviations, 0.5);
   std::vector<Eigen::Vector3d> chosen;
   std::vector<double> chosen_values;
-  for (const std::size_t i : spread(positions, kMost)) {
+  for (const std::size_t i : farthestPoints(positions, kMost)) {
     if (std::abs(values[i] - middle) > most) continue;
     chosen.push_back(positions[i]);
     chosen_values.push_back(values[i]);
@@ -93,8 +88,7 @@ image::CtVolume onGrid(const Candidate& piece, double margin_mm, const Function&
   image::CtVolume out;
   out.frame.spacing_mm = Eigen::Vector3d::Constant(kGrid_mm);
   out.frame.origin_mm = piece.min_mm - Eigen::Vector3d::Constant(margin_mm);
-  out.frame.size =
-      ((piece.max_mm - piece.min_mm).array() / kGrid_mm + 2 * margin_mm / kGrid_mm).ceil().cast<int>() + 1;
+  out.frame.size = ((piece.max_mm - piece.min_mm).array() / kGrid_mm + 2 * margin_mm / kGrid_mm).ceil().cast<int>() + 1;
   out.voxels.resize(static_cast<std::size_t>(out.frame.voxelCount()));
   core::parallelFor(out.frame.size[2], [&](std::int64_t k) {
     for (int j = 0; j < out.frame.size[1]; ++j) {
@@ -111,8 +105,12 @@ class Corrected {
  public:
   Corrected(const Whole& whole, Eigen::Vector3d centre, image::CtVolume outer, image::CtVolume inner,
             image::CtVolume thinning)
-      : coarse_(whole.coarse), fine_(whole.fine), centre_(std::move(centre)), outer_(std::move(outer)),
-        inner_(std::move(inner)), thinning_(std::move(thinning)) {}
+      : coarse_(whole.coarse),
+        fine_(whole.fine),
+        centre_(std::move(centre)),
+        outer_(std::move(outer)),
+        inner_(std::move(inner)),
+        thinning_(std::move(thinning)) {}
   /// Both sides together take away half of the thickness at most, so that thin bone stays.
   double shift(const Eigen::Vector3d& p) const {
     if (inner_.voxels.empty()) return at(outer_, p);
@@ -156,7 +154,8 @@ Whole corrected(const Host& host, const Whole& whole, const Candidate& piece, co
       return fade <= 0 ? 0 : fade * std::clamp((*spline)(p), -kMostShift_mm, kMostShift_mm);
     });
   };
-  const auto bent = std::make_shared<Corrected>(whole, host.centre_mm, sampled(outer), sampled(inner),
+  const auto bent = std::make_shared<Corrected>(
+      whole, host.centre_mm, sampled(outer), sampled(inner),
       inner == nullptr ? image::CtVolume{}
                        : onGrid(piece, kMargin_mm, [&](const Eigen::Vector3d& p) { return halfThickness(whole, p); }));
   Whole out = whole;
@@ -164,7 +163,8 @@ Whole corrected(const Host& host, const Whole& whole, const Candidate& piece, co
     for (int j = 0; j < out.coarse.frame.size[1]; ++j) {
       for (int i = 0; i < out.coarse.frame.size[0]; ++i) {
         const Eigen::Vector3d p = out.coarse.frame.toWorld(Eigen::Vector3d(i, j, static_cast<double>(k)));
-        if (toPiece(piece, p) < kMargin_mm) out.coarse.at(i, j, static_cast<int>(k)) -= static_cast<float>(bent->shift(p));
+        if (toPiece(piece, p) < kMargin_mm)
+          out.coarse.at(i, j, static_cast<int>(k)) -= static_cast<float>(bent->shift(p));
       }
     }
   });
@@ -178,7 +178,7 @@ void setErrors(std::vector<double> errors, double width_mm, RimFit& fit) {
   fit.hidden_width_mm = width_mm;
   fit.hidden_points = static_cast<int>(errors.size());
   fit.hidden_error_mm = errors.empty() ? 1e3 : std::sqrt(sum / static_cast<double>(errors.size()));
-  fit.hidden_p95_mm = quantile(std::move(errors), 0.95);
+  fit.hidden_p95_mm = core::quantile(std::move(errors), 0.95);
 }
 
 /// What a bending leaves on the ring next to the hole that it has not seen.
@@ -210,7 +210,7 @@ Eigen::Vector3d sphereCentre(const std::vector<Eigen::Vector3d>& points) {
 
 double hiddenWidth(const Candidate& piece) {
   const Eigen::Vector3d extent = piece.max_mm - piece.min_mm;
-  const double radius = 0.5 * quantile({extent[0], extent[1], extent[2]}, 0.5);
+  const double radius = 0.5 * core::quantile({extent[0], extent[1], extent[2]}, 0.5);
   return std::clamp(0.5 * radius, 5.0, 20.0);
 }
 
@@ -222,7 +222,7 @@ RimFit fitRim(const Host& host, const Whole& whole, const Candidate& piece) {
   fit.points = static_cast<int>(points.size());
   std::vector<double> offsets;
   for (const auto& p : points) offsets.push_back(std::abs(p.distance_mm));
-  fit.before_mm = quantile(offsets, 0.5);
+  fit.before_mm = core::quantile(offsets, 0.5);
   std::optional<Kernel> taken;
   setErrors(hiddenErrors(points, width, taken), width, fit);
   for (const auto& [kernel, name] : {std::pair{Kernel::Biharmonic, "biharmonic"}, {Kernel::ThinPlate, "thin-plate"}}) {
@@ -233,7 +233,8 @@ RimFit fitRim(const Host& host, const Whole& whole, const Candidate& piece) {
     fit.bending = name;
     taken = kernel;
   }
-  // Even where bending doesn't help far from the rim, it closes the step at the rim: it fades out within the ring's width.
+  // Even where bending doesn't help far from the rim, it closes the step at the rim: it fades out within the ring's
+  // width.
   const auto outer = correction(points, true, 0, taken.value_or(Kernel::Biharmonic)),
              inner = correction(points, false, 0, taken.value_or(Kernel::Biharmonic));
   fit.corrected = corrected(host, whole, piece, outer.get(), inner.get());
@@ -255,29 +256,29 @@ Whole wholeOfRim(const Host& host, const Candidate& piece, double nearest_mm) {
     const double away = toPiece(piece, point.position);
     const Eigen::Vector3d radial = (point.position - host.centre_mm).normalized();
     // Walls of the hole stand across the shell.
-    if (away < std::max(kWall_mm, nearest_mm) || away > nearest_mm + kRing_mm || std::abs(radial.dot(point.normal)) < kWalls)
+    if (away < std::max(kWall_mm, nearest_mm) || away > nearest_mm + kRing_mm ||
+        std::abs(radial.dot(point.normal)) < kWalls)
       continue;
     surface[facesOut(host, point.position, point.normal) ? 0 : 1].push_back(point.position);
   }
   for (int side = 0; side < 2; ++side) {
     if (surface[side].size() >= kFewest) continue;
-    throw core::Error(
-        core::Exit::DataError,
-        {.what = "the rim of the hole shows too little of the shell to go on from",
-         .got = fmt::format("{} points on its {} side", surface[side].size(), side == 0 ? "outer" : "inner")});
+    throw core::Error(core::Exit::DataError, {.what = "the rim of the hole shows too little of the shell to go on from",
+                                              .got = fmt::format("{} points on its {} side", surface[side].size(),
+                                                                 side == 0 ? "outer" : "inner")});
   }
   const Eigen::Vector3d centre = sphereCentre(surface[0]);
   image::CtVolume radius[2];
   for (int side = 0; side < 2; ++side) {
     std::vector<Eigen::Vector3d> directions;
     std::vector<double> values;
-    for (const std::size_t i : spread(surface[side], kMost)) {
+    for (const std::size_t i : farthestPoints(surface[side], kMost)) {
       directions.push_back((surface[side][i] - centre).normalized());
       values.push_back((surface[side][i] - centre).norm());
     }
     const Spline spline(Spline::Kernel::ThinPlate, directions, values, kSmoothing);
-    radius[side] = onGrid(piece, kMargin_mm,
-                          [&](const Eigen::Vector3d& p) { return spline((p - centre).normalized()); });
+    radius[side] =
+        onGrid(piece, kMargin_mm, [&](const Eigen::Vector3d& p) { return spline((p - centre).normalized()); });
   }
   Whole whole;
   const auto outer = std::make_shared<image::CtVolume>(std::move(radius[0]));
@@ -291,8 +292,8 @@ Whole wholeOfRim(const Host& host, const Candidate& piece, double nearest_mm) {
   core::parallelFor(whole.coarse.frame.size[2], [&](std::int64_t k) {
     for (int j = 0; j < whole.coarse.frame.size[1]; ++j) {
       for (int i = 0; i < whole.coarse.frame.size[0]; ++i)
-        whole.coarse.at(i, j, static_cast<int>(k)) = static_cast<float>(
-            whole.fine(whole.coarse.frame.toWorld(Eigen::Vector3d(i, j, static_cast<double>(k)))));
+        whole.coarse.at(i, j, static_cast<int>(k)) =
+            static_cast<float>(whole.fine(whole.coarse.frame.toWorld(Eigen::Vector3d(i, j, static_cast<double>(k)))));
     }
   });
   return whole;

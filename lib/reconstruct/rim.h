@@ -9,11 +9,11 @@ namespace osteo::reconstruct {
 /// How far a proposal's surfaces lie from the host's around a hole, and the smooth correction that takes it away.
 struct RimFit {
   Whole corrected;
-  int points = 0;                ///< of the host's surface that the correction rests on
-  double before_mm = 0;          ///< median distance of the proposal from the host's surface on the rim
-  double hidden_error_mm = 0;    ///< RMS of the corrected proposal on a ring that the correction has not seen
+  int points = 0;              ///< of the host's surface that the correction rests on
+  double before_mm = 0;        ///< median distance of the proposal from the host's surface on the rim
+  double hidden_error_mm = 0;  ///< RMS of the corrected proposal on a ring that the correction has not seen
   double hidden_p95_mm = 0;
-  double hidden_width_mm = 0;    ///< width of that ring
+  double hidden_width_mm = 0;  ///< width of that ring
   int hidden_points = 0;
   std::string bending = "none";  ///< none, biharmonic or thin-plate
 };

@@ -32,10 +32,9 @@ class Handle {
 };
 
 [[noreturn]] void unfit(const std::string& path, const std::string& what, const std::string& got = {}) {
-  throw core::Error(core::Exit::DataError, {.what = what,
-                                            .file = core::baseName(path),
-                                            .expected = "a shape model in statismo's HDF5 layout",
-                                            .got = got});
+  throw core::Error(
+      core::Exit::DataError,
+      {.what = what, .file = core::baseName(path), .expected = "a shape model in statismo's HDF5 layout", .got = got});
 }
 
 /// A dataset of numbers as doubles, with its shape. Sizes are checked before anything is allocated.
@@ -65,7 +64,8 @@ class Reader {
     const Handle space(H5Dget_space(data), H5Sclose), type(H5Dget_type(data), H5Tclose);
     const H5T_class_t kind = H5Tget_class(type);
     const int rank = H5Sget_simple_extent_ndims(space);
-    if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || rank < 0 || rank > 2) unfit(path_, name + " is no table of numbers");
+    if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || rank < 0 || rank > 2)
+      unfit(path_, name + " is no table of numbers");
     Table out;
     out.size.assign(static_cast<std::size_t>(rank), 0);
     H5Sget_simple_extent_dims(space, out.size.data(), nullptr);
@@ -83,7 +83,8 @@ class Reader {
   std::string words(const std::string& name) const {
     const Handle data(H5Dopen2(file_, name.c_str(), H5P_DEFAULT), H5Dclose);
     const Handle type(data.valid() ? H5Dget_type(data) : -1, H5Tclose);
-    if (!type.valid() || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0 || H5Tget_size(type) > 1000000)
+    if (!type.valid() || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0 ||
+        H5Tget_size(type) > 1000000)
       unfit(path_, name + " is no text");
     std::string out(H5Tget_size(type), '\0');
     if (H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out.data()) < 0) unfit(path_, name + " can't be read");
@@ -134,7 +135,8 @@ void readBasis(const Reader& reader, const std::string& path, ShapeModel& model)
 class Writer {
  public:
   explicit Writer(const std::string& path)
-      : path_(path), access_(H5Pcreate(H5P_FILE_ACCESS), H5Pclose),
+      : path_(path),
+        access_(H5Pcreate(H5P_FILE_ACCESS), H5Pclose),
         file_(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access_), H5Fclose) {
     check(file_.valid());
   }
@@ -147,7 +149,8 @@ class Writer {
   }
 
   template <class T>
-  void table(const std::string& name, hid_t type, const std::vector<hsize_t>& size, const std::vector<T>& values) const {
+  void table(const std::string& name, hid_t type, const std::vector<hsize_t>& size,
+             const std::vector<T>& values) const {
     const Handle space(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose);
     const Handle data(create(name, type, space), H5Dclose);
     check(data.valid() && H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
@@ -163,9 +166,9 @@ class Writer {
   void attribute(const std::string& object, const std::string& name, const std::string& text) const {
     const Handle type(H5Tcopy(H5T_C_S1), H5Tclose), space(H5Screate(H5S_SCALAR), H5Sclose);
     H5Tset_size(type, text.size() + 1);
-    const Handle made(H5Acreate_by_name(file_, object.c_str(), name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT,
-                                        H5P_DEFAULT),
-                      H5Aclose);
+    const Handle made(
+        H5Acreate_by_name(file_, object.c_str(), name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+        H5Aclose);
     check(made.valid() && H5Awrite(made, type, text.c_str()) >= 0);
   }
 
@@ -214,8 +217,7 @@ void writeBasis(const Writer& writer, const ShapeModel& model) {
     for (Eigen::Index r = 0; r < rows; ++r)
       basis[r * columns + k] = norm > 0 ? static_cast<float>(model.basis(r, k) / norm) : 0.0F;
   }
-  writer.table("/model/pcaBasis", H5T_NATIVE_FLOAT,
-               {static_cast<hsize_t>(rows), static_cast<hsize_t>(columns)}, basis);
+  writer.table("/model/pcaBasis", H5T_NATIVE_FLOAT, {static_cast<hsize_t>(rows), static_cast<hsize_t>(columns)}, basis);
   writer.table("/model/pcaVariance", H5T_NATIVE_FLOAT, {static_cast<hsize_t>(columns)}, variance);
   writer.table<float>("/model/noiseVariance", H5T_NATIVE_FLOAT, {1},
                       {static_cast<float>(model.noise_mm * model.noise_mm)});

@@ -20,9 +20,14 @@ constexpr double kSpacing_mm = 4;  ///< one seen point for each patch of this wi
 /// The state of a fit. The model's own frame is kept centred on its mean so that turns and shifts decouple.
 class Fit {
  public:
-  Fit(const ShapeModel& model, const std::vector<OrientedPoint>& points, const Eigen::Affine3d& pose,
-      bool free_size, double length_mm = 0)
-      : model_(model), points_(points), pose_(pose), free_size_(free_size), length_mm_(length_mm), z_(Eigen::VectorXd::Zero(0)) {
+  Fit(const ShapeModel& model, const std::vector<OrientedPoint>& points, const Eigen::Affine3d& pose, bool free_size,
+      double length_mm = 0)
+      : model_(model),
+        points_(points),
+        pose_(pose),
+        free_size_(free_size),
+        length_mm_(length_mm),
+        z_(Eigen::VectorXd::Zero(0)) {
     for (const auto& v : model.mean.vertices) centre_ += v / static_cast<double>(model.mean.vertices.size());
     for (const auto& v : model.mean.vertices)
       radius_ += (v - centre_).norm() / static_cast<double>(model.mean.vertices.size());
@@ -220,8 +225,7 @@ ShapePosterior Fit::posterior() const {
     for (auto& t : out.surface.triangles) std::swap(t[1], t[2]);
   markMissing(out);
   const double calibrated = model_.sdScale(out.missing_share);
-  out.spread = calibrated *
-               factor.matrixU().solve(Eigen::MatrixXd::Identity(information_.rows(), information_.cols()));
+  out.spread = calibrated * factor.matrixU().solve(Eigen::MatrixXd::Identity(information_.rows(), information_.cols()));
   const mesh::TriangleMesh shape{instance(model_, z_), model_.mean.triangles};
   const auto normals = vertexNormals(shape);
   const double size = std::cbrt(std::abs(pose_.linear().determinant()));
@@ -277,8 +281,7 @@ std::vector<Eigen::Affine3d> starts(const ShapeModel& model, const std::vector<O
       to.col(1) = ours.directions.col((axis + 1) % 3);
       to.col(2) = to.col(0).cross(to.col(1));
       Eigen::Affine3d pose = Eigen::Affine3d::Identity();
-      pose.linear() =
-          Eigen::AngleAxisd(2 * M_PI * turn / kTurns, to.col(0)).toRotationMatrix() * to * from.transpose();
+      pose.linear() = Eigen::AngleAxisd(2 * M_PI * turn / kTurns, to.col(0)).toRotationMatrix() * to * from.transpose();
       const double slack = axis == 0 ? std::max(0.0, model_length - length) : 0;
       const double along = slack * (static_cast<double>(shift) / (kShifts - 1) - 0.5);
       if (slack == 0 && shift > 0) continue;

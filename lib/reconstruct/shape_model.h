@@ -15,12 +15,12 @@ struct Calibration {
 /// A linear Gaussian model of a bone's surface: vertices = mean + basis · z with z ~ N(0, I) (Cootes et al., CVIU 1995;
 /// Gaussian-process view: Lüthi et al., IEEE TPAMI 40, 2018).
 struct ShapeModel {
-  mesh::TriangleMesh mean;     ///< closed, mm, N vertices
-  Eigen::MatrixXd basis;       ///< 3N × r, mm; each column is a principal direction times its standard deviation
-  double noise_mm = 1;         ///< standard deviation of a seen point about the model's surface
+  mesh::TriangleMesh mean;  ///< closed, mm, N vertices
+  Eigen::MatrixXd basis;    ///< 3N × r, mm; each column is a principal direction times its standard deviation
+  double noise_mm = 1;      ///< standard deviation of a seen point about the model's surface
   std::vector<Calibration> calibration = {};  ///< from cross-validation, by rising share; empty: 1 for all
-  bool free_size = false;      ///< aligned by similarity: the size is no part of the model
-  std::string training = {};   ///< JSON: how it was made and how well it does; empty for foreign models
+  bool free_size = false;                     ///< aligned by similarity: the size is no part of the model
+  std::string training = {};                  ///< JSON: how it was made and how well it does; empty for foreign models
   int components() const { return static_cast<int>(basis.cols()); }
   double sdScale(double missing_share) const;  ///< linear between the calibrated shares
 };

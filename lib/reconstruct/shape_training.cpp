@@ -32,7 +32,8 @@ Eigen::MatrixXd orthogonal(const Eigen::MatrixXd& columns, int most, double& los
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(columns.transpose() * columns);
   const Eigen::Index n = columns.cols();
   Eigen::Index kept = 0;
-  while (kept < std::min<Eigen::Index>(n, most) && eigen.eigenvalues()[n - 1 - kept] > 1e-9 * eigen.eigenvalues()[n - 1])
+  while (kept < std::min<Eigen::Index>(n, most) &&
+         eigen.eigenvalues()[n - 1 - kept] > 1e-9 * eigen.eigenvalues()[n - 1])
     ++kept;
   lost = eigen.eigenvalues().head(n - kept).cwiseMax(0).sum() / static_cast<double>(columns.rows());
   Eigen::MatrixXd out = columns * eigen.eigenvectors().rightCols(kept).rowwise().reverse();
@@ -90,9 +91,9 @@ ShapeModel trainShape(const std::vector<TrainingShape>& shapes, const ShapeTrain
   for (const auto& shape : shapes) {
     groups.insert(shape.group);
     const auto topology = mesh::topology(shape.mesh);
-    const double loose = static_cast<double>(topology.boundary_edges + topology.nonmanifold_edges +
-                                             topology.misoriented_edges) /
-                         static_cast<double>(shape.mesh.triangles.size());
+    const double loose =
+        static_cast<double>(topology.boundary_edges + topology.nonmanifold_edges + topology.misoriented_edges) /
+        static_cast<double>(shape.mesh.triangles.size());
     if (loose > kLoose || mesh::volume_mm3(shape.mesh) <= 0) {
       throw core::Error(core::Exit::DataError,
                         {.what = "a shape model is learnt from closed surfaces that face outwards",
@@ -119,9 +120,10 @@ ShapeModel trainShape(const std::vector<TrainingShape>& shapes, const ShapeTrain
   if (groups.size() >= kGroupsToJudge) {
     model.calibration = crossValidate(all, shapes, options, record["unseen_bones"]);
   } else {
-    core::warn(fmt::format("{} groups are too few to judge the model on unseen bones: its standard deviations are not "
-                           "calibrated",
-                           groups.size()));
+    core::warn(
+        fmt::format("{} groups are too few to judge the model on unseen bones: its standard deviations are not "
+                    "calibrated",
+                    groups.size()));
   }
   model.training = record.dump();
   return model;

@@ -24,10 +24,10 @@ struct ShapeTrainingOptions {
 
 /// The vertices of every shape in the template's order, in the shapes' own frames.
 struct Correspondence {
-  mesh::TriangleMesh reference;                          ///< mean shape
-  std::vector<std::vector<Eigen::Vector3d>> vertices;    ///< shape × vertex, aligned with the reference
-  std::vector<double> residual_mm;                       ///< per shape: RMS distance of its surface to the fitted one
-  std::vector<bool> reflected;                           ///< of the other body side
+  mesh::TriangleMesh reference;                        ///< mean shape
+  std::vector<std::vector<Eigen::Vector3d>> vertices;  ///< shape × vertex, aligned with the reference
+  std::vector<double> residual_mm;                     ///< per shape: RMS distance of its surface to the fitted one
+  std::vector<bool> reflected;                         ///< of the other body side
 };
 
 /// Brings the first shape's vertices onto all others: best pose, then a Gaussian-process deformation of falling noise

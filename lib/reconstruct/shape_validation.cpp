@@ -10,6 +10,7 @@
 
 #include "core/parallel.h"
 #include "core/progress.h"
+#include "core/statistics.h"
 #include "mesh/closest.h"
 #include "mesh/measures.h"
 #include "reconstruct/shape_fit.h"
@@ -21,13 +22,6 @@ using registration::OrientedPoint;
 
 constexpr std::array<const char*, 3> kKinds{"low_third", "high_third", "ball"};
 constexpr double kBand = 1.959963984540054;
-
-double quantile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + at, values.end());
-  return values[at];
-}
 
 double round3(double value) { return std::round(1000 * value) / 1000; }
 
@@ -100,7 +94,7 @@ double scaleOf(const std::vector<Outcome>& outcomes, const Counts& counts) {
   for (const auto& o : outcomes) {
     if (counts(o)) pooled.insert(pooled.end(), o.errors_sd.begin(), o.errors_sd.end());
   }
-  return pooled.empty() ? 1 : quantile(std::move(pooled), 0.95) / kBand;
+  return pooled.empty() ? 1 : core::quantile(std::move(pooled), 0.95) / kBand;
 }
 
 nlohmann::json summary(const std::vector<Outcome>& outcomes, std::size_t kind, double& share) {
@@ -108,10 +102,11 @@ nlohmann::json summary(const std::vector<Outcome>& outcomes, std::size_t kind, d
   share = 0;
   for (const auto& o : outcomes) {
     if (o.kind != kind || o.errors_mm.empty()) continue;
-    medians.push_back(quantile(o.errors_mm, 0.5));
-    p95s.push_back(quantile(o.errors_mm, 0.95));
+    medians.push_back(core::quantile(o.errors_mm, 0.5));
+    p95s.push_back(core::quantile(o.errors_mm, 0.95));
     const double scale = scaleOf(outcomes, [&](const Outcome& x) { return x.kind == kind && x.group != o.group; });
-    const auto inside = std::count_if(o.errors_sd.begin(), o.errors_sd.end(), [&](double e) { return e < kBand * scale; });
+    const auto inside =
+        std::count_if(o.errors_sd.begin(), o.errors_sd.end(), [&](double e) { return e < kBand * scale; });
     coverage.push_back(static_cast<double>(inside) / static_cast<double>(o.errors_sd.size()));
     share += o.share;
   }
@@ -121,9 +116,9 @@ nlohmann::json summary(const std::vector<Outcome>& outcomes, std::size_t kind, d
   for (const double c : coverage) mean += c / count;
   return {{"bones", medians.size()},
           {"missing_share", round3(share)},
-          {"median_error_mm", round3(quantile(medians, 0.5))},
-          {"worst_median_error_mm", round3(quantile(medians, 1))},
-          {"p95_error_mm", round3(quantile(p95s, 0.5))},
+          {"median_error_mm", round3(core::quantile(medians, 0.5))},
+          {"worst_median_error_mm", round3(core::quantile(medians, 1))},
+          {"p95_error_mm", round3(core::quantile(p95s, 0.5))},
           {"share_in_95_band", round3(mean)},
           {"sd_scale", round3(scaleOf(outcomes, [&](const Outcome& x) { return x.kind == kind; }))}};
 }

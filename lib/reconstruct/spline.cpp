@@ -45,21 +45,4 @@ double Spline::operator()(const Eigen::Vector3d& p) const {
   return sum;
 }
 
-std::vector<std::size_t> spread(const std::vector<Eigen::Vector3d>& points, std::size_t count) {
-  std::vector<std::size_t> chosen;
-  if (points.empty()) return chosen;
-  chosen.push_back(0);
-  std::vector<double> distance(points.size(), 1e300);
-  while (chosen.size() < std::min(count, points.size())) {
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < points.size(); ++i) {
-      distance[i] = std::min(distance[i], (points[i] - points[chosen.back()]).squaredNorm());
-      if (distance[i] > distance[next]) next = i;
-    }
-    if (distance[next] == 0) break;
-    chosen.push_back(next);
-  }
-  return chosen;
-}
-
 }  // namespace osteo::reconstruct

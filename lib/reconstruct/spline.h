@@ -24,7 +24,4 @@ class Spline {
   double scale_ = 1;
 };
 
-/// Indices of at most `count` points that lie far from one another.
-std::vector<std::size_t> spread(const std::vector<Eigen::Vector3d>& points, std::size_t count);
-
 }  // namespace osteo::reconstruct

@@ -9,7 +9,7 @@ namespace osteo::reconstruct {
 
 /// A whole bone as some method proposes it, as a signed distance in mm (negative inside) near its surface.
 struct Whole {
-  image::CtVolume coarse;                               ///< on the host's grid or a part of it
+  image::CtVolume coarse;                              ///< on the host's grid or a part of it
   std::function<double(const Eigen::Vector3d&)> fine;  ///< the same at the bone's own resolution
   bool two_sided = true;  ///< a shell with an outer and an inner surface, as a skull is; else one surface all around
 };

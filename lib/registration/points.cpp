@@ -61,7 +61,7 @@ PointFit fitPoints(const std::vector<Vector3d>& moving, const std::vector<Vector
   }
   const Eigen::JacobiSVD<Matrix3d> svd(cross, Eigen::ComputeFullU | Eigen::ComputeFullV);
   Vector3d sign(1, 1, svd.matrixU().determinant() * svd.matrixV().determinant() < 0 ? -1 : 1);
-  const Vector3d strength = svd.singularValues();
+  const Vector3d& strength = svd.singularValues();
   if (!(strength[1] > 1e-9 * strength[0]))
     throw core::Error(core::Exit::DataError,
                       {.what = "the pairs don't fix a turn: the two sets have nothing in common"});
@@ -87,7 +87,7 @@ double predictedTre_mm(const std::vector<Vector3d>& fiducials, const Vector3d& t
   requireSpread(fiducials, "fixed");
   const Vector3d centre = centreOf(fiducials);
   const auto axes = principal(fiducials, centre);
-  const Vector3d mean_square = axes.eigenvalues();
+  const Vector3d& mean_square = axes.eigenvalues();
   const Vector3d target = axes.eigenvectors().transpose() * (target_mm - centre);
   double sum = 0;
   for (int k = 0; k < 3; ++k) {

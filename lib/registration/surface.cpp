@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "core/statistics.h"
 #include "mesh/closest.h"
 #include "registration/points.h"
 
@@ -52,12 +53,6 @@ double medianOf(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-double quantileOf(std::vector<double> values, double share) {
-  const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + at, values.end());
-  return values[at];
-}
-
 /// The 24 rotations that map the coordinate axes onto one another.
 std::vector<Matrix3d> quarterTurns() {
   std::vector<Matrix3d> turns;
@@ -95,7 +90,7 @@ class Fitter {
       const auto hits = hitsOf(coarse_, t);
       std::vector<double> distances;
       for (const auto& hit : hits) distances.push_back(hit.distance_mm);
-      const double limit = quantileOf(distances, 0.9 * keep_);
+      const double limit = core::quantile(distances, 0.9 * keep_);
       Points from, to;
       for (std::size_t i = 0; i < hits.size(); ++i) {
         if (hits[i].distance_mm > limit) continue;
@@ -197,7 +192,7 @@ class Fitter {
   double reachOf(const std::vector<mesh::ClosestPoint::Hit>& hits) const {
     std::vector<double> distances;
     for (const auto& hit : hits) distances.push_back(hit.distance_mm);
-    return std::max(kTukey * kToSigma * quantileOf(std::move(distances), 0.5 * keep_), 1e-3 * shape_.radius);
+    return std::max(kTukey * kToSigma * core::quantile(std::move(distances), 0.5 * keep_), 1e-3 * shape_.radius);
   }
 
   double costOf(const Points& points, const Affine3d& t, double cap_mm) const {
