@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 
 #include "cli/app.h"
 #include "cli/context.h"
@@ -50,9 +51,17 @@ void runCompletion(Context& ctx) {
 /// The group of a bone: its file's name up to the first underscore, as in person_Femur_L.
 std::string groupOf(const std::string& name) { return name.substr(0, name.find('_')); }
 
+/// Where all names start alike, as femur_01 and femur_02 do, each bone is a person of its own.
 std::vector<reconstruct::TrainingShape> grouped(const std::vector<learn::NamedMesh>& meshes) {
   std::vector<reconstruct::TrainingShape> shapes;
-  for (const learn::NamedMesh& bone : meshes) shapes.push_back({bone.name, groupOf(bone.name), bone.mesh});
+  std::set<std::string> groups;
+  for (const learn::NamedMesh& bone : meshes) {
+    shapes.push_back({bone.name, groupOf(bone.name), bone.mesh});
+    groups.insert(shapes.back().group);
+  }
+  if (groups.size() == 1) {
+    for (auto& shape : shapes) shape.group = shape.name;
+  }
   return shapes;
 }
 
@@ -156,7 +165,9 @@ cli::App cli::describe() {
        {"shape",
         "a statistical shape model of one kind of bone: mean, components, calibrated uncertainty",
         {"train shape meshes -o tiny.shape --components 10"},
-        {inputFolder("meshes", "folder of closed meshes: .stl, .ply, .obj; names up to the first _ tell the person"),
+        {inputFolder("meshes",
+                     "folder of closed meshes: .stl, .ply, .obj; names up to the first _ tell the person where "
+                     "they differ"),
          cli::output({".shape", ".h5"}, "the model in statismo's HDF5 layout"),
          cli::choice("alignment", {"similarity", "rigid"}, "similarity",
                      "similarity leaves the size free, rigid makes it a part of the model"),

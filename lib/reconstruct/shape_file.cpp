@@ -235,7 +235,7 @@ ShapeModel readShapeModel(const std::string& path) {
   if (reader.has("/osteoforge/training")) {
     model.training = reader.words("/osteoforge/training");
     const Table own = reader.table("/osteoforge/fit");
-    const Table calibration = reader.table("/osteoforge/calibration");
+    const Table calibration = reader.has("/osteoforge/calibration") ? reader.table("/osteoforge/calibration") : Table{};
     if (own.values.size() != 2 || calibration.values.size() % 2 != 0 || !nlohmann::json::accept(model.training))
       unfit(path, "the values of /osteoforge are damaged");
     model.noise_mm = own.values[0];
@@ -258,6 +258,7 @@ void writeShapeModel(const ShapeModel& model, const std::string& path) {
   writer.group("/osteoforge");
   writer.words("/osteoforge/training", model.training);
   writer.table<double>("/osteoforge/fit", H5T_NATIVE_DOUBLE, {2}, {model.noise_mm, model.free_size ? 1.0 : 0.0});
+  if (model.calibration.empty()) return;
   std::vector<double> calibration;
   for (const auto& c : model.calibration) calibration.insert(calibration.end(), {c.missing_share, c.sd_scale});
   writer.table("/osteoforge/calibration", H5T_NATIVE_DOUBLE, {calibration.size() / 2, 2}, calibration);

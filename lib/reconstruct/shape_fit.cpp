@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "mesh/closest.h"
+#include "reconstruct/point_grid.h"
 
 namespace osteo::reconstruct {
 namespace {
@@ -16,6 +17,31 @@ namespace {
 using registration::OrientedPoint;
 
 constexpr double kSpacing_mm = 4;  ///< one seen point for each patch of this width: errors nearer than that are alike
+
+/// About what a pose turns and grows, and the length that makes turns and growth comparable with shifts: of the mean
+/// shape.
+struct Pivot {
+  Eigen::Vector3d centre = Eigen::Vector3d::Zero();
+  double radius = 0;
+};
+
+Pivot pivotOf(const ShapeModel& model) {
+  Pivot out;
+  const auto n = static_cast<double>(model.mean.vertices.size());
+  for (const auto& v : model.mean.vertices) out.centre += v / n;
+  for (const auto& v : model.mean.vertices) out.radius += (v - out.centre).norm() / n;
+  return out;
+}
+
+/// Three numbers for a turn, three for a shift, one for the growth when the size is free; all in mm.
+Eigen::Affine3d poseChange(const Eigen::VectorXd& by, const Pivot& about) {
+  const Eigen::Vector3d turn = by.head<3>() / about.radius;
+  Eigen::Affine3d out = Eigen::Affine3d::Identity();
+  if (turn.norm() > 1e-12) out.linear() = Eigen::AngleAxisd(turn.norm(), turn.normalized()).toRotationMatrix();
+  if (by.size() > 6) out.linear() *= std::exp(std::clamp(by[6] / about.radius, -0.2, 0.2));
+  out.translation() = about.centre - out.linear() * about.centre + by.segment<3>(3);
+  return out;
+}
 
 /// The state of a fit. The model's own frame is kept centred on its mean so that turns and shifts decouple.
 class Fit {
@@ -27,10 +53,8 @@ class Fit {
         pose_(pose),
         free_size_(free_size),
         length_mm_(length_mm),
-        z_(Eigen::VectorXd::Zero(0)) {
-    for (const auto& v : model.mean.vertices) centre_ += v / static_cast<double>(model.mean.vertices.size());
-    for (const auto& v : model.mean.vertices)
-      radius_ += (v - centre_).norm() / static_cast<double>(model.mean.vertices.size());
+        z_(Eigen::VectorXd::Zero(0)),
+        about_(pivotOf(model)) {
     findEnds();
   }
 
@@ -61,9 +85,9 @@ class Fit {
   int poseSize() const { return free_size_ ? 7 : 6; }
   Eigen::RowVectorXd poseRow(const Eigen::Vector3d& at, const Eigen::Vector3d& normal) const {
     Eigen::RowVectorXd row(poseSize());
-    row.head<3>() = (at - centre_).cross(normal).transpose() / radius_;
+    row.head<3>() = (at - about_.centre).cross(normal).transpose() / about_.radius;
     row.segment<3>(3) = normal.transpose();
-    if (free_size_) row[6] = normal.dot(at - centre_) / radius_;
+    if (free_size_) row[6] = normal.dot(at - about_.centre) / about_.radius;
     return row;
   }
   void move(const Eigen::VectorXd& by);
@@ -78,8 +102,8 @@ class Fit {
   double length_mm_;
   std::size_t low_end_ = 0, high_end_ = 0;  ///< the mean's outermost vertices along its longest axis
   Eigen::VectorXd z_;
-  Eigen::Vector3d centre_ = Eigen::Vector3d::Zero();
-  double radius_ = 0, inlier_share_ = 0;
+  Pivot about_;
+  double inlier_share_ = 0;
   std::vector<double> distances_;
   Eigen::MatrixXd information_;
 };
@@ -133,17 +157,10 @@ void Fit::step(double reach_mm) {
   move(information_.ldlt().solve(gradient));
 }
 
-/// Coefficients change; the pose takes up the rest: a turn about the model's centre, a shift and a growth.
+/// Coefficients change; the pose takes up the rest.
 void Fit::move(const Eigen::VectorXd& by) {
-  const auto modes = z_.size();
-  z_ += by.head(modes);
-  const Eigen::Vector3d turn = by.segment<3>(modes) / radius_;
-  Eigen::Affine3d update = Eigen::Affine3d::Identity();
-  const double growth = free_size_ ? std::exp(std::clamp(by[modes + 6] / radius_, -0.2, 0.2)) : 1;
-  if (turn.norm() > 1e-12) update.linear() = Eigen::AngleAxisd(turn.norm(), turn.normalized()).toRotationMatrix();
-  update.linear() *= growth;
-  update.translation() = centre_ - update.linear() * centre_ + by.segment<3>(modes + 3);
-  pose_ = pose_ * update;
+  z_ += by.head(z_.size());
+  pose_ = pose_ * poseChange(by.tail(poseSize()), about_);
 }
 
 /// The pose's size becomes the coefficients that grow the mean shape as much, and the pose keeps its place.
@@ -152,18 +169,18 @@ void Fit::takeSize(int components) {
   const auto modes = model_.basis.leftCols(components);
   Eigen::VectorXd grown(model_.basis.rows());
   for (std::size_t v = 0; v < model_.mean.vertices.size(); ++v)
-    grown.segment<3>(3 * static_cast<Eigen::Index>(v)) = (size - 1) * (model_.mean.vertices[v] - centre_);
+    grown.segment<3>(3 * static_cast<Eigen::Index>(v)) = (size - 1) * (model_.mean.vertices[v] - about_.centre);
   Eigen::MatrixXd normal_matrix = modes.transpose() * modes;
   normal_matrix.diagonal().array() += 1;
   z_ = normal_matrix.ldlt().solve(modes.transpose() * grown);
-  const Eigen::Vector3d centre = pose_ * centre_;
+  const Eigen::Vector3d centre = pose_ * about_.centre;
   pose_.linear() /= size;
-  pose_.translation() = centre - pose_.linear() * centre_;
+  pose_.translation() = centre - pose_.linear() * about_.centre;
 }
 
 void Fit::findEnds() {
   Eigen::Matrix3d spread = Eigen::Matrix3d::Zero();
-  for (const auto& v : model_.mean.vertices) spread += (v - centre_) * (v - centre_).transpose();
+  for (const auto& v : model_.mean.vertices) spread += (v - about_.centre) * (v - about_.centre).transpose();
   const Eigen::Vector3d axis = Eigen::SelfAdjointEigenSolver<Eigen::Matrix3d>(spread).eigenvectors().col(2);
   for (std::size_t v = 0; v < model_.mean.vertices.size(); ++v) {
     const double s = axis.dot(model_.mean.vertices[v]);
@@ -182,7 +199,7 @@ void Fit::addLength(Eigen::MatrixXd& information, Eigen::VectorXd& gradient) con
   const double size = std::cbrt(std::abs(pose_.linear().determinant()));
   Eigen::RowVectorXd row = Eigen::RowVectorXd::Zero(information.rows());
   row.head(modes) = size * along.normalized().transpose() * apart;
-  if (free_size_) row[modes + 6] = size * along.norm() / radius_;
+  if (free_size_) row[modes + 6] = size * along.norm() / about_.radius;
   information += row.transpose() * row / (kSd_mm * kSd_mm);
   gradient += row.transpose() * (length_mm_ - size * along.norm()) / (kSd_mm * kSd_mm);
 }
@@ -190,20 +207,15 @@ void Fit::addLength(Eigen::MatrixXd& information, Eigen::VectorXd& gradient) con
 /// A vertex is missing when none of the seen points lies within two of their spacings.
 void Fit::markMissing(ShapePosterior& out) const {
   constexpr double kNear_mm = 2 * kSpacing_mm;
-  std::unordered_set<std::uint64_t> cells;
-  const auto key = [&](const Eigen::Vector3d& p, const Eigen::Vector3i& by) {
-    const Eigen::Array3i cell = (p / kNear_mm).array().floor().cast<int>() + by.array() + 1000000;
-    return (static_cast<std::uint64_t>(cell[0]) << 42) ^ (static_cast<std::uint64_t>(cell[1]) << 21) ^
-           static_cast<std::uint64_t>(cell[2]);
-  };
-  for (const auto& p : points_) cells.insert(key(p.position, Eigen::Vector3i::Zero()));
-  out.is_missing.assign(out.surface.vertices.size(), 1);
+  std::vector<Eigen::Vector3d> seen;
+  for (const auto& p : points_) seen.push_back(p.position);
+  const PointGrid grid(seen, kNear_mm);
+  out.is_missing.assign(out.surface.vertices.size(), 0);
   std::size_t missing = 0;
   for (std::size_t v = 0; v < out.is_missing.size(); ++v) {
-    for (int n = 0; n < 27 && out.is_missing[v] != 0; ++n) {
-      if (cells.count(key(out.surface.vertices[v], {n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1})) > 0) out.is_missing[v] = 0;
-    }
-    missing += out.is_missing[v] != 0 ? 1 : 0;
+    if (grid.distance(out.surface.vertices[v], kNear_mm) < kNear_mm) continue;
+    out.is_missing[v] = 1;
+    ++missing;
   }
   out.missing_share = static_cast<double>(missing) / static_cast<double>(out.is_missing.size());
 }
@@ -388,10 +400,12 @@ ShapePosterior fitShape(const ShapeModel& model, const std::vector<OrientedPoint
 mesh::TriangleMesh drawShape(const ShapeModel& model, const ShapePosterior& posterior,
                              const Eigen::VectorXd& normal_draws) {
   const Eigen::VectorXd deviation = posterior.spread * normal_draws;
-  const Eigen::VectorXd z = posterior.coefficients + deviation.head(posterior.coefficients.size());
+  const auto modes = posterior.coefficients.size();
+  const Eigen::Affine3d pose =
+      posterior.to_patient * poseChange(deviation.tail(deviation.size() - modes), pivotOf(model));
   mesh::TriangleMesh out = posterior.surface;
-  const auto vertices = instance(model, z);
-  for (std::size_t v = 0; v < vertices.size(); ++v) out.vertices[v] = posterior.to_patient * vertices[v];
+  const auto vertices = instance(model, posterior.coefficients + deviation.head(modes));
+  for (std::size_t v = 0; v < vertices.size(); ++v) out.vertices[v] = pose * vertices[v];
   return out;
 }
 

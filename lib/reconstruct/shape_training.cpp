@@ -117,13 +117,9 @@ ShapeModel trainShape(const std::vector<TrainingShape>& shapes, const ShapeTrain
   double worst = 0;
   for (const double r : all.residual_mm) worst = std::max(worst, r);
   record["worst_correspondence_rms_mm"] = worst;
-  if (groups.size() >= kGroupsToJudge) {
-    model.calibration = crossValidate(all, shapes, options, record["unseen_bones"]);
-  } else {
-    core::warn(
-        fmt::format("{} groups are too few to judge the model on unseen bones: its standard deviations are not "
-                    "calibrated",
-                    groups.size()));
+  model.calibration = crossValidate(all, shapes, options, record["unseen_bones"]);
+  if (groups.size() < kGroupsToJudge) {
+    core::warn(fmt::format("{} groups tell little of how well the model does on unseen bones", groups.size()));
   }
   model.training = record.dump();
   return model;

@@ -30,7 +30,7 @@ mesh::TriangleMesh bone(const Vector3d& form, int rings, double start) {
     const double wide = 9 * (1 + 0.5 * head + 0.8 * foot) + 1.5 * form[0] * head;
     const double ridge = 1 + 0.15 * std::exp(-4 * (1 - std::cos(angle - 1)));
     return {ring * wide * ridge * std::cos(angle) + 10 * head,
-            (1 + 0.25 * foot) * ring * wide * ridge * std::sin(angle) + (3 + 2 * form[1]) * std::cos(2 * z),
+            (1 + 0.25 * foot) * ring * wide * ridge * std::sin(angle) + (6 + form[1]) * std::cos(2 * z),
             (60 + 3 * form[2]) * z};
   };
   out.vertices.push_back(point(0, 0));
@@ -109,6 +109,10 @@ TEST_CASE("a shape model comes back from its file, and the same model gives the 
   CHECK(back.sdScale(0.2) == Approx(1.75));
   CHECK(back.sdScale(0) == Approx(1.5));
   CHECK(back.sdScale(0.9) == Approx(2));
+  ShapeModel uncalibrated = model;
+  uncalibrated.calibration.clear();
+  reconstruct::writeShapeModel(uncalibrated, b);
+  CHECK(reconstruct::readShapeModel(b).sdScale(0.2) == 1);
   std::filesystem::remove(a);
   std::filesystem::remove(b);
 }
