@@ -32,12 +32,27 @@ reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
   return options;
 }
 
+void writePosterior(cli::Context& ctx, const reconstruct::CompletionOptions& options,
+                    const reconstruct::CompletionReport& report) {
+  if (!ctx.given("whole") && !ctx.given("samples")) return;
+  if (!report.shape) {
+    throw core::Error(core::Exit::DataError, {.what = "--whole and --samples need a shape model that fits",
+                                              .hint = "give one with --prior bone.shape --complete shape"});
+  }
+  if (ctx.given("whole")) reconstruct::writePosterior(*report.shape, ctx.output("whole"));
+  if (ctx.given("samples")) {
+    reconstruct::writeDraws(*options.prior, *report.shape, static_cast<int>(ctx.integer("sample-count")), ctx.seed(),
+                            ctx.outputFolder("samples"));
+  }
+}
+
 void complete(cli::Context& ctx, const levelset::LevelSet& bone, const mesh::TriangleMesh& surface,
               const image::Frame& seen, const reconstruct::CompletionOptions& options, const Paths& paths) {
   reconstruct::CompletionReport report;
   const levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
   ctx.results().update(reconstruct::describe(report));
   levelset::writeVdb(defect, paths.defect, "defect");
+  writePosterior(ctx, options, report);
   const mesh::TriangleMesh mesh = levelset::toMesh(defect);
   if (!paths.defect_mesh.empty()) mesh::writeMesh(mesh, paths.defect_mesh);
   if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, mesh, report.piece.rim_mm), paths.picture);
@@ -158,6 +173,10 @@ cli::App cli::describe() {
          weights(),
          outputOption("defect", {".vdb"}, "the missing piece as a level set"),
          outputOption("defect-mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the missing piece as closed triangles"),
+         outputOption("whole", {".ply"},
+                      "the shape model's most probable whole bone, with standard deviations at its vertices"),
+         outputOption("samples", {}, "folder of whole bones drawn from the shape model's posterior"),
+         integer("sample-count", "", 10, {1, 999}, "bones drawn for --samples"),
          numbers("defect-at-mm", "mm", 3, {-1e5, 1e5},
                  "takes the piece nearest to this LPS point instead of the most plausible one"),
          optionalNumber("voxel-mm", "mm", {0.02, 10}, "voxel of the level set; half the smallest spacing unless given"),

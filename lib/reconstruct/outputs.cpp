@@ -1,9 +1,13 @@
 #include "reconstruct/outputs.h"
 
+#include <fmt/format.h>
+
 #include <Eigen/Dense>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/random.h"
+#include "mesh/io.h"
 #include "mesh/measures.h"
 #include "mesh/simplify.h"
 
@@ -66,6 +70,23 @@ image::LabelVolume surfaceVoxels(const levelset::LevelSet& bone, const image::La
     }
   }
   return out;
+}
+
+void writePosterior(const ShapePosterior& posterior, const std::string& path) {
+  mesh::VertexField sd{"sd_mm", {}}, missing{"missing", {}};
+  for (const double value : posterior.sd_mm) sd.values.push_back(static_cast<float>(value));
+  for (const char value : posterior.is_missing) missing.values.push_back(value);
+  mesh::writePly(posterior.surface, {sd, missing}, path);
+}
+
+void writeDraws(const ShapeModel& model, const ShapePosterior& posterior, int count, std::uint64_t seed,
+                const std::string& folder) {
+  for (int draw = 0; draw < count; ++draw) {
+    const core::Random random(seed, static_cast<std::uint64_t>(draw));
+    Eigen::VectorXd numbers(posterior.spread.cols());
+    for (Eigen::Index i = 0; i < numbers.size(); ++i) numbers[i] = random.normal(static_cast<std::uint64_t>(i));
+    mesh::writeMesh(drawShape(model, posterior, numbers), fmt::format("{}/bone_{:03}.ply", folder, draw + 1));
+  }
 }
 
 }  // namespace osteo::reconstruct

@@ -5,6 +5,7 @@
 #include "image/volume.h"
 #include "levelset/level_set.h"
 #include "mesh/triangle_mesh.h"
+#include "reconstruct/shape_fit.h"
 
 namespace osteo::reconstruct {
 
@@ -26,5 +27,13 @@ mesh::PointCloud surfaceCloud(const mesh::TriangleMesh& mesh, const image::Label
 /// neighbour's.
 image::LabelVolume surfaceVoxels(const levelset::LevelSet& bone, const image::LabelVolume& labels,
                                  const std::set<int>& kept);
+
+/// The most probable bone as PLY; its vertices tell the standard deviation in mm and whether nothing was seen near
+/// them.
+void writePosterior(const ShapePosterior& posterior, const std::string& path);
+
+/// Bones drawn from the posterior into a folder, bone_001.ply and so on; `count` up to 999.
+void writeDraws(const ShapeModel& model, const ShapePosterior& posterior, int count, std::uint64_t seed,
+                const std::string& folder);
 
 }  // namespace osteo::reconstruct

@@ -34,8 +34,9 @@ const Eigen::Matrix3d& pose() {
   return turn;
 }
 
-levelset::LevelSet shell(double asymmetry, double hole_radius, double part) {
-  const Vector3d axis = Vector3d(0.2, 0.85, 0.49).normalized();
+const Vector3d kLeft = Vector3d(0.2, 0.85, 0.49).normalized(), kTop = Vector3d(0.3, 0, 0.95).normalized();
+
+levelset::LevelSet shell(double asymmetry, double hole_radius, double part, const Vector3d& axis = kLeft) {
   return levelset::fromFunction(
       [&](const Vector3d& world) {
         const Vector3d p = pose().transpose() * world / kScale;
@@ -68,6 +69,48 @@ TEST_CASE("the missing piece of an asymmetric calvarium comes from its other sid
   CHECK(mesh::topology(levelset::toMesh(piece)).closed());
   CHECK(std::abs(report.mirror->plane.normal.dot(pose().col(1))) > std::cos(2.0 / 57.3));
   CHECK(report.rim_step_mm < 1);
+}
+
+TEST_CASE("a hole across the midline is closed by its rim, which is measured") {
+  core::setThreads(2);
+  const auto host = shell(0.25, 20, -1, kTop), truth = shell(0.25, 20, 1, kTop);
+  reconstruct::CompletionOptions options;
+  options.piece.defect_at_mm = pose() * kTop * 70 * kScale;
+  reconstruct::CompletionReport report;
+  const auto piece = reconstruct::complete(host, view(), options, report);
+  const double common = levelset::volume_mm3(levelset::intersect(piece, truth));
+  const double dice = 2 * common / (levelset::volume_mm3(piece) + levelset::volume_mm3(truth));
+  WARN("Dice " << dice << ", expected error " << report.expected_error_mm << " mm");
+  CHECK(dice > 0.93);
+  CHECK(report.method == "rim");
+  CHECK(report.expected_error_mm < 0.5);
+  CHECK(levelset::intersect(piece, host).empty());
+  CHECK(report.piece.rim_length_mm == Approx(2 * M_PI * 20 * kScale).epsilon(0.12));
+  CHECK(report.piece.outer_area_mm2 == Approx(M_PI * std::pow(20 * kScale, 2)).epsilon(0.2));
+  CHECK(report.piece.normal.dot(pose() * kTop) > 0.95);
+  CHECK(report.piece.rim_mm.size() == static_cast<std::size_t>(report.piece.rim_length_mm));
+  CHECK((report.piece.centre_mm - pose() * kTop * 68 * kScale).norm() < 5);
+}
+
+TEST_CASE("auto takes what misses the hidden ring least, on any number of threads") {
+  const auto host = shell(0.25, 25, -1);
+  reconstruct::CompletionReport report[2];
+  levelset::LevelSet pieces[2];
+  for (const int threads : {1, 2}) {
+    core::setThreads(threads);
+    pieces[threads - 1] = reconstruct::complete(host, view(), {}, report[threads - 1]);
+  }
+  CHECK(levelset::volume_mm3(pieces[0]) == levelset::volume_mm3(pieces[1]));
+  REQUIRE(report[0].trials.size() == 2);
+  double least = 1e300;
+  for (const auto& trial : report[0].trials) {
+    REQUIRE(trial.failure.empty());
+    least = std::min(least, trial.rim.hidden_error_mm);
+  }
+  CHECK(report[0].expected_error_mm == least);
+  CHECK(report[0].expected_error_mm == report[1].expected_error_mm);
+  CHECK_THROWS_AS(reconstruct::complete(host, view(), {.method = "shape"}, report[0]), core::Error);
+  CHECK_THROWS_AS(reconstruct::complete(host, view(), {.method = "network"}, report[0]), core::Error);
 }
 
 TEST_CASE("nothing is made up where nothing is missing") {
