@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -81,14 +83,13 @@ std::unique_ptr<Spline> correction(const std::vector<RimPoint>& points, bool out
   return std::make_unique<Spline>(kernel, chosen, chosen_values, smoothing);
 }
 
-/// A function on a 2 mm grid around the piece, 0 beyond.
+/// A function on a grid around the piece, 0 beyond.
 template <class Function>
-image::CtVolume onGrid(const Candidate& piece, double margin_mm, const Function& f) {
-  constexpr double kGrid_mm = 2;
+image::CtVolume onGrid(const Candidate& piece, double margin_mm, double grid_mm, const Function& f) {
   image::CtVolume out;
-  out.frame.spacing_mm = Eigen::Vector3d::Constant(kGrid_mm);
+  out.frame.spacing_mm = Eigen::Vector3d::Constant(grid_mm);
   out.frame.origin_mm = piece.min_mm - Eigen::Vector3d::Constant(margin_mm);
-  out.frame.size = ((piece.max_mm - piece.min_mm).array() / kGrid_mm + 2 * margin_mm / kGrid_mm).ceil().cast<int>() + 1;
+  out.frame.size = ((piece.max_mm - piece.min_mm).array() / grid_mm + 2 * margin_mm / grid_mm).ceil().cast<int>() + 1;
   out.voxels.resize(static_cast<std::size_t>(out.frame.voxelCount()));
   core::parallelFor(out.frame.size[2], [&](std::int64_t k) {
     for (int j = 0; j < out.frame.size[1]; ++j) {
@@ -145,10 +146,10 @@ double halfThickness(const Whole& whole, const Eigen::Vector3d& p) {
 
 Whole corrected(const Host& host, const Whole& whole, const Candidate& piece, const Spline* outer,
                 const Spline* inner) {
-  constexpr double kMargin_mm = 10, kMostShift_mm = 2.5;
+  constexpr double kMargin_mm = 10, kGrid_mm = 2, kMostShift_mm = 2.5;
   const auto sampled = [&](const Spline* spline) {
     if (spline == nullptr) return image::CtVolume{};
-    return onGrid(piece, kMargin_mm, [&](const Eigen::Vector3d& p) {
+    return onGrid(piece, kMargin_mm, kGrid_mm, [&](const Eigen::Vector3d& p) {
       // Fades out beyond the rim, where the host itself is.
       const double away = toPiece(piece, p), fade = std::clamp((kMargin_mm - away) / 5, 0.0, 1.0);
       return fade <= 0 ? 0 : fade * std::clamp((*spline)(p), -kMostShift_mm, kMostShift_mm);
@@ -156,8 +157,9 @@ Whole corrected(const Host& host, const Whole& whole, const Candidate& piece, co
   };
   const auto bent = std::make_shared<Corrected>(
       whole, host.centre_mm, sampled(outer), sampled(inner),
-      inner == nullptr ? image::CtVolume{}
-                       : onGrid(piece, kMargin_mm, [&](const Eigen::Vector3d& p) { return halfThickness(whole, p); }));
+      inner == nullptr ? image::CtVolume{} : onGrid(piece, kMargin_mm, kGrid_mm, [&](const Eigen::Vector3d& p) {
+        return halfThickness(whole, p);
+      }));
   Whole out = whole;
   core::parallelFor(out.coarse.frame.size[2], [&](std::int64_t k) {
     for (int j = 0; j < out.coarse.frame.size[1]; ++j) {
@@ -206,6 +208,60 @@ Eigen::Vector3d sphereCentre(const std::vector<Eigen::Vector3d>& points) {
   return (rows.transpose() * rows).ldlt().solve(rows.transpose() * right).head<3>();
 }
 
+/// The host's outer [0] and inner [1] surface about the piece, without the walls of the hole, which stand across the
+/// shell.
+std::array<std::vector<Eigen::Vector3d>, 2> shellPoints(const Host& host, const Candidate& piece, double nearest_mm) {
+  constexpr double kWalls = 0.85;
+  constexpr std::size_t kFewest = 40;
+  std::array<std::vector<Eigen::Vector3d>, 2> out;
+  for (const auto& point : host.points) {
+    const double away = toPiece(piece, point.position);
+    const Eigen::Vector3d radial = (point.position - host.centre_mm).normalized();
+    if (away < std::max(kWall_mm, nearest_mm) || away > nearest_mm + kRing_mm) continue;
+    if (std::abs(radial.dot(point.normal)) < kWalls) continue;
+    out[facesOut(host, point.position, point.normal) ? 0 : 1].push_back(point.position);
+  }
+  for (int side = 0; side < 2; ++side) {
+    if (out[side].size() >= kFewest) continue;
+    throw core::Error(core::Exit::DataError, {.what = "the rim of the hole shows too little of the shell to go on from",
+                                              .got = fmt::format("{} points on its {} side", out[side].size(),
+                                                                 side == 0 ? "outer" : "inner")});
+  }
+  return out;
+}
+
+/// Outer and inner radius over directions from the centre: the outer one goes on as a thin plate does; the thickness,
+/// which ridges on the inside disturb, has its outliers left out and stays within what the rim shows.
+std::function<Eigen::Vector2d(const Eigen::Vector3d&)> shellRadii(
+    const std::array<std::vector<Eigen::Vector3d>, 2>& surface, const Eigen::Vector3d& centre) {
+  constexpr double kSmoothing = 1e-4, kThicknessSmoothing = 1e-2;
+  std::vector<Eigen::Vector3d> directions;
+  std::vector<double> values;
+  for (const std::size_t i : farthestPoints(surface[0], kMost)) {
+    directions.push_back((surface[0][i] - centre).normalized());
+    values.push_back((surface[0][i] - centre).norm());
+  }
+  const Spline outer(Spline::Kernel::ThinPlate, directions, values, kSmoothing);
+  directions.clear();
+  values.clear();
+  std::vector<double> thickness, deviations;
+  for (const auto& p : surface[1]) thickness.push_back(outer((p - centre).normalized()) - (p - centre).norm());
+  const double middle = core::quantile(thickness, 0.5);
+  for (const double t : thickness) deviations.push_back(std::abs(t - middle));
+  const double most = 0.3 + 4 * core::quantile(deviations, 0.5);
+  for (const std::size_t i : farthestPoints(surface[1], kMost)) {
+    if (std::abs(thickness[i] - middle) > most) continue;
+    directions.push_back((surface[1][i] - centre).normalized());
+    values.push_back(thickness[i]);
+  }
+  const double low = core::quantile(values, 0.05), high = core::quantile(values, 0.95);
+  const Spline inner(Spline::Kernel::Biharmonic, directions, values, kThicknessSmoothing);
+  return [=](const Eigen::Vector3d& direction) -> Eigen::Vector2d {
+    const double radius = outer(direction);
+    return {radius, radius - std::clamp(inner(direction), low, high)};
+  };
+}
+
 }  // namespace
 
 double hiddenWidth(const Candidate& piece) {
@@ -249,40 +305,15 @@ void judgeHidden(const Host& host, const Whole& unseen, const Candidate& piece, 
 }
 
 Whole wholeOfRim(const Host& host, const Candidate& piece, double nearest_mm) {
-  constexpr double kSmoothing = 1e-4, kMargin_mm = 30, kWalls = 0.85;
-  constexpr std::size_t kFewest = 40;
-  std::vector<Eigen::Vector3d> surface[2];
-  for (const auto& point : host.points) {
-    const double away = toPiece(piece, point.position);
-    const Eigen::Vector3d radial = (point.position - host.centre_mm).normalized();
-    // Walls of the hole stand across the shell.
-    if (away < std::max(kWall_mm, nearest_mm) || away > nearest_mm + kRing_mm ||
-        std::abs(radial.dot(point.normal)) < kWalls)
-      continue;
-    surface[facesOut(host, point.position, point.normal) ? 0 : 1].push_back(point.position);
-  }
-  for (int side = 0; side < 2; ++side) {
-    if (surface[side].size() >= kFewest) continue;
-    throw core::Error(core::Exit::DataError, {.what = "the rim of the hole shows too little of the shell to go on from",
-                                              .got = fmt::format("{} points on its {} side", surface[side].size(),
-                                                                 side == 0 ? "outer" : "inner")});
-  }
+  constexpr double kMargin_mm = 30, kGrid_mm = 4;  // radii change slowly
+  const auto surface = shellPoints(host, piece, nearest_mm);
   const Eigen::Vector3d centre = sphereCentre(surface[0]);
-  image::CtVolume radius[2];
-  for (int side = 0; side < 2; ++side) {
-    std::vector<Eigen::Vector3d> directions;
-    std::vector<double> values;
-    for (const std::size_t i : farthestPoints(surface[side], kMost)) {
-      directions.push_back((surface[side][i] - centre).normalized());
-      values.push_back((surface[side][i] - centre).norm());
-    }
-    const Spline spline(Spline::Kernel::ThinPlate, directions, values, kSmoothing);
-    radius[side] =
-        onGrid(piece, kMargin_mm, [&](const Eigen::Vector3d& p) { return spline((p - centre).normalized()); });
-  }
+  const auto radii = shellRadii(surface, centre);
   Whole whole;
-  const auto outer = std::make_shared<image::CtVolume>(std::move(radius[0]));
-  const auto inner = std::make_shared<image::CtVolume>(std::move(radius[1]));
+  const auto outer = std::make_shared<image::CtVolume>(onGrid(
+      piece, kMargin_mm, kGrid_mm, [&](const Eigen::Vector3d& p) { return radii((p - centre).normalized())[0]; }));
+  const auto inner = std::make_shared<image::CtVolume>(onGrid(
+      piece, kMargin_mm, kGrid_mm, [&](const Eigen::Vector3d& p) { return radii((p - centre).normalized())[1]; }));
   whole.fine = [outer, inner, centre](const Eigen::Vector3d& p) -> double {
     const Eigen::Vector3d at = outer->frame.toIndex(p);
     const double r = (p - centre).norm();
