@@ -18,6 +18,8 @@ using registration::OrientedPoint;
 
 constexpr double kSpacing_mm = 4;  ///< one seen point for each patch of this width: errors nearer than that are alike
 
+constexpr double kNearReach_mm = 4;  ///< seen points that lie farther from the model at the end are left out
+
 /// About what a pose turns and grows, and the length that makes turns and growth comparable with shifts: of the mean
 /// shape.
 struct Pivot {
@@ -242,11 +244,19 @@ ShapePosterior Fit::posterior() const {
   const auto normals = vertexNormals(shape);
   const double size = std::cbrt(std::abs(pose_.linear().determinant()));
   out.sd_mm.resize(shape.vertices.size());
+  // What the model can't follow where the bone is seen, it can't follow elsewhere either.
+  double unexplained = 0, inliers = 0;
+  for (const double d : distances_) {
+    if (d > kNearReach_mm) continue;
+    unexplained += d * d;
+    ++inliers;
+  }
+  unexplained = calibrated * std::sqrt(unexplained / std::max(1.0, inliers));
   core::parallelFor(static_cast<std::int64_t>(shape.vertices.size()), [&](std::int64_t v) {
     Eigen::RowVectorXd row(information_.rows());
     row.head(z_.size()) = normals[v].transpose() * model_.basis.middleRows(3 * v, 3).leftCols(z_.size());
     row.tail(poseSize()) = poseRow(shape.vertices[v], normals[v]);
-    out.sd_mm[v] = size * (row * out.spread).norm();
+    out.sd_mm[v] = std::hypot(size * (row * out.spread).norm(), unexplained);
   });
   return out;
 }
@@ -385,7 +395,7 @@ ShapePosterior fitShape(const ShapeModel& model, const std::vector<OrientedPoint
   }
   Fit& fit = fits[best];
   fit.run(few, 8, 6, 4);
-  fit.run(model.components(), 8, 4, 12);
+  fit.run(model.components(), 8, kNearReach_mm, 12);
   ShapePosterior out = fit.posterior();
   if (out.inlier_share < 0.5) {
     throw core::Error(core::Exit::DataError,

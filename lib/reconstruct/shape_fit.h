@@ -20,7 +20,7 @@ struct ShapePosterior {
   Eigen::VectorXd coefficients;  ///< most probable z, r
   Eigen::MatrixXd spread;        ///< (r + 6 or 7) × the same: z and pose deviate by spread · N(0, I)
   mesh::TriangleMesh surface;    ///< most probable whole bone, LPS mm
-  std::vector<double> sd_mm;     ///< per vertex: standard deviation along the normal
+  std::vector<double> sd_mm;     ///< per vertex: along the normal; of the model, and what it leaves of the seen
   double residual_mm = 0;        ///< median distance of the seen points to the surface
   double inlier_share = 0;       ///< of the seen points: used in the last fit
   double missing_share = 0;      ///< of the surface: nothing seen near it
