@@ -1,0 +1,152 @@
+#include <fmt/format.h>
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "core/random.h"
+#include "mesh/io.h"
+#include "mesh/measures.h"
+#include "picture/canvas.h"
+#include "reconstruct/fragments.h"
+
+// Bones cut by rough surfaces, their pieces displaced by known motions.
+using namespace osteo;
+using Eigen::Isometry3d;
+using Eigen::Vector3d;
+
+namespace {
+
+/// A plane with smooth noise: negative on one side.
+struct Cut {
+  Vector3d at, normal;
+  std::uint64_t seed = 1;
+  double operator()(const Vector3d& p) const {
+    const core::Random random(seed);
+    double noise = 0;
+    for (std::uint64_t k = 0; k < 12; ++k) {
+      const Vector3d wave(random.normal(4 * k), random.normal(4 * k + 1), random.normal(4 * k + 2));
+      noise += 0.45 * std::sin(p.dot(wave) * 0.35 + 6.28 * random.uniform(100 + 4 * k + 3));
+    }
+    return normal.dot(p - at) + noise;
+  }
+};
+
+levelset::LevelSet part(const levelset::LevelSet& bone, const std::function<double(const Vector3d&)>& side) {
+  Eigen::Vector3i low, high;
+  bone.activeBox(low, high);
+  return levelset::fromFunction([&](const Vector3d& p) { return std::max(levelset::sample(bone, p), side(p)); },
+                                low.cast<double>() * bone.voxel_mm(), high.cast<double>() * bone.voxel_mm(),
+                                bone.voxel_mm());
+}
+
+struct Broken {
+  std::vector<reconstruct::Fragment> fragments;
+  std::vector<Isometry3d> truth;  ///< from the displaced place back
+  std::vector<std::vector<Vector3d>> points;  ///< displaced
+};
+
+Isometry3d displacement(std::uint64_t seed, const Vector3d& centre, double most_mm, double most_deg) {
+  const core::Random random(seed, 5);
+  const Vector3d axis = Vector3d(random.normal(0), random.normal(1), random.normal(2)).normalized(),
+                 way = Vector3d(random.normal(3), random.normal(4), random.normal(5)).normalized();
+  Isometry3d out = Isometry3d::Identity();
+  out.linear() = Eigen::AngleAxisd((0.3 + 0.7 * random.uniform(20)) * most_deg * M_PI / 180, axis).toRotationMatrix();
+  out.translation() = centre + (0.3 + 0.7 * random.uniform(21)) * most_mm * way - out.linear() * centre;
+  return out;
+}
+
+/// The pieces between the cuts, all but the largest displaced.
+Broken breakBone(const levelset::LevelSet& bone, const std::vector<Cut>& cuts, std::uint64_t seed, double most_mm = 20,
+                 double most_deg = 30) {
+  Broken out;
+  std::vector<levelset::LevelSet> parts;
+  for (std::size_t k = 0; k <= cuts.size(); ++k) {
+    parts.push_back(part(bone, [&](const Vector3d& p) {
+      double f = -1e3;
+      if (k < cuts.size()) f = std::max(f, cuts[k](p));
+      if (k > 0) f = std::max(f, -cuts[k - 1](p));
+      return f;
+    }));
+  }
+  std::size_t largest = 0;
+  for (std::size_t k = 0; k < parts.size(); ++k)
+    if (levelset::volume_mm3(parts[k]) > levelset::volume_mm3(parts[largest])) largest = k;
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    mesh::TriangleMesh mesh = levelset::toMesh(parts[k]);
+    const mesh::Bounds box = mesh::bounds(mesh);
+    Isometry3d by = Isometry3d::Identity();
+    if (k != largest) by = displacement(seed + k, 0.5 * (box.min + box.max), most_mm, most_deg);
+    for (auto& v : mesh.vertices) v = by * v;
+    out.fragments.push_back({fmt::format("part {}", k), levelset::fromMesh(mesh, bone.voxel_mm())});
+    out.truth.push_back(by.inverse());
+    out.points.push_back(mesh.vertices);
+  }
+  return out;
+}
+
+/// Mean distance of a fragment's points from where they belong.
+double targetError(const Broken& broken, const reconstruct::Reassembly& found, std::size_t i) {
+  double sum = 0;
+  for (const auto& p : broken.points[i]) sum += (found.places[i].motion * p - broken.truth[i] * p).norm();
+  return sum / static_cast<double>(broken.points[i].size());
+}
+
+}  // namespace
+
+namespace {
+
+std::string env(const char* name, const char* standard) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : standard;
+}
+
+}  // namespace
+
+// BONE=file, TEMPLATE=file or empty, SEEDS=n, CUTS=1 or 2: errors of the pieces of one bone.
+TEST_CASE("real bones come back together", "[.measure]") {
+  const double voxel = std::stod(env("VOXEL", "0.7"));
+  const mesh::TriangleMesh mesh = mesh::readMesh(env("BONE", ""));
+  const levelset::LevelSet bone = levelset::fromMesh(mesh, voxel);
+  mesh::TriangleMesh reference;
+  if (!env("TEMPLATE", "").empty()) {
+    reference = mesh::readMesh(env("TEMPLATE", ""));
+    Isometry3d far = displacement(99, Vector3d::Zero(), 100, 60);
+    for (auto& v : reference.vertices) v = far * v;
+  }
+  const mesh::Bounds box = mesh::bounds(mesh);
+  const std::size_t cuts = std::stoul(env("CUTS", "1"));
+  for (std::uint64_t seed = std::stoul(env("FIRST", "1")); seed < std::stoul(env("FIRST", "1")) + std::stoul(env("SEEDS", "3")); ++seed) {
+    const core::Random random(seed, 77);
+    Vector3d along;
+    (box.max - box.min).maxCoeff();
+    Eigen::Index axis = 0;
+    (box.max - box.min).maxCoeff(&axis);
+    std::vector<Cut> made;
+    for (std::size_t k = 0; k < cuts; ++k) {
+      const double share = cuts == 1 ? 0.25 + 0.5 * random.uniform(k) : 0.2 + 0.35 * static_cast<double>(k) + 0.2 * random.uniform(k);
+      Vector3d normal = Vector3d::Unit(axis);
+      for (int c = 0; c < 3; ++c) normal[c] += 0.35 * random.normal(10 + 3 * k + c);
+      Vector3d at = 0.5 * (box.min + box.max);
+      at[axis] = box.min[axis] + share * (box.max - box.min)[axis];
+      made.push_back({at, normal.normalized(), seed * 10 + k});
+    }
+    const Broken broken = breakBone(bone, made, seed * 1000);
+    const auto found = reconstruct::reassemble(broken.fragments, reference.vertices.empty() ? nullptr : &reference);
+    for (std::size_t i = 0; i < broken.fragments.size(); ++i) {
+      if (i == found.anchor) continue;
+      const auto& place = found.places[i];
+      fmt::print("RESULT seed {} part {} placed {} tre {:.2f} before {:.1f} residual {:.2f} gap {:.2f} contact {:.0f} overlap {:.0f} share {:.2f} mirrored {}\n",
+                 seed, i, place.placed, targetError(broken, found, i),
+                 [&] { reconstruct::Reassembly none = found; none.places[i].motion = Isometry3d::Identity(); return targetError(broken, none, i); }(),
+                 place.residual_mm, place.gap_mm, place.contact_mm2, place.overlap_mm3, place.fitting_share, found.mirrored);
+    }
+    if (!env("PICTURE", "").empty()) picture::writePng(reconstruct::draw(broken.fragments, found), env("PICTURE", "") + fmt::format("{}.png", seed));
+  }
+}
