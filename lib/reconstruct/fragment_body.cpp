@@ -37,7 +37,7 @@ image::CtVolume distanceAround(const levelset::LevelSet& solid, double margin_mm
 }
 
 Body makeBody(const levelset::LevelSet& solid) {
-  constexpr double kMargin_mm = 12, kCoarsest_mm = 2, kFinest_mm = 0.7, kPoints = 6000;
+  constexpr double kMargin_mm = 12, kCoarsest_mm = 2, kFinest_mm = 1, kPoints = 6000;
   constexpr std::size_t kFew = 500;
   Body body;
   body.distance = distanceAround(solid, kMargin_mm);

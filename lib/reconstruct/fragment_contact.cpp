@@ -14,28 +14,41 @@ using registration::OrientedPoint;
 
 namespace {
 
-constexpr double kMostTurn = 55 * M_PI / 180, kMostShift_mm = 60;
-constexpr std::size_t kFaces = 10, kFacePoints = 400;
+constexpr double kMostTurn = 50 * M_PI / 180, kMostShift_mm = 40;
+constexpr std::size_t kFaces = 10, kFacePoints = 400, kLeastPoints = 25;
 
 /// A plane on the whole, grown over neighbours from a seed.
 struct Region {
   Vector3d centre, normal;
   std::vector<std::uint32_t> members;
-  double sharp_share = 0;  ///< of its border: the surface turns off by 60 degrees or more
+  double thickness_mm = 4;
+  double sharp_share = 0;  ///< of its border: the surface turns off at once, by 80 degrees or more
 };
 
 class FaceFinder {
  public:
-  explicit FaceFinder(const Body& body) : body_(body), places_(placesOf(body)), grid_(places_, kNear * body.spacing_mm) {
-    smooth();
+  explicit FaceFinder(const Body& body) : body_(body), near_(body.points.size()), smoothed_(body.points.size()) {
+    constexpr double kNear = 2.2, kRough_mm = 3.5;  // spacings to a neighbour; roughness is averaged over this
+    const double radius = std::max(kNear * body.spacing_mm, kRough_mm);
+    std::vector<Vector3d> places;
+    for (const auto& p : body.points) places.push_back(p.position);
+    const PointGrid grid(places, radius);
+    core::parallelFor(static_cast<std::int64_t>(places.size()), [&](std::int64_t i) {
+      Vector3d sum = 1e-9 * body.points[i].normal;
+      grid.visit(places[i], radius, [&](std::uint32_t k, double) {
+        near_[i].push_back(k);
+        sum += body.points[k].normal;
+      });
+      smoothed_[i] = sum.normalized();
+    });
   }
 
-  Region grow(std::size_t seed) const {
+  Region grow(std::uint32_t seed) const {
     constexpr int kRounds = 4;
-    Region region{places_[seed], smoothed_[seed], {}};
+    Region region{body_.points[seed].position, smoothed_[seed], {}};
     for (int round = 0; round < kRounds; ++round) {
       fill(seed, region);
-      if (region.members.size() < 12) return region;
+      if (region.members.size() < kLeastPoints) return region;
       refit(region);
     }
     region.sharp_share = sharpShare(region);
@@ -43,42 +56,25 @@ class FaceFinder {
   }
 
  private:
-  static constexpr double kNear = 2.2;  ///< spacings to a neighbour
-  static std::vector<Vector3d> placesOf(const Body& body) {
-    std::vector<Vector3d> out;
-    for (const auto& p : body.points) out.push_back(p.position);
-    return out;
-  }
-
-  void smooth() {
-    smoothed_.resize(places_.size());
-    core::parallelFor(static_cast<std::int64_t>(places_.size()), [&](std::int64_t i) {
-      Vector3d sum = Vector3d::Zero();
-      grid_.visit(places_[i], kNear * body_.spacing_mm,
-                  [&](std::uint32_t k, double) { sum += body_.points[k].normal; });
-      smoothed_[i] = sum.norm() > 1e-9 ? sum.normalized() : body_.points[i].normal;
-    });
-  }
-
   bool belongs(std::uint32_t k, const Region& region) const {
-    const double off = region.normal.dot(places_[k] - region.centre);
-    return std::abs(off) < 0.12 * body_.radius + 2 && body_.points[k].normal.dot(region.normal) > 0.45;
+    const double off = region.normal.dot(body_.points[k].position - region.centre);
+    return std::abs(off) < region.thickness_mm && smoothed_[k].dot(region.normal) > 0.5;
   }
 
-  void fill(std::size_t seed, Region& region) const {
-    std::vector<char> seen(places_.size(), 0);
-    std::vector<std::uint32_t> stack{static_cast<std::uint32_t>(seed)};
+  void fill(std::uint32_t seed, Region& region) const {
+    std::vector<char> seen(body_.points.size(), 0);
+    std::vector<std::uint32_t> stack{seed};
     seen[seed] = 1;
     region.members.clear();
     while (!stack.empty()) {
       const std::uint32_t at = stack.back();
       stack.pop_back();
       region.members.push_back(at);
-      grid_.visit(places_[at], kNear * body_.spacing_mm, [&](std::uint32_t k, double) {
-        if (seen[k] != 0 || !belongs(k, region)) return;
+      for (const std::uint32_t k : near_[at]) {
+        if (seen[k] != 0 || !belongs(k, region)) continue;
         seen[k] = 1;
         stack.push_back(k);
-      });
+      }
     }
     std::sort(region.members.begin(), region.members.end());
   }
@@ -87,25 +83,23 @@ class FaceFinder {
     const double share = 1 / static_cast<double>(region.members.size());
     Vector3d centre = Vector3d::Zero(), normal = Vector3d::Zero();
     for (const auto k : region.members) {
-      centre += share * places_[k];
+      centre += share * body_.points[k].position;
       normal += share * body_.points[k].normal;
     }
     region.centre = centre;
     region.normal = normal.normalized();
   }
 
-  /// At each border point: whether the surface within three spacings turns off at once.
   double sharpShare(const Region& region) const {
-    std::vector<char> mine(places_.size(), 0);
+    std::vector<char> mine(body_.points.size(), 0);
     for (const auto k : region.members) mine[k] = 1;
     double border = 0, sharp = 0;
     for (const auto k : region.members) {
       bool at_border = false, turns = false;
-      grid_.visit(places_[k], 1.6 * kNear * body_.spacing_mm, [&](std::uint32_t other, double) {
-        if (mine[other] != 0) return;
-        at_border = true;
-        turns = turns || body_.points[other].normal.dot(region.normal) < 0.25;
-      });
+      for (const std::uint32_t other : near_[k]) {
+        at_border = at_border || mine[other] == 0;
+        turns = turns || (mine[other] == 0 && body_.points[other].normal.dot(region.normal) < 0.2);
+      }
       border += at_border ? 1 : 0;
       sharp += turns ? 1 : 0;
     }
@@ -113,8 +107,7 @@ class FaceFinder {
   }
 
   const Body& body_;
-  std::vector<Vector3d> places_;
-  PointGrid grid_;
+  std::vector<std::vector<std::uint32_t>> near_;
   std::vector<Vector3d> smoothed_;
 };
 
@@ -176,11 +169,11 @@ std::vector<Isometry3d> jittered(const Isometry3d& pose, const BreakFace& face) 
 struct Trial {
   Isometry3d pose;
   std::size_t mine, theirs;
-  double score = -1e300;
+  double score = -1e300, rank = -1e300;
 };
 
 void sortTrials(std::vector<Trial>& trials) {
-  std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) { return a.score > b.score; });
+  std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) { return a.rank > b.rank; });
 }
 
 }  // namespace
@@ -189,9 +182,9 @@ std::vector<BreakFace> breakFaces(const Body& body) {
   constexpr std::size_t kSeeds = 300;
   const FaceFinder finder(body);
   std::vector<Region> regions(std::min(kSeeds, body.points.size()));
-  const std::size_t stride = body.points.size() / std::max<std::size_t>(1, regions.size());
+  const auto stride = static_cast<std::int64_t>(body.points.size() / std::max<std::size_t>(1, regions.size()));
   core::parallelFor(static_cast<std::int64_t>(regions.size()),
-                    [&](std::int64_t i) { regions[i] = finder.grow(static_cast<std::size_t>(i) * stride); });
+                    [&](std::int64_t i) { regions[i] = finder.grow(static_cast<std::uint32_t>(i * stride)); });
   const auto merit = [](const Region& r) {
     return static_cast<double>(r.members.size()) * std::pow(r.sharp_share, 3);
   };
@@ -200,7 +193,7 @@ std::vector<BreakFace> breakFaces(const Body& body) {
   std::vector<char> taken(body.points.size(), 0);
   std::vector<BreakFace> faces;
   for (const Region& region : regions) {
-    if (faces.size() == kFaces || region.members.size() < 25 || region.sharp_share < 0.2) continue;
+    if (faces.size() == kFaces || region.members.size() < kLeastPoints || region.sharp_share < 0.2) continue;
     std::size_t again = 0;
     for (const auto k : region.members) again += taken[k] != 0 ? 1 : 0;
     if (2 * again > region.members.size()) continue;
@@ -225,28 +218,32 @@ std::vector<ContactFit> fitContacts(const Body& body, const std::vector<BreakFac
     for (std::size_t b = 0; b < other_faces.size(); ++b)
       for (const Isometry3d& pose : startsOf(body, faces[a], other, other_faces[b])) trials.push_back({pose, a, b});
   }
-  const auto fitAll = [&](std::size_t points, const std::vector<double>& reaches_mm, bool few) {
+  const auto smaller = [&](const Trial& t) { return std::min(faces[t.mine].area_mm2, other_faces[t.theirs].area_mm2); };
+  const auto fitAll = [&](std::size_t points, const std::vector<double>& reaches_mm) {
     core::parallelFor(static_cast<std::int64_t>(trials.size()), [&](std::int64_t i) {
       Trial& t = trials[i];
       t.pose = fitBreak(flipped(faces[t.mine].points, points), other, t.pose, reaches_mm);
-      t.score = touch(body, t.pose, placed, few).score();
+      const bool near = turnOf(t.pose) < kMostTurn && shiftOf(t.pose, body.centre) < kMostShift_mm;
+      t.score = near ? touch(body, t.pose, placed).score() : 0;
+      // A small break that is covered whole says more than as much contact on a part of a large one.
+      t.rank = t.score * std::abs(t.score) / smaller(t);
     });
     sortTrials(trials);
   };
-  fitAll(kProbe, {8, 4}, false);
+  fitAll(kProbe, {8, 4});
   trials.resize(std::min(trials.size(), kHopeful));
   std::vector<Trial> wider;
   for (const Trial& t : trials)
     for (const Isometry3d& pose : jittered(t.pose, faces[t.mine])) wider.push_back({pose, t.mine, t.theirs});
   trials = std::move(wider);
-  fitAll(kFacePoints, {4, 2.5, 1.5}, false);
+  fitAll(kFacePoints, {4, 2.5, 1.5});
   std::vector<ContactFit> out;
   for (const Trial& t : trials) {
     const auto like = [&](const ContactFit& fit) {
       return shiftOf(fit.pose * t.pose.inverse(), t.pose * body.centre) + body.radius * turnOf(fit.pose * t.pose.inverse()) < 2;
     };
-    if (out.size() == kKept || std::any_of(out.begin(), out.end(), like)) continue;
-    out.push_back({t.pose, t.score, std::min(faces[t.mine].area_mm2, other_faces[t.theirs].area_mm2)});
+    if (t.score <= 0 || out.size() == kKept || std::any_of(out.begin(), out.end(), like)) continue;
+    out.push_back({t.pose, t.score, smaller(t)});
   }
   return out;
 }

@@ -43,6 +43,7 @@ struct ContactFit {
   Eigen::Isometry3d pose = Eigen::Isometry3d::Identity();
   double score = -1e300;  ///< Touch::score
   double break_mm2 = 1;   ///< of the smaller of the two breaks
+  double share() const { return score / break_mm2; }
 };
 
 /// Lays each break of a body onto each break of another and keeps what touches most without overlap.

@@ -20,7 +20,7 @@ using registration::OrientedPoint;
 namespace {
 
 constexpr double kCap_mm = 4, kFits_mm = 3, kTurn = 20 * M_PI / 180;
-constexpr std::size_t kHopeful = 6;
+constexpr std::size_t kHopeful = 4;
 
 struct Judgement {
   double cost = 1, fitting_share = 0, residual_mm = 0;
@@ -51,6 +51,14 @@ Isometry3d fitFrom(const std::vector<OrientedPoint>& points, const image::CtVolu
   for (const double reach : reaches_mm)
     pose = registration::fitToSurface(movedPoints(points, pose), map, reach).transform * pose;
   return pose;
+}
+
+/// About `count` of the points.
+std::vector<OrientedPoint> every(const std::vector<OrientedPoint>& points, std::size_t count) {
+  const std::size_t stride = std::max<std::size_t>(1, points.size() / count);
+  std::vector<OrientedPoint> out;
+  for (std::size_t i = 0; i < points.size(); i += stride) out.push_back(points[i]);
+  return out;
 }
 
 /// Turns and shifts about a body's centre; longer shifts along its longest axis, where a shaft slides.
@@ -94,9 +102,9 @@ ReferenceFit fitBody(const Body& body, const image::CtVolume& map, const Isometr
     std::stable_sort(found.begin(), found.end(),
                      [](const ReferenceFit& a, const ReferenceFit& b) { return a.cost < b.cost; });
   };
-  tryAll(body.few, {20, 8});
+  tryAll(every(body.few, 250), {20, 8});
   found.resize(std::min(found.size(), kHopeful));
-  tryAll(body.points, {8, 4, 2.5});
+  tryAll(every(body.points, 1500), {8, 4, 2.5});
   ReferenceFit best = found[0];
   const Judgement j = judge(body.points, map, best.pose);
   best.fitting_share = j.fitting_share;
@@ -128,6 +136,11 @@ std::vector<Eigen::Affine3d> templatePoses(const mesh::TriangleMesh& surface, co
   for (const ShapePose& pose : findPoses(model, thinned(points, kProbe_mm))) {
     Eigen::Affine3d rigid = pose.to_patient;
     const double determinant = rigid.linear().determinant();
+    const auto like = [&](const Eigen::Affine3d& other) {
+      const Eigen::Affine3d apart = pose.to_patient * other.inverse();
+      return (apart.linear() / std::cbrt(std::abs(determinant)) - Eigen::Matrix3d::Identity()).norm() < 0.1;
+    };
+    if (std::any_of(out.begin(), out.end(), like)) continue;
     if (taken[determinant < 0 ? 1 : 0]++ >= kASide) continue;
     rigid.linear() /= std::cbrt(std::abs(determinant));
     rigid.translation() = pose.to_patient * middle - rigid.linear() * middle;
@@ -143,24 +156,32 @@ ReferenceFit fitToReference(const Body& body, const Reference& reference, const 
 }
 
 Reference findReference(const mesh::TriangleMesh& surface, const std::vector<Body>& bodies, std::size_t anchor) {
-  constexpr double kVoxel_mm = 1, kMargin_mm = 30, kLeastShare = 0.55;
-  Reference best;
+  constexpr double kVoxel_mm = 1, kMargin_mm = 30, kLeastShare = 0.55, kNearlyAsGood = 0.1;
+  std::vector<Reference> tried;
+  std::vector<ReferenceFit> fits;
   double least = 1e300;
+  if (getenv("DBG")) fmt::print("RESULT t ref {:.1f}\n", clock()/1e6);
   for (const Eigen::Affine3d& pose : templatePoses(surface, bodies)) {
-    Reference tried;
-    tried.distance = distanceAround(levelset::fromMesh(moved(surface, pose), kVoxel_mm), kMargin_mm);
-    tried.mirrored = pose.linear().determinant() < 0;
-    const ReferenceFit fit = fitBody(bodies[anchor], tried.distance, Isometry3d::Identity(), {});
-    tried.from_patient = fit.pose;
-    tried.fitting_share = fit.fitting_share;
-    tried.residual_mm = fit.residual_mm;
+    tried.push_back({distanceAround(levelset::fromMesh(moved(surface, pose), kVoxel_mm), kMargin_mm)});
+    tried.back().mirrored = pose.linear().determinant() < 0;
+    fits.push_back(fitBody(bodies[anchor], tried.back().distance, Isometry3d::Identity(), {}));
+    tried.back().from_patient = fits.back().pose;
+    tried.back().fitting_share = fits.back().fitting_share;
+    tried.back().residual_mm = fits.back().residual_mm;
+    least = std::min(least, fits.back().cost);
+  }
+  if (getenv("DBG")) fmt::print("RESULT t anchors {:.1f}\n", clock()/1e6);
+  std::size_t best_of = 0;
+  double least_of_all = 1e300;
+  for (std::size_t k = 0; k < tried.size(); ++k) {
+    if (fits[k].cost > least + kNearlyAsGood) continue;
     double cost = 0;
     for (std::size_t i = 0; i < bodies.size(); ++i)
-      cost += (i == anchor ? fit : fitToReference(bodies[i], tried, {})).cost * bodies[i].volume_mm3;
-    if (cost >= least) continue;
-    least = cost;
-    best = std::move(tried);
+      cost += (i == anchor ? fits[k] : fitToReference(bodies[i], tried[k], {})).cost * bodies[i].volume_mm3;
+    if (cost < least_of_all) least_of_all = cost, best_of = k;
   }
+  if (getenv("DBG")) for (std::size_t k = 0; k < tried.size(); ++k) fmt::print("RESULT ref mirrored {} cost {:.3f} share {:.2f} residual {:.2f}\n", tried[k].mirrored, fits[k].cost, fits[k].fitting_share, fits[k].residual_mm);
+  Reference best = std::move(tried[best_of]);
   if (best.fitting_share < kLeastShare)
     throw core::Error(core::Exit::DataError,
                       {.what = "the template doesn't fit the largest fragment",

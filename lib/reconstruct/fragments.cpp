@@ -21,7 +21,7 @@ using Eigen::Vector3d;
 namespace {
 
 constexpr double kLeastOnTemplate = 0.4;  ///< of a fragment's surface: breaks and what differs may be the rest
-constexpr double kLeastInContact = 0.35;  ///< of the smaller break
+constexpr double kLeastInContact = 0.5;  ///< of the smaller break
 constexpr double kMostOverlap = 0.1;      ///< of a fragment's volume
 
 /// The pieces of one bone, largest first.
@@ -105,10 +105,11 @@ void placeByBreaks(Work& work) {
   const std::size_t n = work.bodies.size();
   std::vector<std::vector<BreakFace>> faces;
   for (const Body& body : work.bodies) faces.push_back(breakFaces(body));
+  if (getenv("DBG")) for (std::size_t i = 0; i < n; ++i) for (auto& f : faces[i]) fmt::print("RESULT face {} area {:.0f} merit {:.1f} c {:.1f} {:.1f} {:.1f} n {:.2f} {:.2f} {:.2f} sp {:.2f}\n", i, f.area_mm2, f.merit, f.centre[0], f.centre[1], f.centre[2], f.normal[0], f.normal[1], f.normal[2], work.bodies[i].spacing_mm);
   std::vector<std::vector<ContactFit>> candidates(n);
   for (std::size_t newest = work.anchor;;) {
     std::size_t best = n;
-    ContactFit best_fit;
+    ContactFit best_fit{.score = 0};
     for (std::size_t i = 0; i < n; ++i) {
       if (work.placed[i] != 0) continue;
       for (const ContactFit& fit :
@@ -116,14 +117,15 @@ void placeByBreaks(Work& work) {
         candidates[i].push_back(fit);
       for (const ContactFit& fit : candidates[i]) {
         const ContactFit tried = settled(work, i, fit);
-        const double share = tried.score / tried.break_mm2;
-        work.share[i] = std::max(work.share[i], share);
-        if (share >= kLeastInContact && tried.score > best_fit.score) best = i, best_fit = tried;
+        work.share[i] = std::max(work.share[i], tried.share());
+        if (getenv("DBG")) fmt::print("RESULT cand {} first {:.0f} settled {:.0f} break {:.0f} turn {:.0f} shift {:.1f}\n", i, fit.score, tried.score, fit.break_mm2, turnOf(tried.pose)*57.3, shiftOf(tried.pose, work.bodies[i].centre));
+        if (tried.share() < kLeastInContact) continue;
+        if (tried.score * tried.share() > best_fit.score * best_fit.share()) best = i, best_fit = tried;
       }
     }
     if (best == n) return;
     work.bodies[best].pose = best_fit.pose;
-    work.share[best] = best_fit.score / best_fit.break_mm2;
+    work.share[best] = best_fit.share();
     work.placed[best] = 1;
     newest = best;
   }
