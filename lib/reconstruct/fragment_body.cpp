@@ -77,8 +77,7 @@ Away awayFrom(const image::CtVolume& distance, const Isometry3d& pose, const Vec
 
 Touch touch(const Body& body, const Isometry3d& pose, const std::vector<const Body*>& others, bool few) {
   const auto& points = few ? body.few : body.points;
-  const double area =
-      body.area_mm2 * static_cast<double>(body.points.size()) / static_cast<double>(points.size());
+  const double area = body.area_mm2 * static_cast<double>(body.points.size()) / static_cast<double>(points.size());
   Touch out;
   for (const Body* other : others) {
     const Isometry3d into = other->pose.inverse() * pose;

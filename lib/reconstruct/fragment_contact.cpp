@@ -126,8 +126,7 @@ std::vector<Isometry3d> startsOf(const Body& body, const BreakFace& mine, const 
   const Vector3d to = other.pose * theirs.centre, against = -(other.pose.linear() * theirs.normal);
   const Eigen::Matrix3d tilt = Eigen::Quaterniond::FromTwoVectors(mine.normal, against).toRotationMatrix();
   for (int spin = -kSpins; spin <= kSpins; ++spin) {
-    const Isometry3d pose =
-        about(mine.centre, to, Eigen::AngleAxisd(spin * kSpin, against).toRotationMatrix() * tilt);
+    const Isometry3d pose = about(mine.centre, to, Eigen::AngleAxisd(spin * kSpin, against).toRotationMatrix() * tilt);
     if (turnOf(pose) < kMostTurn && shiftOf(pose, body.centre) < kMostShift_mm) out.push_back(pose);
   }
   return out;
@@ -159,8 +158,7 @@ std::vector<Isometry3d> jittered(const Isometry3d& pose, const BreakFace& face) 
   for (int k = 0; k < 6; ++k) {
     const double sign = k % 2 == 0 ? 1 : -1;
     const Vector3d shift = k / 2 == 0 ? u : k / 2 == 1 ? Vector3d(normal.cross(u)) : Vector3d::Zero();
-    const Eigen::Matrix3d turn =
-        Eigen::AngleAxisd(k / 2 == 2 ? sign * kSpin : 0, normal).toRotationMatrix();
+    const Eigen::Matrix3d turn = Eigen::AngleAxisd(k / 2 == 2 ? sign * kSpin : 0, normal).toRotationMatrix();
     out.push_back(about(centre, centre + sign * kShift_mm * shift, turn) * pose);
   }
   return out;
@@ -185,9 +183,7 @@ std::vector<BreakFace> breakFaces(const Body& body) {
   const auto stride = static_cast<std::int64_t>(body.points.size() / std::max<std::size_t>(1, regions.size()));
   core::parallelFor(static_cast<std::int64_t>(regions.size()),
                     [&](std::int64_t i) { regions[i] = finder.grow(static_cast<std::uint32_t>(i * stride)); });
-  const auto merit = [](const Region& r) {
-    return static_cast<double>(r.members.size()) * std::pow(r.sharp_share, 3);
-  };
+  const auto merit = [](const Region& r) { return static_cast<double>(r.members.size()) * std::pow(r.sharp_share, 3); };
   std::stable_sort(regions.begin(), regions.end(),
                    [&](const Region& a, const Region& b) { return merit(a) > merit(b); });
   std::vector<char> taken(body.points.size(), 0);
@@ -210,8 +206,7 @@ std::vector<BreakFace> breakFaces(const Body& body) {
 }
 
 std::vector<ContactFit> fitContacts(const Body& body, const std::vector<BreakFace>& faces, const Body& other,
-                                    const std::vector<BreakFace>& other_faces,
-                                    const std::vector<const Body*>& placed) {
+                                    const std::vector<BreakFace>& other_faces, const std::vector<const Body*>& placed) {
   constexpr std::size_t kHopeful = 16, kKept = 4, kProbe = 120;
   std::vector<Trial> trials;
   for (std::size_t a = 0; a < faces.size(); ++a) {
@@ -240,7 +235,9 @@ std::vector<ContactFit> fitContacts(const Body& body, const std::vector<BreakFac
   std::vector<ContactFit> out;
   for (const Trial& t : trials) {
     const auto like = [&](const ContactFit& fit) {
-      return shiftOf(fit.pose * t.pose.inverse(), t.pose * body.centre) + body.radius * turnOf(fit.pose * t.pose.inverse()) < 2;
+      return shiftOf(fit.pose * t.pose.inverse(), t.pose * body.centre) +
+                 body.radius * turnOf(fit.pose * t.pose.inverse()) <
+             2;
     };
     if (t.score <= 0 || out.size() == kKept || std::any_of(out.begin(), out.end(), like)) continue;
     out.push_back({t.pose, t.score, smaller(t)});

@@ -16,7 +16,7 @@ namespace {
 using Vector6 = Eigen::Matrix<double, 6, 1>;
 
 constexpr int kNone = -1;
-constexpr double kSlack_mm = 0.3;        ///< outer surfaces may overlap by this much before they are pushed apart
+constexpr double kSlack_mm = 0.3;  ///< outer surfaces may overlap by this much before they are pushed apart
 
 /// Weight of a square millimetre on the template against one of a break. Breaks fit to about 0.1 mm, point by point; a
 /// template of the other side is off by more, and by the same over some 100 mm².

@@ -160,7 +160,6 @@ Reference findReference(const mesh::TriangleMesh& surface, const std::vector<Bod
   std::vector<Reference> tried;
   std::vector<ReferenceFit> fits;
   double least = 1e300;
-  if (getenv("DBG")) fmt::print("RESULT t ref {:.1f}\n", clock()/1e6);
   for (const Eigen::Affine3d& pose : templatePoses(surface, bodies)) {
     tried.push_back({distanceAround(levelset::fromMesh(moved(surface, pose), kVoxel_mm), kMargin_mm)});
     tried.back().mirrored = pose.linear().determinant() < 0;
@@ -170,7 +169,6 @@ Reference findReference(const mesh::TriangleMesh& surface, const std::vector<Bod
     tried.back().residual_mm = fits.back().residual_mm;
     least = std::min(least, fits.back().cost);
   }
-  if (getenv("DBG")) fmt::print("RESULT t anchors {:.1f}\n", clock()/1e6);
   std::size_t best_of = 0;
   double least_of_all = 1e300;
   for (std::size_t k = 0; k < tried.size(); ++k) {
@@ -180,7 +178,6 @@ Reference findReference(const mesh::TriangleMesh& surface, const std::vector<Bod
       cost += (i == anchor ? fits[k] : fitToReference(bodies[i], tried[k], {})).cost * bodies[i].volume_mm3;
     if (cost < least_of_all) least_of_all = cost, best_of = k;
   }
-  if (getenv("DBG")) for (std::size_t k = 0; k < tried.size(); ++k) fmt::print("RESULT ref mirrored {} cost {:.3f} share {:.2f} residual {:.2f}\n", tried[k].mirrored, fits[k].cost, fits[k].fitting_share, fits[k].residual_mm);
   Reference best = std::move(tried[best_of]);
   if (best.fitting_share < kLeastShare)
     throw core::Error(core::Exit::DataError,

@@ -21,7 +21,7 @@ using Eigen::Vector3d;
 namespace {
 
 constexpr double kLeastOnTemplate = 0.4;  ///< of a fragment's surface: breaks and what differs may be the rest
-constexpr double kLeastInContact = 0.5;  ///< of the smaller break
+constexpr double kLeastInContact = 0.5;   ///< of the smaller break
 constexpr double kMostOverlap = 0.1;      ///< of a fragment's volume
 
 /// The pieces of one bone, largest first.
@@ -30,9 +30,8 @@ std::vector<Fragment> piecesOf(const levelset::LevelSet& bone, double min_piece_
   std::vector<const levelset::Piece*> pieces;
   for (const auto& piece : components.pieces())
     if (piece.volume_mm3 >= min_piece_mm3) pieces.push_back(&piece);
-  std::stable_sort(pieces.begin(), pieces.end(), [](const levelset::Piece* a, const levelset::Piece* b) {
-    return a->volume_mm3 > b->volume_mm3;
-  });
+  std::stable_sort(pieces.begin(), pieces.end(),
+                   [](const levelset::Piece* a, const levelset::Piece* b) { return a->volume_mm3 > b->volume_mm3; });
   std::vector<Fragment> out;
   for (const auto* wanted : pieces) {
     out.push_back({fmt::format("piece {}", out.size() + 1),
@@ -57,9 +56,8 @@ struct Work {
   std::vector<std::size_t> bySize() const {
     std::vector<std::size_t> order(bodies.size());
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-      return bodies[a].volume_mm3 > bodies[b].volume_mm3;
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return bodies[a].volume_mm3 > bodies[b].volume_mm3; });
     return order;
   }
 };
@@ -87,16 +85,17 @@ void placeOnTemplate(Work& work, const Reference& reference) {
 }
 
 /// A candidate after it has been refined alone against what is placed.
-ContactFit settled(const Work& work, std::size_t i, ContactFit fit) {
+ContactFit settled(Work& work, std::size_t i, ContactFit fit) {
   constexpr double kReach_mm = 3;
-  Work copy = work;
-  copy.bodies[i].pose = fit.pose;
-  copy.placed[i] = 1;
-  std::vector<char> is_free(copy.bodies.size(), 0);
-  is_free[i] = 1;
-  refineTogether(copy.bodies, copy.placed, is_free, nullptr, kReach_mm);
-  fit.pose = copy.bodies[i].pose;
-  fit.score = touch(work.bodies[i], fit.pose, work.others(i)).score();
+  Body& body = work.bodies[i];
+  std::vector<char> is_free(work.bodies.size(), 0);
+  is_free[i] = work.placed[i] = 1;
+  body.pose = fit.pose;
+  refineTogether(work.bodies, work.placed, is_free, nullptr, kReach_mm);
+  fit.pose = body.pose;
+  fit.score = touch(body, fit.pose, work.others(i)).score();
+  body.pose = Isometry3d::Identity();
+  work.placed[i] = 0;
   return fit;
 }
 
@@ -105,7 +104,6 @@ void placeByBreaks(Work& work) {
   const std::size_t n = work.bodies.size();
   std::vector<std::vector<BreakFace>> faces;
   for (const Body& body : work.bodies) faces.push_back(breakFaces(body));
-  if (getenv("DBG")) for (std::size_t i = 0; i < n; ++i) for (auto& f : faces[i]) fmt::print("RESULT face {} area {:.0f} merit {:.1f} c {:.1f} {:.1f} {:.1f} n {:.2f} {:.2f} {:.2f} sp {:.2f}\n", i, f.area_mm2, f.merit, f.centre[0], f.centre[1], f.centre[2], f.normal[0], f.normal[1], f.normal[2], work.bodies[i].spacing_mm);
   std::vector<std::vector<ContactFit>> candidates(n);
   for (std::size_t newest = work.anchor;;) {
     std::size_t best = n;
@@ -118,7 +116,6 @@ void placeByBreaks(Work& work) {
       for (const ContactFit& fit : candidates[i]) {
         const ContactFit tried = settled(work, i, fit);
         work.share[i] = std::max(work.share[i], tried.share());
-        if (getenv("DBG")) fmt::print("RESULT cand {} first {:.0f} settled {:.0f} break {:.0f} turn {:.0f} shift {:.1f}\n", i, fit.score, tried.score, fit.break_mm2, turnOf(tried.pose)*57.3, shiftOf(tried.pose, work.bodies[i].centre));
         if (tried.share() < kLeastInContact) continue;
         if (tried.score * tried.share() > best_fit.score * best_fit.share()) best = i, best_fit = tried;
       }
@@ -181,12 +178,10 @@ FragmentPlace measure(const Work& work, std::size_t i, const Reference* referenc
   if (reference == nullptr) return place;
   std::vector<double> near;
   for (const auto& point : body.points) {
-    const Away away =
-        awayFrom(reference->distance, reference->from_patient.inverse(), body.pose * point.position);
+    const Away away = awayFrom(reference->distance, reference->from_patient.inverse(), body.pose * point.position);
     if (std::abs(away.distance_mm) < kNear_mm && away.direction.dot(body.pose.linear() * point.normal) > 0.6)
       near.push_back(std::abs(away.distance_mm));
   }
-  place.fitting_share = static_cast<double>(near.size()) / static_cast<double>(body.points.size());
   place.residual_mm = core::quantile(std::move(near), 0.5);
   return place;
 }
@@ -254,6 +249,11 @@ Reassembly reassemble(const std::vector<Fragment>& fragments, const mesh::Triang
   is_free[work.anchor] = 0;
   refineTogether(work.bodies, work.placed, is_free, given, given != nullptr ? kTemplateReach_mm : kBreakReach_mm);
   takeBackOverlapping(work);
+  if (std::count(work.placed.begin(), work.placed.end(), 1) < 2)
+    throw core::Error(core::Exit::DataError,
+                      {.what = "no fragment fits onto the largest one",
+                       .expected = "displacements to about 20 mm and 30 degrees, breaks that match",
+                       .hint = surface != nullptr ? "is it a template of this bone?" : "a --template may help"});
   for (std::size_t i = 0; i < fragments.size(); ++i) {
     out.places.push_back(measure(work, i, given));
     if (!out.places[i].placed) core::warn(fmt::format("'{}' fits nowhere and stays where it is", fragments[i].name));

@@ -22,10 +22,10 @@ struct FragmentPlace {
   bool placed = false;                                       ///< false: fits nowhere and stays where it is
   double volume_mm3 = 0;
   double displacement_mm = 0, turn_deg = 0;  ///< of its centre; of itself
-  double residual_mm = 0;   ///< median distance: to the template, or else between touching fracture surfaces
-  double contact_mm2 = 0;   ///< of its surface within a millimetre of another fragment's that faces it
-  double gap_mm = 0;        ///< median distance of the facing fracture surfaces
-  double overlap_mm3 = 0;   ///< shared with the other fragments
+  double residual_mm = 0;    ///< median distance: to the template, or else between touching fracture surfaces
+  double contact_mm2 = 0;    ///< of its surface within a millimetre of another fragment's that faces it
+  double gap_mm = 0;         ///< median distance of the facing fracture surfaces
+  double overlap_mm3 = 0;    ///< shared with the other fragments
   double fitting_share = 0;  ///< of its surface: on the template; without one: of its largest break, in contact
 };
 

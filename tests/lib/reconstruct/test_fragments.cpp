@@ -47,17 +47,17 @@ struct Cut {
 levelset::LevelSet part(const levelset::LevelSet& bone, const std::function<double(const Vector3d&)>& side) {
   Eigen::Vector3i low, high;
   bone.activeBox(low, high);
-  return levelset::fromFunction([&](const Vector3d& p) {
+  return levelset::fromFunction(
+      [&](const Vector3d& p) {
         const double f = side(p);
         return f > 8 ? f : std::max(levelset::sample(bone, p), f);
       },
-                                low.cast<double>() * bone.voxel_mm(), high.cast<double>() * bone.voxel_mm(),
-                                bone.voxel_mm());
+      low.cast<double>() * bone.voxel_mm(), high.cast<double>() * bone.voxel_mm(), bone.voxel_mm());
 }
 
 struct Broken {
   std::vector<reconstruct::Fragment> fragments;
-  std::vector<Isometry3d> truth;  ///< from the displaced place back
+  std::vector<Isometry3d> truth;              ///< from the displaced place back
   std::vector<std::vector<Vector3d>> points;  ///< displaced
 };
 
@@ -107,9 +107,37 @@ double targetError(const Broken& broken, const reconstruct::Reassembly& found, s
   return sum / static_cast<double>(broken.points[i].size());
 }
 
-}  // namespace
+/// A long bone of 125 mm with two condyles, a head and a trochanter: no mirror image of itself.
+double longBone(const Vector3d& p) {
+  const auto ball = [&](const Vector3d& c, double r) { return (p - c).norm() - r; };
+  double f = std::max(std::hypot((p.x() - 0.004 * p.z() * p.z()) / 1.2, p.y()) - 8.5, std::abs(p.z()) - 50);
+  f = std::min(f, std::hypot(p.x() - 9, p.y() - 5 + 0.05 * p.z(), 0.25 * p.z()) - 5);
+  for (const auto& [c, r] :
+       {std::pair(Vector3d(12, 9, -46), 13.0), std::pair(Vector3d(9, -10, -48), 11.0),
+        std::pair(Vector3d(24, 7, 50), 12.0), std::pair(Vector3d(15, 3, 45), 9.0), std::pair(Vector3d(3, -6, 46), 9.0)})
+    f = std::min(f, ball(c, r));
+  return f;
+}
 
-namespace {
+const levelset::LevelSet& wholeBone() {
+  static const levelset::LevelSet bone = levelset::fromFunction(longBone, {-20, -30, -66}, {45, 32, 68}, 0.8);
+  return bone;
+}
+
+const std::vector<Cut>& twoCuts() {
+  static const std::vector<Cut> cuts{Cut({3, 0, -18}, Vector3d(0.3, 0.1, 1).normalized(), 3),
+                                     Cut({3, 0, 20}, Vector3d(-0.2, 0.4, 1).normalized(), 4)};
+  return cuts;
+}
+
+mesh::TriangleMesh templateMesh(bool mirrored) {
+  mesh::TriangleMesh mesh = levelset::toMesh(wholeBone());
+  const Isometry3d far = displacement(8, Vector3d::Zero(), 200, 150);
+  for (auto& v : mesh.vertices) v = far * (mirrored ? Vector3d(-v.x(), v.y(), v.z()) : v);
+  if (mirrored)
+    for (auto& t : mesh.triangles) std::swap(t[1], t[2]);
+  return mesh;
+}
 
 std::string env(const char* name, const char* standard) {
   const char* value = std::getenv(name);
@@ -117,6 +145,55 @@ std::string env(const char* name, const char* standard) {
 }
 
 }  // namespace
+
+TEST_CASE("three fragments come back onto a template, which may be of the other side") {
+  const Broken broken = breakBone(wholeBone(), twoCuts(), 40);
+  for (const bool mirrored : {false, true}) {
+    const mesh::TriangleMesh reference = templateMesh(mirrored);
+    const auto found = reconstruct::reassemble(broken.fragments, &reference);
+    CHECK(found.mirrored == mirrored);
+    CHECK(found.template_residual_mm < 0.2);
+    for (std::size_t i = 0; i < broken.fragments.size(); ++i) {
+      CAPTURE(i, found.places[i].fitting_share, found.places[i].overlap_mm3);
+      CHECK(found.places[i].placed);
+      CHECK(targetError(broken, found, i) < 0.3);
+      CHECK(found.places[i].residual_mm < 0.2);
+    }
+    const levelset::LevelSet whole = reconstruct::assembled(broken.fragments, found);
+    CHECK(levelset::volume_mm3(whole) == Approx(levelset::volume_mm3(wholeBone())).epsilon(0.01));
+  }
+}
+
+TEST_CASE("without a template breaks find one another, and what is of another bone stays") {
+  Broken broken = breakBone(wholeBone(), twoCuts(), 50);
+  const Vector3d away(20, 40, 0);
+  broken.fragments.push_back(
+      {"stranger", levelset::fromFunction([&](const Vector3d& p) { return (p - away).norm() - 9; }, away.array() - 12,
+                                          away.array() + 12, 0.8)});
+  const int threads = core::threads();
+  core::setThreads(1);
+  const auto found = reconstruct::reassemble(broken.fragments, nullptr);
+  core::setThreads(2);
+  const auto again = reconstruct::reassemble(broken.fragments, nullptr);
+  core::setThreads(threads);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CAPTURE(i, found.places[i].fitting_share, found.places[i].contact_mm2, found.places[i].overlap_mm3);
+    CHECK(found.places[i].placed);
+    CHECK(targetError(broken, found, i) < 0.5);
+    CHECK(found.places[i].motion.matrix() == again.places[i].motion.matrix());
+  }
+  CHECK_FALSE(found.places[3].placed);
+  CHECK(found.places[3].motion.isApprox(Isometry3d::Identity()));
+}
+
+TEST_CASE("a template of another bone and fragments without a match are refused") {
+  const Broken broken = breakBone(wholeBone(), {twoCuts()[0]}, 60);
+  mesh::TriangleMesh ball = levelset::toMesh(levelset::fromFunction(
+      [](const Vector3d& p) { return p.norm() - 25; }, Vector3d::Constant(-30), Vector3d::Constant(30), 2));
+  CHECK_THROWS_AS(reconstruct::reassemble(broken.fragments, &ball), core::Error);
+  std::vector<reconstruct::Fragment> apart{{"bone", wholeBone()}, {"ball", levelset::fromMesh(ball, 0.8)}};
+  CHECK_THROWS_AS(reconstruct::reassemble(apart, nullptr), core::Error);
+}
 
 // BONE=file, TEMPLATE=file or empty, SEEDS=n, CUTS=1 or 2: errors of the pieces of one bone.
 TEST_CASE("real bones come back together", "[.measure]") {
@@ -131,7 +208,8 @@ TEST_CASE("real bones come back together", "[.measure]") {
   }
   const mesh::Bounds box = mesh::bounds(mesh);
   const std::size_t cuts = std::stoul(env("CUTS", "1"));
-  for (std::uint64_t seed = std::stoul(env("FIRST", "1")); seed < std::stoul(env("FIRST", "1")) + std::stoul(env("SEEDS", "3")); ++seed) {
+  for (std::uint64_t seed = std::stoul(env("FIRST", "1"));
+       seed < std::stoul(env("FIRST", "1")) + std::stoul(env("SEEDS", "3")); ++seed) {
     const core::Random random(seed, 77);
     Vector3d along;
     (box.max - box.min).maxCoeff();
@@ -139,7 +217,8 @@ TEST_CASE("real bones come back together", "[.measure]") {
     (box.max - box.min).maxCoeff(&axis);
     std::vector<Cut> made;
     for (std::size_t k = 0; k < cuts; ++k) {
-      const double share = cuts == 1 ? 0.25 + 0.5 * random.uniform(k) : 0.2 + 0.35 * static_cast<double>(k) + 0.2 * random.uniform(k);
+      const double share =
+          cuts == 1 ? 0.25 + 0.5 * random.uniform(k) : 0.2 + 0.35 * static_cast<double>(k) + 0.2 * random.uniform(k);
       Vector3d normal = Vector3d::Unit(axis);
       for (int c = 0; c < 3; ++c) normal[c] += 0.35 * random.normal(10 + 3 * k + c);
       Vector3d at = 0.5 * (box.min + box.max);
@@ -153,11 +232,18 @@ TEST_CASE("real bones come back together", "[.measure]") {
     for (std::size_t i = 0; i < broken.fragments.size(); ++i) {
       if (i == found.anchor) continue;
       const auto& place = found.places[i];
-      fmt::print("RESULT seed {} part {} placed {} tre {:.2f} before {:.1f} residual {:.2f} gap {:.2f} contact {:.0f} overlap {:.0f} share {:.2f} mirrored {}\n",
-                 seed, i, place.placed, targetError(broken, found, i),
-                 [&] { reconstruct::Reassembly none = found; none.places[i].motion = Isometry3d::Identity(); return targetError(broken, none, i); }(),
-                 place.residual_mm, place.gap_mm, place.contact_mm2, place.overlap_mm3, place.fitting_share, found.mirrored);
+      fmt::print(
+          "RESULT seed {} part {} placed {} tre {:.2f} before {:.1f} residual {:.2f} gap {:.2f} contact {:.0f} overlap "
+          "{:.0f} share {:.2f} mirrored {}\n",
+          seed, i, place.placed, targetError(broken, found, i),
+          [&] {
+            reconstruct::Reassembly none = found;
+            none.places[i].motion = Isometry3d::Identity();
+            return targetError(broken, none, i);
+          }(),
+          place.residual_mm, place.gap_mm, place.contact_mm2, place.overlap_mm3, place.fitting_share, found.mirrored);
     }
-    if (!env("PICTURE", "").empty()) picture::writePng(reconstruct::draw(broken.fragments, found), env("PICTURE", "") + fmt::format("{}.png", seed));
+    if (!env("PICTURE", "").empty())
+      picture::writePng(reconstruct::draw(broken.fragments, found), env("PICTURE", "") + fmt::format("{}.png", seed));
   }
 }
