@@ -18,7 +18,7 @@ using registration::OrientedPoint;
 namespace {
 
 constexpr float kOutside = 1e6F;
-constexpr double kTouch_mm = 1.5;
+constexpr double kDeep_mm = 1.5;
 
 }  // namespace
 
@@ -75,7 +75,8 @@ Away awayFrom(const image::CtVolume& distance, const Isometry3d& pose, const Vec
   return away;
 }
 
-Touch touch(const Body& body, const Isometry3d& pose, const std::vector<const Body*>& others, bool few) {
+Touch touch(const Body& body, const Isometry3d& pose, const std::vector<const Body*>& others, double near_mm,
+            bool few) {
   const auto& points = few ? body.few : body.points;
   const double area = body.area_mm2 * static_cast<double>(body.points.size()) / static_cast<double>(points.size());
   Touch out;
@@ -85,10 +86,10 @@ Touch touch(const Body& body, const Isometry3d& pose, const std::vector<const Bo
     for (const auto& point : points) {
       const Vector3d q = into * point.position;
       const double d = image::sampleLinear(map, map.frame.toIndex(q), kOutside);
-      if (d < -kTouch_mm) out.deep_mm2 += area;
-      if (std::abs(d) >= kTouch_mm) continue;
+      if (d < -kDeep_mm) out.deep_mm2 += area;
+      if (std::abs(d) >= near_mm) continue;
       const Vector3d gradient = registration::gradientAt(map, q, kOutside);
-      const double facing = -gradient.normalized().dot(into.linear() * point.normal), u = d / kTouch_mm;
+      const double facing = -gradient.normalized().dot(into.linear() * point.normal), u = d / near_mm;
       if (facing > 0.6) out.contact_mm2 += area * (1 - u * u) * (1 - u * u);
     }
   }

@@ -38,11 +38,12 @@ Away awayFrom(const image::CtVolume& distance, const Eigen::Isometry3d& pose, co
 
 /// How a body in a pose touches others.
 struct Touch {
-  double contact_mm2 = 0;  ///< of its surface, facing another's nearer than 1.5 mm, less where it is farther
+  double contact_mm2 = 0;  ///< of its surface, facing another's nearer than near_mm, less where it is farther
   double deep_mm2 = 0;     ///< of its surface, more than 1.5 mm inside another
   double score() const { return contact_mm2 - 1.5 * deep_mm2; }
 };
-Touch touch(const Body& body, const Eigen::Isometry3d& pose, const std::vector<const Body*>& others, bool few = false);
+Touch touch(const Body& body, const Eigen::Isometry3d& pose, const std::vector<const Body*>& others,
+            double near_mm = 1.5, bool few = false);
 
 /// How far a motion carries a body's centre, and by how much it turns it.
 double shiftOf(const Eigen::Isometry3d& motion, const Eigen::Vector3d& centre);

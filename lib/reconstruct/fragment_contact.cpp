@@ -15,7 +15,7 @@ using registration::OrientedPoint;
 namespace {
 
 constexpr double kMostTurn = 50 * M_PI / 180, kMostShift_mm = 40;
-constexpr std::size_t kFaces = 10, kFacePoints = 400, kLeastPoints = 25;
+constexpr std::size_t kFaces = 14, kFacePoints = 400, kLeastPoints = 25;
 
 /// A plane on the whole, grown over neighbours from a seed.
 struct Region {
@@ -207,7 +207,7 @@ std::vector<BreakFace> breakFaces(const Body& body) {
 
 std::vector<ContactFit> fitContacts(const Body& body, const std::vector<BreakFace>& faces, const Body& other,
                                     const std::vector<BreakFace>& other_faces, const std::vector<const Body*>& placed) {
-  constexpr std::size_t kHopeful = 16, kKept = 4, kProbe = 120;
+  constexpr std::size_t kHopeful = 30, kKept = 6, kProbe = 120;
   std::vector<Trial> trials;
   for (std::size_t a = 0; a < faces.size(); ++a) {
     for (std::size_t b = 0; b < other_faces.size(); ++b)

@@ -91,7 +91,7 @@ ReferenceFit fitBody(const Body& body, const image::CtVolume& map, const Isometr
   std::vector<ReferenceFit> found;
   for (const Isometry3d& start : startsAround(body, from_patient * body.pose)) found.push_back({start});
   const auto costOf = [&](const std::vector<OrientedPoint>& points, const Isometry3d& pose) {
-    const Touch touches = touch(body, from_patient.inverse() * pose, others, true);
+    const Touch touches = touch(body, from_patient.inverse() * pose, others, 1, true);
     return judge(points, map, pose).cost + touches.deep_mm2 / (body.area_mm2 * static_cast<double>(body.points.size()));
   };
   const auto tryAll = [&](const std::vector<OrientedPoint>& points, const std::vector<double>& reaches_mm) {

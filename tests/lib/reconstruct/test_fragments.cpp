@@ -120,7 +120,7 @@ double longBone(const Vector3d& p) {
 }
 
 const levelset::LevelSet& wholeBone() {
-  static const levelset::LevelSet bone = levelset::fromFunction(longBone, {-20, -30, -66}, {45, 32, 68}, 0.8);
+  static const levelset::LevelSet bone = levelset::fromFunction(longBone, {-20, -30, -66}, {45, 32, 68}, 1);
   return bone;
 }
 
@@ -130,12 +130,12 @@ const std::vector<Cut>& twoCuts() {
   return cuts;
 }
 
-mesh::TriangleMesh templateMesh(bool mirrored) {
+/// The bone's mirror image somewhere else.
+mesh::TriangleMesh mirroredTemplate() {
   mesh::TriangleMesh mesh = levelset::toMesh(wholeBone());
   const Isometry3d far = displacement(8, Vector3d::Zero(), 200, 150);
-  for (auto& v : mesh.vertices) v = far * (mirrored ? Vector3d(-v.x(), v.y(), v.z()) : v);
-  if (mirrored)
-    for (auto& t : mesh.triangles) std::swap(t[1], t[2]);
+  for (auto& v : mesh.vertices) v = far * Vector3d(-v.x(), v.y(), v.z());
+  for (auto& t : mesh.triangles) std::swap(t[1], t[2]);
   return mesh;
 }
 
@@ -146,22 +146,20 @@ std::string env(const char* name, const char* standard) {
 
 }  // namespace
 
-TEST_CASE("three fragments come back onto a template, which may be of the other side") {
+TEST_CASE("three fragments come back onto a template of the other side") {
   const Broken broken = breakBone(wholeBone(), twoCuts(), 40);
-  for (const bool mirrored : {false, true}) {
-    const mesh::TriangleMesh reference = templateMesh(mirrored);
-    const auto found = reconstruct::reassemble(broken.fragments, &reference);
-    CHECK(found.mirrored == mirrored);
-    CHECK(found.template_residual_mm < 0.2);
-    for (std::size_t i = 0; i < broken.fragments.size(); ++i) {
-      CAPTURE(i, found.places[i].fitting_share, found.places[i].overlap_mm3);
-      CHECK(found.places[i].placed);
-      CHECK(targetError(broken, found, i) < 0.3);
-      CHECK(found.places[i].residual_mm < 0.2);
-    }
-    const levelset::LevelSet whole = reconstruct::assembled(broken.fragments, found);
-    CHECK(levelset::volume_mm3(whole) == Approx(levelset::volume_mm3(wholeBone())).epsilon(0.01));
+  const mesh::TriangleMesh reference = mirroredTemplate();
+  const auto found = reconstruct::reassemble(broken.fragments, &reference);
+  CHECK(found.mirrored);
+  CHECK(found.template_residual_mm < 0.2);
+  for (std::size_t i = 0; i < broken.fragments.size(); ++i) {
+    CAPTURE(i, found.places[i].fitting_share, found.places[i].overlap_mm3);
+    CHECK(found.places[i].placed);
+    CHECK(targetError(broken, found, i) < 0.3);
+    CHECK(found.places[i].residual_mm < 0.2);
   }
+  const levelset::LevelSet whole = reconstruct::assembled(broken.fragments, found);
+  CHECK(levelset::volume_mm3(whole) == Approx(levelset::volume_mm3(wholeBone())).epsilon(0.01));
 }
 
 TEST_CASE("without a template breaks find one another, and what is of another bone stays") {
@@ -170,20 +168,28 @@ TEST_CASE("without a template breaks find one another, and what is of another bo
   broken.fragments.push_back(
       {"stranger", levelset::fromFunction([&](const Vector3d& p) { return (p - away).norm() - 9; }, away.array() - 12,
                                           away.array() + 12, 0.8)});
+  const auto found = reconstruct::reassemble(broken.fragments, nullptr);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CAPTURE(i, found.places[i].fitting_share, found.places[i].contact_mm2, found.places[i].overlap_mm3);
+    CHECK(found.places[i].placed);
+    CHECK(targetError(broken, found, i) < 1);
+  }
+  CHECK_FALSE(found.places[3].placed);
+  CHECK(found.places[3].motion.isApprox(Isometry3d::Identity()));
+}
+
+TEST_CASE("a reassembly is the same for any number of threads") {
+  const Broken broken = breakBone(wholeBone(), {twoCuts()[1]}, 70);
   const int threads = core::threads();
   core::setThreads(1);
   const auto found = reconstruct::reassemble(broken.fragments, nullptr);
   core::setThreads(2);
   const auto again = reconstruct::reassemble(broken.fragments, nullptr);
   core::setThreads(threads);
-  for (std::size_t i = 0; i < 3; ++i) {
-    CAPTURE(i, found.places[i].fitting_share, found.places[i].contact_mm2, found.places[i].overlap_mm3);
-    CHECK(found.places[i].placed);
-    CHECK(targetError(broken, found, i) < 0.5);
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(targetError(broken, found, i) < 1);
     CHECK(found.places[i].motion.matrix() == again.places[i].motion.matrix());
   }
-  CHECK_FALSE(found.places[3].placed);
-  CHECK(found.places[3].motion.isApprox(Isometry3d::Identity()));
 }
 
 TEST_CASE("a template of another bone and fragments without a match are refused") {
