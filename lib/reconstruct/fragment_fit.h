@@ -13,6 +13,7 @@ struct Reference {
   bool mirrored = false;
   double fitting_share = 0;  ///< of the anchor's surface, within 3 mm of the template with a like normal
   double residual_mm = 0;    ///< their median distance
+  double weight = 0.2;       ///< of a square millimetre on it against one of a break, in refineTogether
 };
 
 /// How a body lies on a template.

@@ -18,14 +18,6 @@ using Vector6 = Eigen::Matrix<double, 6, 1>;
 constexpr int kNone = -1;
 constexpr double kSlack_mm = 0.3;  ///< outer surfaces may overlap by this much before they are pushed apart
 
-/// Weight of a square millimetre on the template against one of a break. Breaks fit to about 0.1 mm, point by point; a
-/// template of the other side is off by more, and by the same over some 100 mm².
-double templateWeight(const Reference& reference) {
-  constexpr double kMost = 0.2, kShared = 0.01, kBreak_mm = 0.1;
-  const double ratio = kBreak_mm / std::max(1e-3, reference.residual_mm);
-  return std::min(kMost, kShared * ratio * ratio);
-}
-
 /// One distance that should vanish: of a point of body `of`, to body `to` or to the template.
 struct Residual {
   int of = 0, to = kNone;
@@ -85,7 +77,7 @@ Residual residualOf(const std::vector<Body>& bodies, const std::vector<char>& is
     if (std::abs(away.distance_mm) >= reach_mm || away.direction.dot(normal) < 0.6) return out;
     out.distance = away.distance_mm;
     out.direction = away.direction;
-    scale = templateWeight(*reference);
+    scale = reference->weight;
   }
   const double u = out.distance / reach_mm;
   out.weight = scale * (1 - u * u) * (1 - u * u) * bodies[point.of].area_mm2;

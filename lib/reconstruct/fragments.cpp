@@ -53,6 +53,11 @@ struct Work {
       if (j != than && placed[j] != 0) out.push_back(&bodies[j]);
     return out;
   }
+  std::vector<char> freeOnes() const {
+    std::vector<char> out = placed;
+    out[anchor] = 0;
+    return out;
+  }
   std::vector<std::size_t> bySize() const {
     std::vector<std::size_t> order(bodies.size());
     std::iota(order.begin(), order.end(), 0);
@@ -186,6 +191,33 @@ FragmentPlace measure(const Work& work, std::size_t i, const Reference* referenc
   return place;
 }
 
+/// Weight of a square millimetre on the template against one of a break. Breaks fit to about 0.1 mm, point by point; a
+/// template of the other side is off by more, and by the same over some 100 mm².
+double templateWeight(const Reference& reference) {
+  constexpr double kShared = 0.01, kBreak_mm = 0.1;
+  const double ratio = kBreak_mm / std::max(1e-3, reference.residual_mm);
+  return std::min(reference.weight, kShared * ratio * ratio);
+}
+
+/// First mostly by the template, then mostly by the breaks, unless these don't meet: then the template's word stands.
+void refineOnTemplate(Work& work, Reference reference) {
+  constexpr double kFar_mm = 5, kNear_mm = 3, kMeets_mm = 0.3, kMoved_mm = 2;
+  refineTogether(work.bodies, work.placed, work.freeOnes(), &reference, kFar_mm);
+  std::vector<Isometry3d> before;
+  for (const Body& body : work.bodies) before.push_back(body.pose);
+  reference.weight = templateWeight(reference);
+  refineTogether(work.bodies, work.placed, work.freeOnes(), &reference, kNear_mm);
+  for (std::size_t i = 0; i < work.bodies.size(); ++i) {
+    if (i == work.anchor || work.placed[i] == 0) continue;
+    Body& body = work.bodies[i];
+    const Isometry3d change = body.pose * before[i].inverse();
+    const double moved = shiftOf(change, before[i] * body.centre) + turnOf(change) * body.radius;
+    FragmentPlace place;
+    measureContact(body, work.others(i), place);
+    if (place.gap_mm > kMeets_mm && moved > kMoved_mm) body.pose = before[i];
+  }
+}
+
 /// What lies in others after all has been tried goes back to where the CT has it.
 void takeBackOverlapping(Work& work) {
   const auto order = work.bySize();
@@ -230,7 +262,7 @@ std::vector<Fragment> findFragments(const image::Segmentation& segmentation, con
 }
 
 Reassembly reassemble(const std::vector<Fragment>& fragments, const mesh::TriangleMesh* surface) {
-  constexpr double kTemplateReach_mm = 5, kBreakReach_mm = 3;
+  constexpr double kBreakReach_mm = 3;
   Work work = prepare(fragments);
   Reassembly out;
   out.anchor = work.anchor;
@@ -245,9 +277,10 @@ Reassembly reassemble(const std::vector<Fragment>& fragments, const mesh::Triang
     placeByBreaks(work);
   }
   const Reference* given = surface != nullptr ? &reference : nullptr;
-  std::vector<char> is_free = work.placed;
-  is_free[work.anchor] = 0;
-  refineTogether(work.bodies, work.placed, is_free, given, given != nullptr ? kTemplateReach_mm : kBreakReach_mm);
+  if (given != nullptr)
+    refineOnTemplate(work, reference);
+  else
+    refineTogether(work.bodies, work.placed, work.freeOnes(), nullptr, kBreakReach_mm);
   takeBackOverlapping(work);
   if (std::count(work.placed.begin(), work.placed.end(), 1) < 2)
     throw core::Error(core::Exit::DataError,
