@@ -21,7 +21,7 @@ using Eigen::Vector3d;
 namespace {
 
 constexpr double kLeastOnTemplate = 0.4;  ///< of a fragment's surface: breaks and what differs may be the rest
-constexpr double kLeastInContact = 0.45;  ///< of the smaller break
+constexpr double kLeastInContact = 0.35;  ///< of the smaller break
 constexpr double kMostOverlap = 0.1;      ///< of a fragment's volume
 
 /// The pieces of one bone, largest first.
@@ -91,7 +91,7 @@ void placeOnTemplate(Work& work, const Reference& reference) {
 
 /// A candidate after it has been refined alone against what is placed.
 ContactFit settled(Work& work, std::size_t i, ContactFit fit) {
-  constexpr double kReach_mm = 3, kMeets_mm = 0.75;  // breaks that belong together meet closer than others
+  constexpr double kReach_mm = 3, kMeets_mm = 0.4;  // breaks that belong together meet closer than others
   Body& body = work.bodies[i];
   std::vector<char> is_free(work.bodies.size(), 0);
   is_free[i] = work.placed[i] = 1;
