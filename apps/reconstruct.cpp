@@ -8,9 +8,7 @@
 #include "learn/completion.h"
 #include "levelset/level_set.h"
 #include "mesh/io.h"
-#include "mesh/measures.h"
 #include "reconstruct/cloud.h"
-#include "reconstruct/fragments.h"
 #include "reconstruct/outputs.h"
 #include "reconstruct/report.h"
 
@@ -64,40 +62,11 @@ reconstruct::MeshOptions meshOptions(const cli::Context& ctx) {
   return {ctx.maybe("remesh-mm").value_or(0), ctx.maybe("simplify-mm").value_or(0)};
 }
 
-/// Throws Usage when one of these rows was given.
-void refuse(const cli::Context& ctx, const std::vector<std::string>& rows, const std::string& why) {
-  for (const std::string& row : rows) {
-    if (row == "label" ? !ctx.texts(row).empty() : row == "reassemble" ? ctx.flag(row) : ctx.given(row))
-      throw core::Error(core::Exit::Usage, {.what = "--" + row + why});
-  }
-}
-
-/// The closed surface of --template; empty without.
-mesh::TriangleMesh readTemplate(const cli::Context& ctx) {
-  if (!ctx.given("template")) return {};
-  mesh::TriangleMesh mesh = mesh::readMesh(ctx.input("template"));
-  if (!mesh::topology(mesh).closed())
-    throw core::Error(core::Exit::DataError, {.what = "the template is not a closed surface",
-                                              .file = core::baseName(ctx.input("template")),
-                                              .hint = "its holes have to be filled first"});
-  return mesh;
-}
-
-void reassemble(cli::Context& ctx, const std::vector<reconstruct::Fragment>& fragments,
-                const mesh::TriangleMesh& reference, const reconstruct::SurfaceReport& report, const Paths& paths) {
-  const auto found = reconstruct::reassemble(fragments, reference.vertices.empty() ? nullptr : &reference);
-  const levelset::LevelSet whole = reconstruct::assembled(fragments, found);
-  levelset::writeVdb(whole, paths.bone, "bone");
-  const mesh::TriangleMesh surface = levelset::toMesh(whole);
-  ctx.results() = reconstruct::describe(surface, report, whole.voxel_mm());
-  ctx.results().update(reconstruct::describe(fragments, found));
-  if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, meshOptions(ctx), ctx.results()), paths.mesh);
-  if (!paths.picture.empty()) picture::writePng(reconstruct::draw(fragments, found), paths.picture);
-}
-
 void runCloud(cli::Context& ctx) {
-  refuse(ctx, {"ct", "cloud", "voxels", "defect", "defect-mesh", "label", "reassemble", "template"},
-         " goes with labels, not with points");
+  for (const char* row : {"ct", "cloud", "voxels", "defect", "defect-mesh", "label"}) {
+    if (ctx.given(row) && !(std::string(row) == "label" && ctx.texts(row).empty()))
+      throw core::Error(core::Exit::Usage, {.what = std::string("--") + row + " goes with labels, not with points"});
+  }
   const mesh::PointCloud cloud = mesh::readPointCloud(ctx.input("labels"));
   if (ctx.dryRun(2e8 + 300.0 * static_cast<double>(cloud.points.size()))) return;
   const std::string bone = ctx.output("output"), mesh_path = ctx.output("mesh"), picture = ctx.output("picture");
@@ -122,9 +91,6 @@ void run(cli::Context& ctx) {
     throw core::Error(core::Exit::Usage,
                       {.what = "--complete METHOD and --defect FILE.vdb go together", .hint = "give both or neither"});
   }
-  const bool reassembles = ctx.flag("reassemble");
-  if (reassembles) refuse(ctx, {"defect", "cloud", "voxels"}, " does not go with --reassemble");
-  if (!reassembles) refuse(ctx, {"template"}, " goes with --reassemble");
   const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
   image::Segmentation segmentation = image::readSegmentation(labels_path);
   const image::Frame frame = segmentation.labels.frame;
@@ -140,7 +106,6 @@ void run(cli::Context& ctx) {
   options.voxel_mm = ctx.maybe("voxel-mm").value_or(0.5 * frame.spacing_mm.minCoeff());
   options.dust_mm3 = ctx.number("dust-mm3");
   const reconstruct::CompletionOptions completion = completionOptions(ctx);
-  const mesh::TriangleMesh reference = readTemplate(ctx);
   if (ctx.dryRun(2e8 + 3.0 * static_cast<double>(frame.voxelCount()) +
                  60.0 * static_cast<double>(segmentation.labels.voxels.size())))
     return;
@@ -148,11 +113,6 @@ void run(cli::Context& ctx) {
                     ctx.output("picture")};
   const std::string cloud_path = ctx.output("cloud"), voxels_path = ctx.output("voxels");
   reconstruct::SurfaceReport report;
-  if (reassembles)
-    return reassemble(ctx,
-                      reconstruct::findFragments(segmentation, ct_path.empty() ? nullptr : &ct, options,
-                                                 ctx.number("min-piece-mm3"), report),
-                      reference, report, paths);
   const levelset::LevelSet bone =
       reconstruct::boneSurface(segmentation.labels, ct_path.empty() ? nullptr : &ct, options, report);
   levelset::writeVdb(bone, paths.bone, "bone");
@@ -194,8 +154,7 @@ cli::App cli::describe() {
         {"reconstruct labels.seg.nrrd --ct ct.nrrd -o bone.vdb --mesh bone.stl",
          "reconstruct cloud.ply -o bone.vdb --mesh bone.ply",
          "reconstruct labels.seg.nrrd --ct ct.nrrd -o host.vdb --complete mirror --defect defect.vdb --picture "
-         "skull.png",
-         "reconstruct fragments.seg.nrrd -o whole.vdb --reassemble --template other_side.stl --picture reduction.png"},
+         "skull.png"},
         {input("labels", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".ply"},
                "labels of segment, or of any other tool; or a point cloud of the bone's surface"),
          inputOption("ct", {".nrrd", ".nii", ".nii.gz"},
@@ -220,18 +179,13 @@ cli::App cli::describe() {
          integer("sample-count", "", 10, {1, 999}, "bones drawn for --samples"),
          numbers("defect-at-mm", "mm", 3, {-1e5, 1e5},
                  "takes the piece nearest to this LPS point instead of the most plausible one"),
-         flag("reassemble",
-              "puts the fragments of a broken bone back onto the largest: the labels, or the pieces of a single one"),
-         inputOption("template", {".stl", ".ply", ".obj"},
-                     "closed surface of the bone before or of its other side, anywhere, for --reassemble"),
          optionalNumber("voxel-mm", "mm", {0.02, 10}, "voxel of the level set; half the smallest spacing unless given"),
          labelList("names or values that count as bone; 1, 2 and 10 and above unless given"),
          number("dust-mm3", "mm3", 50, {0, 1e6}, "smaller pieces are removed, smaller cavities are filled"),
          number("opening-mm", "mm", 1.5, {0, 10}, "missing parts thinner than twice this are taken for asymmetry")
              .advanced(),
          number("closing-mm", "mm", 3, {0, 10}, "pores and seams up to twice this width count as bone").advanced(),
-         number("min-piece-mm3", "mm3", 500, {0, 1e7}, "smaller missing parts and smaller fragments are not considered")
-             .advanced(),
+         number("min-piece-mm3", "mm3", 500, {0, 1e7}, "smaller missing parts are not considered").advanced(),
          optionalNumber("simplify-mm", "mm", {0.001, 10},
                         "fewer triangles in the bone's mesh, nowhere farther than this from the surface"),
          optionalNumber("remesh-mm", "mm", {0.05, 100}, "even triangles of this edge length in the bone's mesh"),
@@ -239,7 +193,7 @@ cli::App cli::describe() {
                         "point cloud: what lies farther from any point is guessed and left out of the mesh; three "
                         "spacings unless given"),
          flag("keep-guessed", "point cloud: the mesh keeps what is guessed and is closed"),
-         picture("the bone and the missing piece, or the fragments before and after, from two sides")},
+         picture("the bone and the missing piece from two sides")},
         run}}};
 }
 
