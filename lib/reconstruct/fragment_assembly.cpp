@@ -21,6 +21,8 @@ using Eigen::Vector3d;
 constexpr double kLeastContact = 0.3;  ///< of a fragment's largest fracture surface, to be placed without a goal
 constexpr double kLeastOnGoal = 0.5;   ///< of its intact surface, to be placed with one
 constexpr int kShapeRounds = 2;
+constexpr double kLateCorrelation_mm =
+    50;  ///< sides differ in torsion and bend: fracture surfaces that meet know better
 
 /// Puts one fragment after the other in its place, the surest first.
 class Reassembler {
@@ -54,6 +56,7 @@ class Reassembler {
       for (std::size_t b = 0; b < bodies_.size(); ++b)
         if (assembly_.placed[b] != 0) markBroken(bodies_[b], fit_.goal, assembly_.poses[b]);
     }
+    assembly_.goal_correlation_mm = kLateCorrelation_mm;
     fitTogether(assembly_, everyPlaced(), 1.5, 0.6, 25);
   }
 

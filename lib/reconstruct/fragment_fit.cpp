@@ -15,8 +15,8 @@ using Eigen::Isometry3d;
 using Eigen::Vector3d;
 
 constexpr float kOutside = 1e3F;
-constexpr double kFaceSd_mm = 0.3, kBandSd_mm = 0.4;                 ///< what clean fracture surfaces differ by
-constexpr double kGoalCorrelation_mm = 15, kBandCorrelation_mm = 4;  ///< errors nearer than that are alike
+constexpr double kFaceSd_mm = 0.3, kBandSd_mm = 0.4;  ///< what clean fracture surfaces differ by
+constexpr double kBandCorrelation_mm = 4;             ///< errors nearer than that are alike
 constexpr double kFaceCorrelation_mm = 2;
 constexpr double kTouch_mm = 1.0;  ///< counts as contact in a score
 constexpr double kGoalReach_mm = 3.0;
@@ -123,7 +123,7 @@ Facing facing(const Assembly& a, int of, const Vector3d& at, const Vector3d& nor
 void addGoal(const Assembly& a, int b, double reach_mm, System& system) {
   const Body& body = a.bodies[b];
   const double sd = a.goal->sd_mm;
-  const double weight = areaOfPoint(body, body.fine) / (sd * sd * kGoalCorrelation_mm * kGoalCorrelation_mm);
+  const double weight = areaOfPoint(body, body.fine) / std::pow(sd * a.goal_correlation_mm, 2);
   for (std::size_t i = 0; i < body.fine.size(); ++i) {
     if (body.broken[i] != 0) continue;
     const Vector3d at = a.poses[b] * body.fine[i].position;

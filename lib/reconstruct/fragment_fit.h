@@ -25,8 +25,9 @@ struct Standing {
 struct Assembly {
   std::span<const Body> bodies;
   std::vector<Eigen::Isometry3d> poses;
-  std::vector<char> placed;    ///< the others are not looked at
-  const Goal* goal = nullptr;  ///< null: the fragments are matched to one another alone
+  std::vector<char> placed;         ///< the others are not looked at
+  const Goal* goal = nullptr;       ///< null: the fragments are matched to one another alone
+  double goal_correlation_mm = 15;  ///< the goal's errors are alike as far: the longer, the less it weighs
 };
 
 /// Moves the fragments named in `moving` by Gauss–Newton on four kinds of point-to-plane distances with Tukey weights,
