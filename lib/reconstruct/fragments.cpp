@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "levelset/components.h"
 #include "mesh/measures.h"
 #include "picture/render.h"
+#include "registration/transform.h"
 
 namespace osteo::reconstruct {
 
@@ -16,10 +18,22 @@ using nlohmann::json;
 
 namespace {
 
+constexpr int kFirstInstance = 10;
+
 json matrix(const Eigen::Isometry3d& t) {
   json rows = json::array();
   for (int r = 0; r < 4; ++r) rows.push_back({t.matrix()(r, 0), t.matrix()(r, 1), t.matrix()(r, 2), t.matrix()(r, 3)});
   return rows;
+}
+
+[[noreturn]] void refuse(core::Complaint complaint) { throw core::Error(core::Exit::DataError, std::move(complaint)); }
+
+/// Named labels are fragments each, and so are bone instances where there are several; else all is one bone.
+std::vector<std::set<int>> bonesOf(const std::set<int>& labels, bool named) {
+  std::vector<std::set<int>> each;
+  for (const int label : labels)
+    if (named || label >= kFirstInstance) each.push_back({label});
+  return each.size() > 1 ? each : std::vector<std::set<int>>{labels};
 }
 
 /// The connected pieces of a bone, largest first.
@@ -43,37 +57,60 @@ constexpr picture::Color kColors[] = {{84, 130, 200}, {220, 120, 60}, {90, 165, 
 }  // namespace
 
 std::vector<Fragment> findFragments(const image::Segmentation& segmentation, const image::CtVolume* ct,
-                                    const SurfaceOptions& options, double min_piece_mm3) {
+                                    const SurfaceOptions& options, const FragmentChoice& choice,
+                                    SurfaceReport& report) {
+  const std::vector<std::set<int>> bones = bonesOf(options.labels, !choice.wanted.empty());
   std::vector<Fragment> out;
-  SurfaceReport report;
-  const bool split = options.labels.size() < 2;
   SurfaceOptions one = options;
-  for (const int label : options.labels) {
-    one.labels = {label};
+  for (const auto& labels : bones) {
+    one.labels = labels;
     const levelset::LevelSet bone = boneSurface(segmentation.labels, ct, one, report);
-    const auto known = segmentation.names.find(label);
-    const std::string name = known == segmentation.names.end() ? fmt::format("label {}", label) : known->second;
-    if (!split) {
+    const auto known = segmentation.names.find(*labels.begin());
+    const std::string name =
+        known == segmentation.names.end() ? fmt::format("label {}", *labels.begin()) : known->second;
+    if (bones.size() > 1) {
       out.push_back({name, bone, levelset::toMesh(bone)});
       continue;
     }
-    for (const auto& piece : piecesOf(bone, min_piece_mm3))
+    for (const auto& piece : piecesOf(bone, choice.min_piece_mm3))
       out.push_back({fmt::format("{} {}", name, out.size() + 1), piece, levelset::toMesh(piece)});
   }
   for (const auto& f : out) {
-    if (mesh::volume_mm3(f.surface) < min_piece_mm3)
-      throw core::Error(core::Exit::DataError, {.what = "the fragment '" + f.name + "' is too small to be placed",
-                                                .expected = fmt::format("at least {:g} mm3", min_piece_mm3),
-                                                .got = fmt::format("{:.0f} mm3", mesh::volume_mm3(f.surface)),
-                                                .hint = "leave its label out, or lower --min-piece-mm3"});
+    const double volume = mesh::volume_mm3(f.surface);
+    if (volume < choice.min_piece_mm3)
+      refuse({.what = "the fragment '" + f.name + "' is too small to be placed",
+              .expected = fmt::format("at least {:g} mm3", choice.min_piece_mm3),
+              .got = fmt::format("{:.0f} mm3", volume),
+              .hint = "leave its label out, or lower --min-piece-mm3"});
   }
   if (out.size() < 2)
-    throw core::Error(core::Exit::DataError,
-                      {.what = "there is nothing to put together",
-                       .expected = "two fragments: as labels, or as pieces of one label that do not touch",
-                       .got = fmt::format("{}", out.size()),
-                       .hint = "separate labels of touching fragments are named with --label"});
+    refuse({.what = "there is nothing to put together",
+            .expected = fmt::format("two fragments above {:g} mm3: labels named with --label, or pieces of one label "
+                                    "that do not touch",
+                                    choice.min_piece_mm3),
+            .got = fmt::format("{}", out.size())});
   return out;
+}
+
+int fragmentNamed(const std::vector<Fragment>& fragments, const std::string& name) {
+  if (name.empty()) return -1;
+  std::string all;
+  for (std::size_t b = 0; b < fragments.size(); ++b) {
+    if (fragments[b].name == name || fragments[b].name == "label " + name) return static_cast<int>(b);
+    all += (b == 0 ? "" : ", ") + fragments[b].name;
+  }
+  refuse({.what = "no fragment is called '" + name + "'", .expected = all});
+}
+
+void writeMoves(const Reassembly& reassembly, const std::vector<Fragment>& fragments, const std::string& folder) {
+  for (std::size_t b = 0; b < fragments.size(); ++b) {
+    std::string name = fragments[b].name;
+    for (char& c : name)
+      if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+    registration::Transform move;
+    move.linear.matrix() = reassembly.placements[b].transform.inverse().matrix();
+    registration::writeTransform(move, fmt::format("{}/{:02}_{}.tfm", folder, b + 1, name));
+  }
 }
 
 json describe(const Reassembly& reassembly, const std::vector<Fragment>& fragments) {

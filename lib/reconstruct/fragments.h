@@ -44,10 +44,23 @@ struct Reassembly {
   levelset::LevelSet bone;  ///< all fragments in their places
 };
 
-/// The fragments: of several labels each, of a single one its connected pieces above min_piece_mm3, largest first.
-/// Throws DataError for fewer than two.
+/// Which labels are fragments: each of those `wanted`, or of two and more bone instances (10 and above).
+struct FragmentChoice {
+  std::vector<std::string> wanted = {};  ///< names or values, as boneLabels takes them
+  double min_piece_mm3 = 500;            ///< smaller ones are refused, or left out as pieces of one label
+};
+
+/// The fragments by rising label; where one bone alone is labelled, its connected pieces, largest first. Throws
+/// DataError for fewer than two.
 std::vector<Fragment> findFragments(const image::Segmentation& segmentation, const image::CtVolume* ct,
-                                    const SurfaceOptions& options, double min_piece_mm3);
+                                    const SurfaceOptions& options, const FragmentChoice& choice, SurfaceReport& report);
+
+/// The one with this name, or label value; -1 for an empty name. Throws DataError with all names.
+int fragmentNamed(const std::vector<Fragment>& fragments, const std::string& name);
+
+/// Writes NAME.tfm for every fragment into a folder: rigid, from its place to the CT, as ITK's resampling and
+/// `register` have it.
+void writeMoves(const Reassembly& reassembly, const std::vector<Fragment>& fragments, const std::string& folder);
 
 /// Puts the fragments together. With a template or a shape model each is registered to it from many starts (statistical
 /// atlas: Moghari & Abolmaesumi, IEEE TMI 2008; other side: Fürnstahl et al., Med Image Anal 2012), with fracture
