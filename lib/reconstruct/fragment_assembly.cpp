@@ -18,7 +18,7 @@ namespace {
 using Eigen::Isometry3d;
 using Eigen::Vector3d;
 
-constexpr double kLeastContact = 0.3;  ///< of a fragment's largest fracture surface, to be placed without a goal
+constexpr double kLeastContact = 0.3;  ///< of the fracture surface, to be placed without a goal
 constexpr double kLeastOnGoal = 0.5;   ///< of its intact surface, to be placed with one
 constexpr int kShapeRounds = 2;
 constexpr double kLateCorrelation_mm =
@@ -52,9 +52,12 @@ class Reassembler {
   }
 
   void finish() {
-    if (assembly_.goal != nullptr) {
-      for (std::size_t b = 0; b < bodies_.size(); ++b)
-        if (assembly_.placed[b] != 0) markBroken(bodies_[b], fit_.goal, assembly_.poses[b]);
+    for (std::size_t b = 0; b < bodies_.size(); ++b) {
+      if (assembly_.placed[b] == 0) continue;
+      if (assembly_.goal != nullptr)
+        markBroken(bodies_[b], fit_.goal, assembly_.poses[b]);
+      else
+        markFacing(bodies_[b], facingShares(assembly_, static_cast<int>(b)));
     }
     assembly_.goal_correlation_mm = kLateCorrelation_mm;
     fitTogether(assembly_, everyPlaced(), 1.5, 0.6, 25);
@@ -79,25 +82,21 @@ class Reassembler {
     return out;
   }
 
-  std::vector<Isometry3d> candidates(int b) {
-    std::vector<Isometry3d> out;
-    if (assembly_.goal != nullptr)
-      for (const Found& f : fit_.poses[b]) out.push_back(f.pose);
+  std::vector<Found> candidates(int b) {
+    std::vector<Found> out;
+    if (assembly_.goal != nullptr) out = fit_.poses[b];
     for (int other = 0; other < static_cast<int>(bodies_.size()); ++other) {
       if (assembly_.placed[other] == 0) continue;
       const auto key = std::make_pair(other, b);
       if (contacts_.count(key) == 0) contacts_[key] = searchContact(bodies_[other], bodies_[b], Isometry3d::Identity());
-      for (const Found& f : contacts_[key]) out.push_back(assembly_.poses[other] * f.pose);
+      for (const Found& f : contacts_[key]) out.push_back({assembly_.poses[other] * f.pose, f.score, f.patch_mm2});
     }
     return out;
   }
 
-  bool acceptable(int b, const Standing& s) const {
+  bool acceptable(const Standing& s, double patch_mm2) const {
     if (assembly_.goal != nullptr) return s.goal_share > kLeastOnGoal && s.score > 0;
-    double largest = 0;
-    for (const Patch& p : bodies_[b].patches)
-      if (p.broken) largest = std::max(largest, p.area_mm2);
-    return s.score > 0 && s.contact_mm2 > kLeastContact * largest;
+    return s.score > 0 && s.contact_mm2 > kLeastContact * patch_mm2;
   }
 
   Choice best(int b) {
@@ -106,13 +105,15 @@ class Reassembler {
     core::parallelFor(static_cast<std::int64_t>(starts.size()), [&](std::int64_t i) {
       Assembly trial = assembly_;
       trial.placed[b] = 1;
-      trial.poses[b] = starts[i];
+      trial.poses[b] = starts[i].pose;
       fitTogether(trial, {b}, 3, 1, 10);
       tried[i] = {b, trial.poses[b], standingOf(trial, b)};
     });
     Choice out;
-    for (const Choice& c : tried)
-      if (acceptable(b, c.standing) && (out.body < 0 || c.standing.score > out.standing.score)) out = c;
+    for (std::size_t i = 0; i < tried.size(); ++i)
+      if (acceptable(tried[i].standing, starts[i].patch_mm2) &&
+          (out.body < 0 || tried[i].standing.score > out.standing.score))
+        out = tried[i];
     return out;
   }
 

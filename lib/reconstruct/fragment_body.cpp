@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/parallel.h"
 #include "mesh/measures.h"
@@ -16,29 +17,13 @@ namespace {
 using Eigen::Vector3d;
 
 constexpr double kMargin_mm = 20;
-constexpr double kBall_spacings = 2;    ///< radius of the ball that tells edges
-constexpr double kFlatShare = 0.42;     ///< of the ball in bone: below it the point lies on an edge; flat is 0.5
-constexpr double kSmoothTurn = 0.75;    ///< cosine between the normals of neighbours on one patch
-constexpr double kLeastPatch = 12;      ///< points
-constexpr double kBand_spacings = 4.5;  ///< intact bone this near to a fracture tells how the surface goes on
-
-/// Share of a ball that lies in bone.
-double boneShare(const image::CtVolume& distance, const Vector3d& at, double radius_mm) {
-  constexpr int kSteps = 3;
-  const double step = radius_mm / kSteps;
-  double inside = 0, count = 0;
-  for (int x = -kSteps; x <= kSteps; ++x) {
-    for (int y = -kSteps; y <= kSteps; ++y) {
-      for (int z = -kSteps; z <= kSteps; ++z) {
-        if (x * x + y * y + z * z > kSteps * kSteps) continue;
-        const double d = image::sampleLinear(distance, distance.frame.toIndex(at + step * Vector3d(x, y, z)), 1e3F);
-        inside += std::clamp(0.5 - d / step, 0.0, 1.0);
-        ++count;
-      }
-    }
-  }
-  return inside / count;
-}
+constexpr std::size_t kLeastPatch = 15;    ///< points
+constexpr double kLargestFracture = 0.25;  ///< of the surface: more is a plate's side
+constexpr double kPatchTurn = 0.82;        ///< cosine of what a normal may differ from the patch's
+constexpr double kTriedTurn = 0.97;        ///< the same for points that would grow the same patch again
+constexpr double kSharpTurn = 0.77;        ///< cosine between two points near one another across a sharp edge
+constexpr double kSharpShare = 0.7;        ///< of a fracture surface's border
+constexpr double kBand_spacings = 4.5;     ///< intact bone this near to a fracture tells how the surface goes on
 
 std::vector<BodyPoint> sampled(const std::vector<registration::OrientedPoint>& all, const image::CtVolume& distance,
                                double spacing_mm) {
@@ -56,31 +41,100 @@ std::vector<Vector3d> positions(const std::vector<BodyPoint>& points) {
   return out;
 }
 
-/// Connected smooth parts get numbers, the largest first; what is small or on an edge keeps -1.
-void cutAtEdges(Body& body, const std::vector<double>& share) {
-  const auto at = positions(body.points);
-  const PointGrid grid(at, 2 * body.spacing_mm);
-  std::vector<std::vector<std::size_t>> parts;
-  std::vector<char> seen(at.size(), 0);
-  for (std::size_t seed = 0; seed < at.size(); ++seed) {
-    if (seen[seed] != 0 || share[seed] < kFlatShare) continue;
-    std::vector<std::size_t> part{seed};
-    seen[seed] = 1;
-    for (std::size_t next = 0; next < part.size(); ++next) {
-      const BodyPoint& here = body.points[part[next]];
-      grid.visit(here.position, 1.8 * body.spacing_mm, [&](std::uint32_t other, double) {
-        if (seen[other] != 0 || share[other] < kFlatShare) return;
-        if (body.points[other].normal.dot(here.normal) < kSmoothTurn) return;
-        seen[other] = 1;
-        part.push_back(other);
-      });
-    }
-    if (part.size() >= kLeastPatch) parts.push_back(std::move(part));
+/// The surface as a graph of neighbouring points with normals that overlook roughness.
+struct Sheet {
+  const std::vector<BodyPoint>& points;
+  PointGrid grid;
+  double spacing_mm;
+  std::vector<Vector3d> normals;
+  std::vector<double> uneven;  ///< one less the length of the mean normal around
+};
+
+Sheet sheetOf(const Body& body, const std::vector<Vector3d>& at) {
+  Sheet sheet{body.points, PointGrid(at, 2 * body.spacing_mm), body.spacing_mm, {}, {}};
+  sheet.normals.resize(at.size());
+  sheet.uneven.resize(at.size());
+  core::parallelFor(static_cast<std::int64_t>(at.size()), [&](std::int64_t i) {
+    Vector3d near = Vector3d::Zero(), wide = Vector3d::Zero();
+    double count = 0;
+    sheet.grid.visit(at[i], 3 * body.spacing_mm, [&](std::uint32_t k, double d2) {
+      const Vector3d& normal = body.points[k].normal;
+      if (normal.dot(body.points[i].normal) < -0.3) return;  // the other side of a thin wall
+      wide += normal;
+      ++count;
+      if (d2 < std::pow(1.7 * body.spacing_mm, 2)) near += normal;
+    });
+    sheet.normals[i] = near.normalized();
+    sheet.uneven[i] = 1 - wide.norm() / std::max(1.0, count);
+  });
+  return sheet;
+}
+
+/// Points connected with the seed whose normals stay within kPatchTurn of `towards`.
+std::vector<std::uint32_t> grow(const Sheet& sheet, std::uint32_t seed, const Vector3d& towards,
+                                const std::vector<char>& taken, std::vector<std::uint32_t>& stamp, std::uint32_t now) {
+  std::vector<std::uint32_t> part{seed};
+  stamp[seed] = now;
+  for (std::size_t next = 0; next < part.size(); ++next) {
+    sheet.grid.visit(sheet.points[part[next]].position, 1.8 * sheet.spacing_mm, [&](std::uint32_t k, double) {
+      if (stamp[k] == now || taken[k] != 0 || sheet.normals[k].dot(towards) < kPatchTurn) return;
+      stamp[k] = now;
+      part.push_back(k);
+    });
   }
-  std::stable_sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
-  for (std::size_t k = 0; k < parts.size(); ++k)
-    for (const std::size_t i : parts[k]) body.points[i].patch = static_cast<int>(k);
-  body.patches.resize(parts.size());
+  return part;
+}
+
+Vector3d meanNormal(const Sheet& sheet, const std::vector<std::uint32_t>& part) {
+  Vector3d sum = Vector3d::Zero();
+  for (const auto i : part) sum += sheet.normals[i];
+  return sum.normalized();
+}
+
+/// Share of a part's border where the surface turns sharply.
+double sharpShare(const Sheet& sheet, const std::vector<std::uint32_t>& part, const std::vector<std::uint32_t>& stamp,
+                  std::uint32_t now) {
+  double border = 0, sharp = 0;
+  for (const auto i : part) {
+    bool outside = false, turns = false;
+    sheet.grid.visit(sheet.points[i].position, 3 * sheet.spacing_mm, [&](std::uint32_t k, double d2) {
+      if (stamp[k] == now) return;
+      outside = outside || d2 < std::pow(1.8 * sheet.spacing_mm, 2);
+      turns = turns || sheet.normals[i].dot(sheet.normals[k]) < kSharpTurn;
+    });
+    border += outside ? 1 : 0;
+    sharp += outside && turns ? 1 : 0;
+  }
+  return border > 0 ? sharp / border : 0;
+}
+
+/// Parts that are roughly plane and end at sharp edges get numbers from 1 on, all else is 0.
+void cutAtEdges(Body& body) {
+  const auto at = positions(body.points);
+  const Sheet sheet = sheetOf(body, at);
+  std::vector<std::uint32_t> order(at.size()), stamp(at.size(), 0);
+  std::iota(order.begin(), order.end(), 0U);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::uint32_t a, std::uint32_t b) { return sheet.uneven[a] < sheet.uneven[b]; });
+  std::vector<char> taken(at.size(), 0), tried(at.size(), 0);
+  std::uint32_t now = 0;
+  for (auto& p : body.points) p.patch = 0;
+  body.patches.assign(1, {});
+  for (const std::uint32_t seed : order) {
+    if (tried[seed] != 0 || taken[seed] != 0) continue;
+    auto part = grow(sheet, seed, sheet.normals[seed], taken, stamp, ++now);
+    part = grow(sheet, seed, meanNormal(sheet, part), taken, stamp, ++now);
+    const Vector3d mean = meanNormal(sheet, part);
+    for (const auto i : part)
+      if (sheet.normals[i].dot(mean) > kTriedTurn) tried[i] = 1;
+    tried[seed] = 1;
+    if (part.size() < kLeastPatch || sharpShare(sheet, part, stamp, now) < kSharpShare) continue;
+    for (const auto i : part) {
+      taken[i] = 1;
+      body.points[i].patch = static_cast<int>(body.patches.size());
+    }
+    body.patches.emplace_back();
+  }
 }
 
 void measurePatches(Body& body) {
@@ -95,7 +149,7 @@ void measurePatches(Body& body) {
   for (Patch& patch : body.patches) {
     patch.centre_mm /= patch.area_mm2;
     patch.normal.normalize();
-    patch.broken = &patch != body.patches.data();
+    patch.broken = &patch != body.patches.data() && patch.area_mm2 < kLargestFracture * body.area_mm2;
   }
 }
 
@@ -126,6 +180,16 @@ void markBand(Body& body) {
   }
 }
 
+void markFacing(Body& body, const std::vector<double>& share) {
+  constexpr double kLeast = 0.25;
+  for (std::size_t k = 1; k < body.patches.size(); ++k) body.patches[k].broken = share[k] > kLeast;
+  for (std::size_t i = 0; i < body.fine.size(); ++i) {
+    const int patch = body.fine[i].patch;
+    body.broken[i] = patch > 0 && body.patches[patch].broken ? 1 : 0;
+  }
+  markBand(body);
+}
+
 Body makeBody(const levelset::LevelSet& solid, const mesh::TriangleMesh& surface, double spacing_mm) {
   Body body;
   body.spacing_mm = spacing_mm;
@@ -137,11 +201,7 @@ Body makeBody(const levelset::LevelSet& solid, const mesh::TriangleMesh& surface
   for (const auto& p : body.points) body.centre_mm += p.position / static_cast<double>(body.points.size());
   for (const auto& p : body.points)
     body.radius_mm += (p.position - body.centre_mm).norm() / static_cast<double>(body.points.size());
-  std::vector<double> share(body.points.size());
-  core::parallelFor(static_cast<std::int64_t>(share.size()), [&](std::int64_t i) {
-    share[i] = boneShare(body.distance, body.points[i].position, kBall_spacings * spacing_mm);
-  });
-  cutAtEdges(body, share);
+  cutAtEdges(body);
   measurePatches(body);
   const auto at = positions(body.points);
   const PointGrid grid(at, 2 * spacing_mm);
@@ -153,7 +213,8 @@ Body makeBody(const levelset::LevelSet& solid, const mesh::TriangleMesh& surface
       best = d2;
       body.fine[i].patch = body.points[other].patch;
     });
-    body.broken[i] = body.fine[i].patch > 0 ? 1 : 0;
+    const int patch = body.fine[i].patch;
+    body.broken[i] = patch >= 0 && body.patches[patch].broken ? 1 : 0;
   }
   markBand(body);
   return body;

@@ -234,6 +234,19 @@ void fitTogether(Assembly& assembly, const std::vector<int>& moving, double far_
   }
 }
 
+std::vector<double> facingShares(const Assembly& a, int b) {
+  const Body& body = a.bodies[b];
+  std::vector<double> facing_points(body.patches.size(), 0), all(body.patches.size(), 1e-9);
+  for (const auto& p : body.fine) {
+    if (p.patch < 0) continue;
+    all[p.patch] += 1;
+    if (facing(a, b, a.poses[b] * p.position, a.poses[b].linear() * p.normal, 2 * kTouch_mm).body >= 0)
+      facing_points[p.patch] += 1;
+  }
+  for (std::size_t k = 0; k < all.size(); ++k) facing_points[k] /= all[k];
+  return facing_points;
+}
+
 Standing standingOf(const Assembly& a, int b) {
   const Body& body = a.bodies[b];
   Standing s;

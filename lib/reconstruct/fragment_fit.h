@@ -36,6 +36,9 @@ struct Assembly {
 /// sides' normals: Rusinkiewicz, SIGGRAPH 2019), and what penetrates another fragment out of it.
 void fitTogether(Assembly& assembly, const std::vector<int>& moving, double far_mm, double near_mm, int rounds);
 
+/// For each patch of a body the share of it that faces another fragment within 2 mm.
+std::vector<double> facingShares(const Assembly& assembly, int body);
+
 Standing standingOf(const Assembly& assembly, int body);
 
 }  // namespace osteo::reconstruct

@@ -15,7 +15,8 @@ using Eigen::Vector3d;
 using registration::OrientedPoint;
 
 constexpr double kMostTurn_deg = 65, kMostShift_mm = 55;  ///< of two fragments against one another
-constexpr std::size_t kKept = 6;
+constexpr double kMostRatio = 1.9;                        ///< logarithm of two fracture surfaces' areas
+constexpr std::size_t kKept = 6, kPairs = 12;
 
 constexpr double radians(double degrees) { return degrees * M_PI / 180; }
 
@@ -118,6 +119,33 @@ void addStarts(const Patch& a, const Patch& b, const Isometry3d& now, const Vect
   }
 }
 
+struct PatchPair {
+  std::size_t fixed, moving;
+  double unlikely;
+};
+
+/// The pairs of fracture surfaces that need the least motion and are of like size, larger ones first.
+std::vector<PatchPair> likelyPairs(const Body& fixed, const Body& moving, const Isometry3d& now) {
+  std::vector<PatchPair> pairs;
+  for (std::size_t a = 0; a < fixed.patches.size(); ++a) {
+    for (std::size_t b = 0; b < moving.patches.size(); ++b) {
+      const Patch &one = fixed.patches[a], &other = moving.patches[b];
+      if (!one.broken || !other.broken) continue;
+      const double turn = std::acos(std::clamp(-one.normal.dot(now.linear() * other.normal), -1.0, 1.0));
+      const double shift = (one.centre_mm - now * other.centre_mm).norm();
+      const double ratio = std::abs(std::log(one.area_mm2 / other.area_mm2));
+      if (turn > radians(kMostTurn_deg) || shift > kMostShift_mm || ratio > kMostRatio) continue;
+      pairs.push_back({a, b,
+                       turn / radians(30) + shift / 20 + ratio -
+                           std::log(std::min(one.area_mm2, other.area_mm2) / moving.area_mm2)});
+    }
+  }
+  std::stable_sort(pairs.begin(), pairs.end(),
+                   [](const PatchPair& a, const PatchPair& b) { return a.unlikely < b.unlikely; });
+  pairs.resize(std::min(pairs.size(), kPairs));
+  return pairs;
+}
+
 }  // namespace
 
 std::vector<Found> searchOnGoal(const Body& body, const Goal& goal, const Isometry3d& start) {
@@ -139,19 +167,17 @@ std::vector<Found> searchOnGoal(const Body& body, const Goal& goal, const Isomet
 
 std::vector<Found> searchContact(const Body& fixed, const Body& moving, const Isometry3d& start) {
   std::vector<Found> all;
-  for (std::size_t k = 0; k < moving.patches.size(); ++k) {
-    const Patch& patch = moving.patches[k];
-    if (!patch.broken) continue;
+  for (const PatchPair& pair : likelyPairs(fixed, moving, start)) {
+    const Patch& patch = moving.patches[pair.moving];
     std::vector<OrientedPoint> points;
     for (const auto& p : moving.fine)
-      if (p.patch == static_cast<int>(k)) points.push_back({p.position, -p.normal});
+      if (p.patch == static_cast<int>(pair.moving)) points.push_back({p.position, -p.normal});
     std::vector<Isometry3d> starts;
-    for (const Patch& other : fixed.patches)
-      if (other.broken && other.area_mm2 > 0.15 * patch.area_mm2 && patch.area_mm2 > 0.15 * other.area_mm2)
-        addStarts(other, patch, start, moving.centre_mm, starts);
-    if (starts.empty()) continue;
+    addStarts(fixed.patches[pair.fixed], patch, start, moving.centre_mm, starts);
+    if (starts.empty() || points.empty()) continue;
     for (Found f : fitAll(points, fixed.distance, starts, {5, 2, 150, 600})) {
       f.score *= patch.area_mm2;
+      f.patch_mm2 = std::min(patch.area_mm2, fixed.patches[pair.fixed].area_mm2);
       all.push_back(f);
     }
   }

@@ -7,6 +7,7 @@ namespace osteo::reconstruct {
 struct Found {
   Eigen::Isometry3d pose = Eigen::Isometry3d::Identity();
   double score = 0;
+  double patch_mm2 = 0;  ///< of the fracture surface that was laid on another; 0 on a goal
 };
 
 /// Poses of a fragment on the goal's surface, best first: from turns and shifts about `start`, as far as a fragment
