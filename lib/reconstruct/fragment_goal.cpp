@@ -18,6 +18,7 @@ using Eigen::Isometry3d;
 using Eigen::Vector3d;
 
 constexpr double kMargin_mm = 30;
+constexpr double kSure = 0.65;       ///< score of a pose that needs no other start
 constexpr double kLeastShare = 0.5;  ///< of the reference's surface on the template, fracture surfaces included
 
 mesh::TriangleMesh mirrored(mesh::TriangleMesh mesh) {
@@ -33,19 +34,18 @@ Isometry3d rigid(const Eigen::Affine3d& t) {
   return out;
 }
 
-/// Rough poses of all fragments as they lie, and of the reference alone, on the whole bone.
-std::vector<Isometry3d> roughPoses(const std::vector<Body>& bodies, int reference, const mesh::TriangleMesh& whole) {
-  std::vector<Vector3d> all, alone;
+/// A rough pose of all fragments as they lie, or of one alone, on the whole bone.
+Isometry3d roughPose(const std::vector<Body>& bodies, int alone, const mesh::TriangleMesh& whole) {
+  constexpr std::size_t kEach = 600;
+  std::vector<Vector3d> points;
   for (std::size_t b = 0; b < bodies.size(); ++b) {
-    for (const auto& p : bodies[b].points) {
-      all.push_back(p.position);
-      if (static_cast<int>(b) == reference) alone.push_back(p.position);
-    }
+    const auto& all = bodies[b].points;
+    const std::size_t stride = alone < 0 ? 12 : std::max<std::size_t>(1, all.size() / kEach);
+    for (std::size_t i = 0; i < all.size() && (alone < 0 || static_cast<int>(b) == alone); i += stride)
+      points.push_back(all[i].position);
   }
-  const registration::SurfaceOptions loose{.try_mirrored = false, .overlap = 0.6},
-      close{.try_mirrored = false, .overlap = 0.85};
-  return {rigid(registration::fitToMesh(all, whole, loose).transform),
-          rigid(registration::fitToMesh(alone, whole, close).transform)};
+  return rigid(
+      registration::fitToMesh(points, whole, {.try_mirrored = false, .overlap = alone < 0 ? 0.6 : 0.85}).transform);
 }
 
 /// Median distance and share of a body's points on the goal.
@@ -71,10 +71,10 @@ struct Variant {
 Variant tryWhole(const std::vector<Body>& bodies, int reference, const mesh::TriangleMesh& whole) {
   Variant v;
   v.fit.goal = goalOfSurface(whole, 0.5 * bodies[reference].spacing_mm);
-  std::vector<Found> best;
-  for (const Isometry3d& rough : roughPoses(bodies, reference, whole)) {
-    auto found = searchOnGoal(bodies[reference], v.fit.goal, rough);
-    if (best.empty() || found[0].score > best[0].score) best = std::move(found);
+  std::vector<Found> best = searchOnGoal(bodies[reference], v.fit.goal, roughPose(bodies, -1, whole));
+  if (best[0].score < kSure) {
+    auto found = searchOnGoal(bodies[reference], v.fit.goal, roughPose(bodies, reference, whole));
+    if (found[0].score > best[0].score) best = std::move(found);
   }
   v.fit.poses.resize(bodies.size());
   v.fit.poses[reference] = best;

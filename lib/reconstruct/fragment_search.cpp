@@ -154,15 +154,17 @@ std::vector<Found> searchOnGoal(const Body& body, const Goal& goal, const Isomet
   std::vector<Isometry3d> starts;
   for (int turn = 0; turn < 7; ++turn) {
     for (int shift = 0; shift < 27; ++shift) {
+      const Vector3d by_mm = 15.0 * Vector3d(shift % 3 - 1, shift / 3 % 3 - 1, shift / 9 - 1);
+      if ((by_mm.array() != 0).count() == 2) continue;  // the edges' middles of the cube lie between the others
       const Eigen::Matrix3d by =
           turn == 0 ? Eigen::Matrix3d::Identity()
                     : AngleAxisd(radians(turn % 2 != 0 ? 22 : -22), Vector3d::Unit((turn - 1) / 2)).toRotationMatrix();
       Isometry3d t = turnAbout(start * body.centre_mm, by);
-      t.pretranslate(15.0 * Vector3d(shift % 3 - 1, shift / 3 % 3 - 1, shift / 9 - 1));
+      t.pretranslate(by_mm);
       starts.push_back(t * start);
     }
   }
-  return fitAll(points, goal.distance, starts, {14, 4, 250, 1500});
+  return fitAll(points, goal.distance, starts, {14, 4, 120, 1000});
 }
 
 std::vector<Found> searchContact(const Body& fixed, const Body& moving, const Isometry3d& start) {
