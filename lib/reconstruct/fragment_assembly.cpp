@@ -18,9 +18,12 @@ namespace {
 using Eigen::Isometry3d;
 using Eigen::Vector3d;
 
-constexpr double kLeastContact = 0.3;  ///< of the fracture surface, to be placed without a goal
-constexpr double kLeastOnGoal = 0.5;   ///< of its intact surface, to be placed with one
+constexpr double kMostShift_mm = 42, kMostTurn = 0.9;  ///< of a fragment's middle, and radians: twice what is usual
+constexpr double kMostContact_mm = 0.45, kMostGap_mm = 0.5;  ///< left between fracture surfaces that belong together
+constexpr double kLeastContact = 0.4;                        ///< of the fracture surface, to be placed without a goal
+constexpr double kLeastOnGoal = 0.5;                         ///< of its intact surface, to be placed with one
 constexpr int kShapeRounds = 2;
+constexpr double kGuessReach_mm = 8, kGuessSd_mm = 3;  ///< of a shape model fitted to one fragment alone
 constexpr double kLateCorrelation_mm =
     50;  ///< sides differ in torsion and bend: fracture surfaces that meet know better
 
@@ -39,7 +42,7 @@ class Reassembler {
     fit_ = std::move(fit);
     assembly_.goal = &fit_.goal;
     for (std::size_t b = 0; b < bodies_.size(); ++b) {
-      markBroken(bodies_[b], fit_.goal, fit_.poses[b][0].pose);
+      if (!fit_.goal.guessed) markBroken(bodies_[b], fit_.goal, fit_.poses[b][0].pose);
       assembly_.poses[b] = fit_.poses[reference_][0].pose;
     }
   }
@@ -47,14 +50,17 @@ class Reassembler {
 
   void place() {
     fitTogether(assembly_, everyPlaced(), 3, 1, 10);
+    must_meet_ = fit_.goal.guessed;
     while (placeNext()) fitTogether(assembly_, everyPlaced(), 2, 0.8, 8);
+    must_meet_ = false;
+    while (assembly_.goal != nullptr && placeNext()) fitTogether(assembly_, everyPlaced(), 2, 0.8, 8);
     finish();
   }
 
   void finish() {
     for (std::size_t b = 0; b < bodies_.size(); ++b) {
       if (assembly_.placed[b] == 0) continue;
-      if (assembly_.goal != nullptr)
+      if (assembly_.goal != nullptr && !fit_.goal.guessed)
         markBroken(bodies_[b], fit_.goal, assembly_.poses[b]);
       else
         markFacing(bodies_[b], facingShares(assembly_, static_cast<int>(b)));
@@ -94,9 +100,17 @@ class Reassembler {
     return out;
   }
 
-  bool acceptable(const Standing& s, double patch_mm2) const {
-    if (assembly_.goal != nullptr) return s.goal_share > kLeastOnGoal && s.score > 0;
-    return s.score > 0 && s.contact_mm2 > kLeastContact * patch_mm2;
+  /// No farther off than fragments are displaced, and on the goal or well on another fragment.
+  bool acceptable(const Choice& c, double patch_mm2) const {
+    const Isometry3d motion = assembly_.poses[reference_].inverse() * c.pose;
+    const Vector3d& centre = bodies_[c.body].centre_mm;
+    if ((motion * centre - centre).norm() > kMostShift_mm || Eigen::AngleAxisd(motion.linear()).angle() > kMostTurn)
+      return false;
+    const Standing& s = c.standing;
+    const bool met = patch_mm2 > 0 && s.contact_mm2 > kLeastContact * patch_mm2 && s.contact_mm < kMostContact_mm &&
+                     s.gap_mm < kMostGap_mm;
+    if (assembly_.goal == nullptr || must_meet_) return s.score > 0 && met;
+    return s.score > 0 && s.goal_share > kLeastOnGoal;
   }
 
   Choice best(int b) {
@@ -111,8 +125,7 @@ class Reassembler {
     });
     Choice out;
     for (std::size_t i = 0; i < tried.size(); ++i)
-      if (acceptable(tried[i].standing, starts[i].patch_mm2) &&
-          (out.body < 0 || tried[i].standing.score > out.standing.score))
+      if (acceptable(tried[i], starts[i].patch_mm2) && (out.body < 0 || tried[i].standing.score > out.standing.score))
         out = tried[i];
     return out;
   }
@@ -132,6 +145,7 @@ class Reassembler {
 
   std::vector<Body>& bodies_;
   int reference_;
+  bool must_meet_ = false;  ///< a place on the goal alone is not enough yet
   GoalFit fit_;
   Assembly assembly_;
   std::map<std::pair<int, int>, std::vector<Found>> contacts_;  ///< poses of the second in the first one's frame
@@ -160,6 +174,9 @@ Goal goalOfShape(const ShapeModel& prior, const Assembly& assembly) {
 void placeOnShape(Reassembler& reassembler, std::vector<Body>& bodies, int reference, const ShapeModel& prior) {
   GoalFit fit;
   fit.goal = goalOfShape(prior, reassembler.assembly());
+  fit.goal.guessed = true;
+  fit.goal.reach_mm = kGuessReach_mm;
+  fit.goal.sd_mm = std::max(fit.goal.sd_mm, kGuessSd_mm);
   fit.poses.resize(bodies.size());
   for (std::size_t b = 0; b < bodies.size(); ++b)
     fit.poses[b] = static_cast<int>(b) == reference ? std::vector<Found>{{}}

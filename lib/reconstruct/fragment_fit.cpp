@@ -19,7 +19,6 @@ constexpr double kFaceSd_mm = 0.3, kBandSd_mm = 0.4;  ///< what clean fracture s
 constexpr double kBandCorrelation_mm = 4;             ///< errors nearer than that are alike
 constexpr double kFaceCorrelation_mm = 2;
 constexpr double kTouch_mm = 1.0;  ///< counts as contact in a score
-constexpr double kGoalReach_mm = 3.0;
 
 double tukey(double residual, double reach) {
   const double u = residual / reach;
@@ -270,9 +269,9 @@ Standing standingOf(const Assembly& a, int b) {
     } else if (a.goal != nullptr) {
       ++intact;
       if (!distanceTo(a.goal->distance, Isometry3d::Identity(), at, d, slope) || slope.dot(normal) < 0.6) continue;
-      if (std::abs(d) >= kGoalReach_mm) continue;
+      if (std::abs(d) >= a.goal->reach_mm) continue;
       to_goal.push_back(std::abs(d));
-      s.score += 0.3 * each * (1 - std::pow(d / kGoalReach_mm, 2));
+      s.score += 0.3 * each * (1 - std::pow(d / a.goal->reach_mm, 2));
     }
   }
   for (const auto& p : body.points) {

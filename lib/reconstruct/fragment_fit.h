@@ -11,6 +11,8 @@ namespace osteo::reconstruct {
 struct Goal {
   image::CtVolume distance;  ///< signed, mm
   double sd_mm = 1;          ///< how far the patient's bone may lie from it
+  double reach_mm = 3;       ///< what lies nearer counts as on it
+  bool guessed = false;      ///< where fragments belong: tells little of what is broken off
 };
 
 /// How well one fragment lies among the others.
