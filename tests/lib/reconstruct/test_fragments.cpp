@@ -14,7 +14,6 @@
 #include "core/statistics.h"
 #include "mesh/io.h"
 #include "mesh/measures.h"
-#include "reconstruct/fragment_body.h"
 #include "reconstruct/fragments.h"
 
 using namespace osteo;
@@ -164,7 +163,8 @@ TEST_CASE("fragments find their place on the other side's bone") {
   for (std::size_t k = 0; k < 3; ++k) CHECK(missedBy(b, r, k) < 1);
 }
 
-// DATA=/work/shared/data test_reconstruct "[measure]": femora and hip bones, one line for each case.
+// One line for a case: DATA=folder [BONE=z001_Femur_L COUNT=3 SEED=2 MODE=none|other|same|shape PRIOR=x.shape
+// PICTURE=p.png].
 TEST_CASE("fragments of real bones", "[.][measure]") {
   const char* folder = std::getenv("DATA");
   REQUIRE(folder != nullptr);
@@ -176,19 +176,6 @@ TEST_CASE("fragments of real bones", "[.][measure]") {
   other.back() = other.back() == 'L' ? 'R' : 'L';
   const auto whole = levelset::fromMesh(mesh::readMesh(std::string(folder) + "/lower_limb/" + name + ".stl"), 1.0);
   const Broken b = broken(whole, count, first);
-  if (std::getenv("PATCHES")) {
-    for (const auto& f : b.fragments) {
-      const auto body = reconstruct::makeBody(f.solid, f.surface, 2);
-      std::string line = f.name + fmt::format(" area {:.0f} points {}", body.area_mm2, body.points.size());
-      std::vector<char> edge;
-      int none = 0;
-      for (const auto& p : body.points) none += p.patch < 0;
-      line += fmt::format(" none {}:", none);
-      for (const auto& p : body.patches) line += fmt::format(" {:.0f}({:.0f},{:.0f},{:.0f})", p.area_mm2, p.centre_mm.x(), p.centre_mm.y(), p.centre_mm.z());
-      std::ofstream("/dev/stderr") << line << " vol " << mesh::volume_mm3(f.surface) << "\n";
-    }
-    return;
-  }
   reconstruct::ReassembleOptions options;
   if (mode == "other") options.whole = mesh::readMesh(std::string(folder) + "/lower_limb/" + other + ".stl");
   if (mode == "same") options.whole = levelset::toMesh(whole);
