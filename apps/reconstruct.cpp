@@ -9,6 +9,7 @@
 #include "levelset/level_set.h"
 #include "mesh/io.h"
 #include "reconstruct/cloud.h"
+#include "reconstruct/fragments.h"
 #include "reconstruct/outputs.h"
 #include "reconstruct/report.h"
 
@@ -63,8 +64,9 @@ reconstruct::MeshOptions meshOptions(const cli::Context& ctx) {
 }
 
 void runCloud(cli::Context& ctx) {
-  for (const char* row : {"ct", "cloud", "voxels", "defect", "defect-mesh", "label"}) {
-    if (ctx.given(row) && !(std::string(row) == "label" && ctx.texts(row).empty()))
+  for (const char* row : {"ct", "cloud", "voxels", "defect", "defect-mesh", "label", "reassemble"}) {
+    const std::string name = row;
+    if (ctx.given(row) && !(name == "label" && ctx.texts(row).empty()) && !(name == "reassemble" && !ctx.flag(row)))
       throw core::Error(core::Exit::Usage, {.what = std::string("--") + row + " goes with labels, not with points"});
   }
   const mesh::PointCloud cloud = mesh::readPointCloud(ctx.input("labels"));
@@ -84,7 +86,48 @@ void runCloud(cli::Context& ctx) {
   if (!picture.empty()) picture::writePng(reconstruct::draw(whole, distance, report.gap_mm), picture);
 }
 
+void reassemble(cli::Context& ctx, const image::Segmentation& labels, const image::CtVolume* ct,
+                const reconstruct::SurfaceOptions& surface, reconstruct::ReassembleOptions options) {
+  const std::string bone = ctx.output("output"), mesh_path = ctx.output("mesh"), picture = ctx.output("picture"),
+                    moves = ctx.outputFolder("moves");
+  reconstruct::SurfaceReport report;
+  const auto fragments =
+      reconstruct::findFragments(labels, ct, surface, {ctx.texts("label"), ctx.number("min-piece-mm3")}, report);
+  options.reference = reconstruct::fragmentNamed(fragments, ctx.text("reference"));
+  const reconstruct::Reassembly result = reconstruct::reassemble(fragments, options);
+  levelset::writeVdb(result.bone, bone, "bone");
+  const mesh::TriangleMesh mesh = levelset::toMesh(result.bone);
+  ctx.results() = reconstruct::describe(mesh, report, surface.voxel_mm);
+  ctx.results().update(reconstruct::describe(result, fragments));
+  if (!mesh_path.empty()) mesh::writeMesh(reconstruct::lighter(mesh, meshOptions(ctx), ctx.results()), mesh_path);
+  if (!picture.empty()) picture::writePng(reconstruct::draw(result, fragments), picture);
+  if (!moves.empty()) reconstruct::writeMoves(result, fragments, moves);
+}
+
+/// Options that need one another, or exclude one another.
+void checkOptions(const cli::Context& ctx) {
+  const auto refuse = [](const std::string& what) { throw core::Error(core::Exit::Usage, {.what = what}); };
+  const bool reassembles = ctx.flag("reassemble");
+  for (const char* row : {"template", "reference", "moves"})
+    if (!reassembles && ctx.given(row) && !(std::string(row) == "reference" && ctx.text(row).empty()))
+      refuse(std::string("--") + row + " goes with --reassemble");
+  for (const char* row : {"defect", "defect-mesh", "cloud", "voxels", "weights"})
+    if (reassembles && ctx.given(row)) refuse(std::string("--") + row + " doesn't go with --reassemble");
+  if (reassembles && ctx.given("template") && ctx.given("prior")) refuse("give --template or --prior, not both");
+  if (reassembles && ctx.text("complete") != "none") refuse("--complete doesn't go with --reassemble");
+}
+
+reconstruct::ReassembleOptions reassembleOptions(const cli::Context& ctx) {
+  constexpr double kTemplateVoxel_mm = 1;
+  reconstruct::ReassembleOptions options;
+  const std::string whole = ctx.input("template"), prior = ctx.input("prior");
+  if (!whole.empty()) options.whole = levelset::toMesh(levelset::readSolid(whole, kTemplateVoxel_mm));
+  if (!prior.empty()) options.prior = reconstruct::readShapeModel(prior);
+  return options;
+}
+
 void run(cli::Context& ctx) {
+  checkOptions(ctx);
   if (core::extension(ctx.input("labels")) == ".ply") return runCloud(ctx);
   const bool completes = ctx.text("complete") != "none";
   if (completes != ctx.given("defect") || (ctx.given("defect-mesh") && !completes)) {
@@ -105,10 +148,15 @@ void run(cli::Context& ctx) {
   if (!ct_path.empty()) ct = image::readVolume(ct_path, box);
   options.voxel_mm = ctx.maybe("voxel-mm").value_or(0.5 * frame.spacing_mm.minCoeff());
   options.dust_mm3 = ctx.number("dust-mm3");
-  const reconstruct::CompletionOptions completion = completionOptions(ctx);
+  const bool reassembles = ctx.flag("reassemble");
+  const reconstruct::CompletionOptions completion =
+      reassembles ? reconstruct::CompletionOptions() : completionOptions(ctx);
+  const reconstruct::ReassembleOptions reassembly =
+      reassembles ? reassembleOptions(ctx) : reconstruct::ReassembleOptions();
   if (ctx.dryRun(2e8 + 3.0 * static_cast<double>(frame.voxelCount()) +
                  60.0 * static_cast<double>(segmentation.labels.voxels.size())))
     return;
+  if (reassembles) return reassemble(ctx, segmentation, ct_path.empty() ? nullptr : &ct, options, reassembly);
   const Paths paths{ctx.output("output"), ctx.output("mesh"), ctx.output("defect"), ctx.output("defect-mesh"),
                     ctx.output("picture")};
   const std::string cloud_path = ctx.output("cloud"), voxels_path = ctx.output("voxels");
@@ -137,6 +185,13 @@ cli::Parameter weights() {
   return row;
 }
 
+cli::Parameter movesFolder() {
+  cli::Parameter row =
+      cli::outputOption("moves", {}, "reassemble: folder with each fragment's motion as ITK transform");
+  row.type = cli::Type::Folder;
+  return row;
+}
+
 cli::Parameter labelList(std::string help) {
   cli::Parameter row = cli::text("label", "", std::move(help));
   row.count = 0;
@@ -148,13 +203,14 @@ cli::Parameter labelList(std::string help) {
 cli::App cli::describe() {
   return {
       "reconstruct",
-      "makes the bone's surface from labels and CT, and the missing piece by mirroring",
+      "makes the bone's surface from labels and CT, the missing piece, and a whole of its fragments",
       {{"",
-        "makes the bone's surface from labels and CT, and the missing piece by mirroring",
+        "makes the bone's surface from labels and CT, the missing piece, and a whole of its fragments",
         {"reconstruct labels.seg.nrrd --ct ct.nrrd -o bone.vdb --mesh bone.stl",
          "reconstruct cloud.ply -o bone.vdb --mesh bone.ply",
          "reconstruct labels.seg.nrrd --ct ct.nrrd -o host.vdb --complete mirror --defect defect.vdb --picture "
-         "skull.png"},
+         "skull.png",
+         "reconstruct labels.seg.nrrd -o femur.vdb --reassemble --label 10,11,12 --template other_femur.stl"},
         {input("labels", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".ply"},
                "labels of segment, or of any other tool; or a point cloud of the bone's surface"),
          inputOption("ct", {".nrrd", ".nii", ".nii.gz"},
@@ -179,13 +235,21 @@ cli::App cli::describe() {
          integer("sample-count", "", 10, {1, 999}, "bones drawn for --samples"),
          numbers("defect-at-mm", "mm", 3, {-1e5, 1e5},
                  "takes the piece nearest to this LPS point instead of the most plausible one"),
+         flag("reassemble", "puts the fragments of a broken bone together: several labels, or the pieces of one"),
+         inputOption("template", {".stl", ".ply", ".obj", ".3mf", ".amf", ".vdb"},
+                     "reassemble: the whole bone of the other side, or this one before; --prior or the fracture "
+                     "surfaces alone unless given"),
+         text("reference", "", "reassemble: name or value of the fragment that stays; the largest unless given"),
+         movesFolder(),
          optionalNumber("voxel-mm", "mm", {0.02, 10}, "voxel of the level set; half the smallest spacing unless given"),
          labelList("names or values that count as bone; 1, 2 and 10 and above unless given"),
          number("dust-mm3", "mm3", 50, {0, 1e6}, "smaller pieces are removed, smaller cavities are filled"),
          number("opening-mm", "mm", 1.5, {0, 10}, "missing parts thinner than twice this are taken for asymmetry")
              .advanced(),
          number("closing-mm", "mm", 3, {0, 10}, "pores and seams up to twice this width count as bone").advanced(),
-         number("min-piece-mm3", "mm3", 500, {0, 1e7}, "smaller missing parts are not considered").advanced(),
+         number("min-piece-mm3", "mm3", 500, {0, 1e7},
+                "smaller missing parts, and smaller fragments, are not considered")
+             .advanced(),
          optionalNumber("simplify-mm", "mm", {0.001, 10},
                         "fewer triangles in the bone's mesh, nowhere farther than this from the surface"),
          optionalNumber("remesh-mm", "mm", {0.05, 100}, "even triangles of this edge length in the bone's mesh"),
@@ -193,7 +257,7 @@ cli::App cli::describe() {
                         "point cloud: what lies farther from any point is guessed and left out of the mesh; three "
                         "spacings unless given"),
          flag("keep-guessed", "point cloud: the mesh keeps what is guessed and is closed"),
-         picture("the bone and the missing piece from two sides")},
+         picture("the bone and the missing piece from two sides; the fragments before and after")},
         run}}};
 }
 
