@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -49,6 +50,23 @@ std::string head(const std::string& frame_id, std::size_t vertices) {
       spaceTag(frame_id), vertices);
 }
 
+std::string bytesWith(const TriangleMesh& mesh, const std::vector<VertexField>& fields) {
+  std::string header = head(mesh.frame_id, mesh.vertices.size());
+  for (const VertexField& field : fields) header += fmt::format("property float {}\n", field.name);
+  Bytes out(header + fmt::format("element face {}\nproperty list uchar uint vertex_indices\nend_header\n",
+                                 mesh.triangles.size()));
+  out.bytes_.reserve(out.bytes_.size() + (12 + 4 * fields.size()) * mesh.vertices.size() + 13 * mesh.triangles.size());
+  for (std::size_t v = 0; v < mesh.vertices.size(); ++v) {
+    out.put(mesh.vertices[v]);
+    for (const VertexField& field : fields) out.put(field.values[v]);
+  }
+  for (const auto& t : mesh.triangles) {
+    out.put(std::uint8_t{3});
+    for (const auto v : t) out.put(v);
+  }
+  return std::move(out.bytes_);
+}
+
 }  // namespace
 
 RawMesh readPly(const std::string& bytes, const std::string& path) {
@@ -66,17 +84,19 @@ RawMesh readPly(const std::string& bytes, const std::string& path) {
   return raw;
 }
 
-std::string plyBytes(const TriangleMesh& mesh) {
-  Bytes out(
-      head(mesh.frame_id, mesh.vertices.size()) +
-      fmt::format("element face {}\nproperty list uchar uint vertex_indices\nend_header\n", mesh.triangles.size()));
-  out.bytes_.reserve(out.bytes_.size() + 12 * mesh.vertices.size() + 13 * mesh.triangles.size());
-  for (const auto& v : mesh.vertices) out.put(v);
-  for (const auto& t : mesh.triangles) {
-    out.put(std::uint8_t{3});
-    for (const auto v : t) out.put(v);
+std::string plyBytes(const TriangleMesh& mesh) { return bytesWith(mesh, {}); }
+
+void writePly(const TriangleMesh& mesh, const std::vector<VertexField>& fields, const std::string& path) {
+  std::set<std::string> names = {"x", "y", "z"};
+  for (const VertexField& field : fields) {
+    if (field.values.size() != mesh.vertices.size() || field.name.empty() || !names.insert(field.name).second ||
+        field.name.find_first_of(" \t\r\n") != std::string::npos) {
+      throw core::Error(core::Exit::Software, {.what = "a field of the vertices is named or counted wrongly",
+                                               .expected = fmt::format("{} values", mesh.vertices.size()),
+                                               .got = fmt::format("{} of '{}'", field.values.size(), field.name)});
+    }
   }
-  return std::move(out.bytes_);
+  core::writeFile(path, bytesWith(mesh, fields));
 }
 
 PointCloud readPointCloud(const std::string& path) {

@@ -13,6 +13,7 @@
 #include "mesh/formats.h"
 #include "mesh/io.h"
 #include "mesh/measures.h"
+#include "mesh/ply_table.h"
 #include "mesh/zip_package.h"
 
 using namespace osteo;
@@ -66,6 +67,32 @@ TEST_CASE("every format gives the mesh and its frame back") {
     writeMesh(back, folder / ("again" + ending));
     if (ending != ".stl") CHECK(core::readFile(folder / ("again" + ending)) == core::readFile(path));
   }
+}
+
+TEST_CASE("a PLY carries values at its vertices and is still a mesh") {
+  const TempFolder folder;
+  auto mesh = test::sphere(3, 8, {1, 2, 3});
+  mesh.frame_id = "abc";
+  VertexField height{"height_mm", {}}, seen{"seen", std::vector<float>(mesh.vertices.size(), 1)};
+  for (const auto& v : mesh.vertices) height.values.push_back(static_cast<float>(v.z()));
+  const auto path = folder / "fields.ply";
+  writePly(mesh, {height, seen}, path);
+  const auto back = readMesh(path);
+  CHECK(back.frame_id == "abc");
+  CHECK(back.triangles == mesh.triangles);
+  const auto table = parsePly(core::readFile(path), path);
+  const auto* column = table.element("vertex")->column("height_mm");
+  REQUIRE(column != nullptr);
+  for (std::size_t v = 0; v < mesh.vertices.size(); ++v) CHECK((*column)[v] == height.values[v]);
+  CHECK(table.element("vertex")->column("seen")->front() == 1);
+  writePly(mesh, {}, path);
+  writeMesh(mesh, folder / "plain.ply");
+  CHECK(core::readFile(path) == core::readFile(folder / "plain.ply"));
+  seen.values.pop_back();
+  CHECK(codeOf([&] { writePly(mesh, {seen}, path); }) == core::Exit::Software);
+  CHECK(codeOf([&] { writePly(mesh, {height, height}, path); }) == core::Exit::Software);
+  height.name = "two words";
+  CHECK(codeOf([&] { writePly(mesh, {height}, path); }) == core::Exit::Software);
 }
 
 TEST_CASE("a long or odd frame_id is refused, not cut") {
