@@ -9,6 +9,7 @@
 #include "levelset/level_set.h"
 #include "mesh/io.h"
 #include "reconstruct/cloud.h"
+#include "reconstruct/cortex.h"
 #include "reconstruct/fragments.h"
 #include "reconstruct/outputs.h"
 #include "reconstruct/report.h"
@@ -64,7 +65,8 @@ reconstruct::MeshOptions meshOptions(const cli::Context& ctx) {
 }
 
 void runCloud(cli::Context& ctx) {
-  for (const char* row : {"ct", "cloud", "voxels", "defect", "defect-mesh", "label", "reassemble"}) {
+  for (const char* row :
+       {"ct", "cloud", "voxels", "defect", "defect-mesh", "inner", "inner-mesh", "thickness", "label", "reassemble"}) {
     const std::string name = row;
     if (ctx.given(row) && !(name == "label" && ctx.texts(row).empty()) && !(name == "reassemble" && !ctx.flag(row)))
       throw core::Error(core::Exit::Usage, {.what = std::string("--") + row + " goes with labels, not with points"});
@@ -107,14 +109,18 @@ void reassemble(cli::Context& ctx, const image::Segmentation& labels, const imag
 /// Options that need one another, or exclude one another.
 void checkOptions(const cli::Context& ctx) {
   const auto refuse = [](const std::string& what) { throw core::Error(core::Exit::Usage, {.what = what}); };
-  const bool reassembles = ctx.flag("reassemble");
+  const bool reassembles = ctx.flag("reassemble"), completes = ctx.text("complete") != "none";
+  if (completes != ctx.given("defect") || (ctx.given("defect-mesh") && !completes))
+    refuse("--complete METHOD and --defect FILE.vdb go together: give both or neither");
   for (const char* row : {"template", "reference", "moves"})
     if (!reassembles && ctx.given(row) && !(std::string(row) == "reference" && ctx.text(row).empty()))
       refuse(std::string("--") + row + " goes with --reassemble");
-  for (const char* row : {"defect", "defect-mesh", "cloud", "voxels", "weights"})
+  for (const char* row : {"defect", "defect-mesh", "cloud", "voxels", "weights", "inner", "inner-mesh", "thickness"})
     if (reassembles && ctx.given(row)) refuse(std::string("--") + row + " doesn't go with --reassemble");
   if (reassembles && ctx.given("template") && ctx.given("prior")) refuse("give --template or --prior, not both");
-  if (reassembles && ctx.text("complete") != "none") refuse("--complete doesn't go with --reassemble");
+  if (reassembles && completes) refuse("--complete doesn't go with --reassemble");
+  if (ctx.given("thickness") && !ctx.given("ct"))
+    refuse("labels alone don't show how thick the cortex is: --thickness needs --ct");
 }
 
 reconstruct::ReassembleOptions reassembleOptions(const cli::Context& ctx) {
@@ -130,10 +136,6 @@ void run(cli::Context& ctx) {
   checkOptions(ctx);
   if (core::extension(ctx.input("labels")) == ".ply") return runCloud(ctx);
   const bool completes = ctx.text("complete") != "none";
-  if (completes != ctx.given("defect") || (ctx.given("defect-mesh") && !completes)) {
-    throw core::Error(core::Exit::Usage,
-                      {.what = "--complete METHOD and --defect FILE.vdb go together", .hint = "give both or neither"});
-  }
   const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
   image::Segmentation segmentation = image::readSegmentation(labels_path);
   const image::Frame frame = segmentation.labels.frame;
@@ -146,6 +148,7 @@ void run(cli::Context& ctx) {
   segmentation.labels = image::crop(segmentation.labels, box, std::uint16_t{0});
   image::CtVolume ct;
   if (!ct_path.empty()) ct = image::readVolume(ct_path, box);
+  const reconstruct::Scan scan{segmentation.labels, ct_path.empty() ? nullptr : &ct};
   options.voxel_mm = ctx.maybe("voxel-mm").value_or(0.5 * frame.spacing_mm.minCoeff());
   options.dust_mm3 = ctx.number("dust-mm3");
   const bool reassembles = ctx.flag("reassemble");
@@ -156,38 +159,31 @@ void run(cli::Context& ctx) {
   if (ctx.dryRun(2e8 + 3.0 * static_cast<double>(frame.voxelCount()) +
                  60.0 * static_cast<double>(segmentation.labels.voxels.size())))
     return;
-  if (reassembles) return reassemble(ctx, segmentation, ct_path.empty() ? nullptr : &ct, options, reassembly);
+  if (reassembles) return reassemble(ctx, segmentation, scan.ct, options, reassembly);
   const Paths paths{ctx.output("output"), ctx.output("mesh"), ctx.output("defect"), ctx.output("defect-mesh"),
                     ctx.output("picture")};
+  const reconstruct::CortexFiles cortex{ctx.output("inner"), ctx.output("inner-mesh"), ctx.output("thickness"),
+                                        paths.picture};
   const std::string cloud_path = ctx.output("cloud"), voxels_path = ctx.output("voxels");
   reconstruct::SurfaceReport report;
-  const levelset::LevelSet bone =
-      reconstruct::boneSurface(segmentation.labels, ct_path.empty() ? nullptr : &ct, options, report);
+  const levelset::LevelSet bone = reconstruct::boneSurface(scan.labels, scan.ct, options, report);
   levelset::writeVdb(bone, paths.bone, "bone");
   const mesh::TriangleMesh surface = levelset::toMesh(bone);
   ctx.results() = reconstruct::describe(surface, report, options.voxel_mm);
-  if (!cloud_path.empty())
-    mesh::writePointCloud(reconstruct::surfaceCloud(surface, segmentation.labels, ct_path.empty() ? nullptr : &ct),
-                          cloud_path);
+  if (!cloud_path.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface, scan.labels, scan.ct), cloud_path);
   if (!voxels_path.empty()) {
     image::Segmentation voxels{image::LabelVolume(frame), segmentation.names};
     image::paste(reconstruct::surfaceVoxels(bone, segmentation.labels, options.labels), box, voxels.labels);
     image::writeSegmentation(voxels, voxels_path);
   }
   if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, meshOptions(ctx), ctx.results()), paths.mesh);
-  if (completes) return complete(ctx, bone, surface, frame, completion, paths);
   if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, {}), paths.picture);
+  if (cortex.any())
+    ctx.results().update(reconstruct::writeCortex(bone, scan, options, ctx.maybe("cortical-hu").value_or(0), cortex));
+  if (completes) complete(ctx, bone, surface, frame, completion, paths);
 }
 
-cli::Parameter weights() {
-  cli::Parameter row = cli::inputOption("weights", {}, "folder of a network of train completion");
-  row.type = cli::Type::Folder;
-  return row;
-}
-
-cli::Parameter movesFolder() {
-  cli::Parameter row =
-      cli::outputOption("moves", {}, "reassemble: folder with each fragment's motion as ITK transform");
+cli::Parameter folder(cli::Parameter row) {
   row.type = cli::Type::Folder;
   return row;
 }
@@ -226,13 +222,20 @@ cli::App cli::describe() {
          inputOption("prior", {".shape", ".h5"}, "shape model of this bone, of train shape, Scalismo or statismo"),
          optionalNumber("length-mm", "mm", {1, 2000},
                         "length of the whole bone where it is known, such as from the other side"),
-         weights(),
+         folder(inputOption("weights", {}, "folder of a network of train completion")),
          outputOption("defect", {".vdb"}, "the missing piece as a level set"),
          outputOption("defect-mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the missing piece as closed triangles"),
          outputOption("whole", {".ply"},
                       "the shape model's most probable whole bone, with standard deviations at its vertices"),
-         outputOption("samples", {}, "folder of whole bones drawn from the shape model's posterior"),
+         folder(outputOption("samples", {}, "folder of whole bones drawn from the shape model's posterior")),
          integer("sample-count", "", 10, {1, 999}, "bones drawn for --samples"),
+         outputOption("inner", {".vdb"}, "the space inside the cortex as a level set"),
+         outputOption("inner-mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"},
+                      "the cortex's inner surface as closed triangles"),
+         outputOption("thickness", {".ply"},
+                      "the outer surface's triangles with the cortex's thickness at every vertex; needs --ct"),
+         optionalNumber("cortical-hu", "HU", {200, 4000},
+                        "density of dense cortex; measured where the cortex is thick unless given"),
          numbers("defect-at-mm", "mm", 3, {-1e5, 1e5},
                  "takes the piece nearest to this LPS point instead of the most plausible one"),
          flag("reassemble", "puts the fragments of a broken bone together: several labels, or the pieces of one"),
@@ -240,7 +243,7 @@ cli::App cli::describe() {
                      "reassemble: the whole bone of the other side, or this one before; --prior or the fracture "
                      "surfaces alone unless given"),
          text("reference", "", "reassemble: name or value of the fragment that stays; the largest unless given"),
-         movesFolder(),
+         folder(outputOption("moves", {}, "reassemble: folder with each fragment's motion as ITK transform")),
          optionalNumber("voxel-mm", "mm", {0.02, 10}, "voxel of the level set; half the smallest spacing unless given"),
          labelList("names or values that count as bone; 1, 2 and 10 and above unless given"),
          number("dust-mm3", "mm3", 50, {0, 1e6}, "smaller pieces are removed, smaller cavities are filled"),

@@ -155,10 +155,12 @@ class Prober {
       if (profile.last_mm() < blur || profile.hu.size() < 8) return CortexFlaw::NoInnerEdge;
       const double peak = *std::max_element(profile.hu.begin(), profile.hu.end());
       if (!freedom.cortical && peak > 2 * bone.cortical_hu) return CortexFlaw::Metal;
-      Layer start;
-      start.p[Layer::Cortical] = freedom.cortical ? peak : bone.cortical_hu;
-      start.p[Layer::Sigma] = blur;
-      layer = fitErfLayer(profile, start, freedom);
+      if (round == 0) {
+        layer = {};
+        layer.p[Layer::Cortical] = freedom.cortical ? peak : bone.cortical_hu;
+        layer.p[Layer::Sigma] = blur;
+      }
+      layer = fitErfLayer(profile, layer, freedom);
       const CortexFlaw flaw = judge(layer, profile);
       if (flaw != CortexFlaw::None) return flaw;
       // The second time without what lies far from both edges: levels are meant to be those beside them.
@@ -232,6 +234,7 @@ Bone calibrate(const Prober& prober, const std::vector<Line>& lines, double cort
   for (const auto& fit : sampleFits(prober, lines, bone, {true, true})) {
     const auto& p = fit.second.p;
     if (p[Layer::Thickness] < kThick * p[Layer::Sigma] ||
+        fit.second.error[Layer::Cortical] > 0.01 * p[Layer::Cortical] ||
         p[Layer::Cortical] - p[Layer::Inside] < 0.3 * (p[Layer::Cortical] - p[Layer::Outside]))
       continue;
     levels.push_back(p[Layer::Cortical]);
@@ -243,6 +246,11 @@ Bone calibrate(const Prober& prober, const std::vector<Line>& lines, double cort
     bone.cortical_hu = cortical_hu;
   } else if (report.thick_profiles >= kFewest) {
     bone.cortical_hu = core::quantile(std::move(levels), 0.5);
+  }
+  if (report.cortical_source == "assumed") {
+    core::warn(
+        "no cortex is thick enough to show its density: 1400 HU are assumed, and the thickness is as right as "
+        "that; --cortical-hu gives another");
   }
   bone.base_variance = baseVariance(prober, thick, bone.base_variance);
   bone.base_variance = baseVariance(prober, sampleFits(prober, lines, bone, {false, true}), bone.base_variance);
@@ -299,6 +307,13 @@ Cortex measureCortex(const CortexScene& scene, const CortexOptions& options, Cor
   graph.fill(cortex.thickness_mm, cortex.resolved, static_cast<float>(report.median_mm));
   graph.fill(cortex.outer_shift_mm, cortex.resolved, 0);
   return cortex;
+}
+
+std::vector<mesh::VertexField> fields(const Cortex& cortex) {
+  return {{"thickness_mm", cortex.thickness_mm},
+          {"standard_error_mm", cortex.standard_error_mm},
+          {"outer_shift_mm", cortex.outer_shift_mm},
+          {"resolved", std::vector<float>(cortex.resolved.begin(), cortex.resolved.end())}};
 }
 
 nlohmann::json describe(const CortexReport& report) {

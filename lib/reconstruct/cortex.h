@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "levelset/level_set.h"
-#include "mesh/triangle_mesh.h"
+#include "mesh/io.h"
 #include "reconstruct/surface.h"
 
 namespace osteo::reconstruct {
@@ -57,6 +57,9 @@ levelset::LevelSet innerSurface(const levelset::LevelSet& bone, const mesh::Tria
 /// Throws DataError for labels that don't.
 levelset::LevelSet innerSurface(const levelset::LevelSet& bone, const image::LabelVolume& labels,
                                 const SurfaceOptions& options);
+
+/// As properties of a PLY's vertices.
+std::vector<mesh::VertexField> fields(const Cortex& cortex);
 
 nlohmann::json describe(const CortexReport& report);
 

@@ -62,12 +62,11 @@ void keepPossible(const Profile& profile, double sigma_start, Parameters& p) {
   p[ErfLayer::Sigma] = std::clamp(p[ErfLayer::Sigma], 0.4 * sigma_start, 2.5 * sigma_start);
 }
 
-double descend(const Profile& profile, double sigma_start, FitFreedom freedom, Parameters& p) {
-  constexpr int kSteps = 30;
+double descend(const Profile& profile, double sigma_start, FitFreedom freedom, int steps, Parameters& p) {
   double damping = 1e-2, here = cost(profile, p);
   Matrix a;
   Vector b;
-  for (int step = 0; step < kSteps; ++step) {
+  for (int step = 0; step < steps; ++step) {
     here = normalEquations(profile, p, freedom, a, b);
     bool better = false;
     for (int attempt = 0; attempt < 6 && !better; ++attempt) {
@@ -83,7 +82,7 @@ double descend(const Profile& profile, double sigma_start, FitFreedom freedom, P
         damping *= 8;
         continue;
       }
-      const bool done = here - there < 1e-7 * here;
+      const bool done = here - there < 1e-6 * here;
       p = next;
       here = there;
       damping = std::max(1e-9, damping / 8);
@@ -119,14 +118,19 @@ std::array<Parameters, 3> starts(const Profile& profile, const Parameters& given
 double ErfLayer::operator()(double depth_mm) const { return evaluate(p, depth_mm, nullptr); }
 
 ErfLayer fitErfLayer(const Profile& profile, const ErfLayer& start, FitFreedom freedom) {
-  ErfLayer best;
+  constexpr int kTrial = 5, kSteps = 30;
+  const double sigma = start.p[ErfLayer::Sigma];
+  ErfLayer best = start;
   double least = 1e300;
-  for (Parameters p : starts(profile, start.p)) {
-    const double reached = descend(profile, start.p[ErfLayer::Sigma], freedom, p);
-    if (reached >= least) continue;
-    least = reached;
-    best.p = p;
+  if (start.p[ErfLayer::Thickness] <= 0) {
+    for (Parameters p : starts(profile, start.p)) {
+      const double reached = descend(profile, sigma, freedom, kTrial, p);
+      if (reached >= least) continue;
+      least = reached;
+      best.p = p;
+    }
   }
+  least = descend(profile, sigma, freedom, kSteps, best.p);
   const auto n = static_cast<double>(profile.hu.size());
   const double free = 4 + (freedom.cortical ? 1 : 0) + (freedom.sigma ? 1 : 0);
   best.rms_hu = std::sqrt(least / n);

@@ -26,8 +26,8 @@ struct FitFreedom {
   bool cortical = false, sigma = false;
 };
 
-/// Least squares by Levenberg–Marquardt from several starts; of `start` the cortical level and sigma count. The profile
-/// needs at least eight values.
+/// Least squares by Levenberg–Marquardt; from several starts with the cortical level and sigma of `start` unless that
+/// has a thickness. The profile needs at least eight values.
 ErfLayer fitErfLayer(const Profile& profile, const ErfLayer& start, FitFreedom freedom);
 
 }  // namespace osteo::reconstruct

@@ -10,6 +10,8 @@
 #include "mesh/io.h"
 #include "mesh/measures.h"
 #include "mesh/simplify.h"
+#include "reconstruct/cortex.h"
+#include "reconstruct/report.h"
 
 namespace osteo::reconstruct {
 
@@ -70,6 +72,31 @@ image::LabelVolume surfaceVoxels(const levelset::LevelSet& bone, const image::La
     }
   }
   return out;
+}
+
+nlohmann::json writeCortex(const levelset::LevelSet& bone, const Scan& scan, const SurfaceOptions& options,
+                           double cortical_hu, const CortexFiles& files) {
+  nlohmann::json record;
+  levelset::LevelSet inner;
+  if (scan.ct != nullptr) {
+    const levelset::LevelSet whole = levelset::fillCavities(bone);
+    const mesh::TriangleMesh outer = levelset::toMesh(whole);
+    CortexReport report;
+    const Cortex cortex = measureCortex({whole, outer, scan.labels, *scan.ct}, {.cortical_hu = cortical_hu}, report);
+    record = describe(report);
+    if (!files.thickness.empty()) mesh::writePly(outer, fields(cortex), files.thickness);
+    if (!files.picture.empty() && !files.thickness.empty())
+      picture::writePng(drawCortex(levelset::toMesh(bone), outer, cortex.thickness_mm), files.picture);
+    if (files.inner.empty() && files.inner_mesh.empty()) return record;
+    inner = innerSurface(whole, outer, cortex, options.dust_mm3);
+  } else {
+    inner = innerSurface(bone, scan.labels, options);
+  }
+  const mesh::TriangleMesh mesh = levelset::toMesh(inner);
+  record["inner"] = describe(mesh);
+  if (!files.inner.empty()) levelset::writeVdb(inner, files.inner, "inner");
+  if (!files.inner_mesh.empty()) mesh::writeMesh(mesh, files.inner_mesh);
+  return record;
 }
 
 void writePosterior(const ShapePosterior& posterior, const std::string& path) {

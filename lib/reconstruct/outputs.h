@@ -6,6 +6,7 @@
 #include "levelset/level_set.h"
 #include "mesh/triangle_mesh.h"
 #include "reconstruct/shape_fit.h"
+#include "reconstruct/surface.h"
 
 namespace osteo::reconstruct {
 
@@ -27,6 +28,23 @@ mesh::PointCloud surfaceCloud(const mesh::TriangleMesh& mesh, const image::Label
 /// neighbour's.
 image::LabelVolume surfaceVoxels(const levelset::LevelSet& bone, const image::LabelVolume& labels,
                                  const std::set<int>& kept);
+
+/// Where the cortex goes; an empty path leaves a file out.
+struct CortexFiles {
+  std::string inner, inner_mesh, thickness, picture;  ///< level set, triangles, PLY; the picture goes with thickness
+  bool any() const { return !(inner + inner_mesh + thickness).empty(); }
+};
+
+/// Labels and the CT on their grid, which may be null.
+struct Scan {
+  const image::LabelVolume& labels;
+  const image::CtVolume* ct;
+};
+
+/// Measures the cortex (with a CT, else as the labels tell it), writes what is asked for and returns the record.
+/// `cortical_hu` of 0 is measured.
+nlohmann::json writeCortex(const levelset::LevelSet& bone, const Scan& scan, const SurfaceOptions& options,
+                           double cortical_hu, const CortexFiles& files);
 
 /// The most probable bone as PLY; its vertices tell the standard deviation in mm and whether nothing was seen near
 /// them.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/statistics.h"
 #include "mesh/measures.h"
 #include "picture/render.h"
 
@@ -56,6 +57,13 @@ json describe(const mesh::TriangleMesh& mesh, const SurfaceReport& report, doubl
   r["triangles"] = mesh.triangles.size();
   r["closed"] = topology.closed();
   return r;
+}
+
+json describe(const mesh::TriangleMesh& mesh) {
+  return {{"volume_mm3", mesh::volume_mm3(mesh)},
+          {"area_mm2", mesh::area_mm2(mesh)},
+          {"triangles", mesh.triangles.size()},
+          {"closed", mesh::topology(mesh).closed()}};
 }
 
 json describe(const CompletionReport& report) {
@@ -124,6 +132,23 @@ picture::Canvas draw(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& d
   }
   return picture::tile(
       views, {"from the front right", defect.triangles.empty() ? "from the front left" : "from the defect's side"}, 2);
+}
+
+picture::Canvas drawCortex(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& outer,
+                           const std::vector<float>& thickness_mm) {
+  const double high = core::quantile({thickness_mm.begin(), thickness_mm.end()}, 0.98);
+  const std::vector<picture::Actor> plain = {{.mesh = &bone}},
+                                    coloured = {{.mesh = &outer, .scalars = thickness_mm, .low = 0, .high = high}};
+  std::vector<picture::Canvas> views;
+  picture::View view;
+  view.from = {-0.5, -1, 0.3};
+  views.push_back(picture::render(plain, view));
+  view.from = {1, -1, 0.5};
+  views.push_back(picture::render(plain, view));
+  view.from = {-0.5, -1, 0.3};
+  view.scalar_title = "cortex, mm";
+  views.push_back(picture::render(coloured, view));
+  return picture::tile(views, {"from the front right", "from the front left", "cortical thickness"}, 3);
 }
 
 picture::Canvas draw(const mesh::TriangleMesh& surface, const std::vector<float>& distance_mm, double gap_mm) {

@@ -11,12 +11,19 @@ namespace osteo::reconstruct {
 /// The record of the bone's surface, whose mesh has been made from a level set of `voxel_mm`.
 nlohmann::json describe(const mesh::TriangleMesh& mesh, const SurfaceReport& report, double voxel_mm);
 
+/// Volume, area, triangles and whether it is closed.
+nlohmann::json describe(const mesh::TriangleMesh& mesh);
+
 /// The record of the missing piece, of every method tried and of what it rests on.
 nlohmann::json describe(const CompletionReport& report);
 
 /// The bone and the missing piece with its rim, which may be empty, from two sides.
 picture::Canvas draw(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& defect,
                      const std::vector<Eigen::Vector3d>& rim = {});
+
+/// The bone from two sides and its cortical thickness, one value per vertex of `outer`.
+picture::Canvas drawCortex(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& outer,
+                           const std::vector<float>& thickness_mm);
 
 /// A surface coloured by its vertices' distance to the points it was made from, from two sides.
 picture::Canvas draw(const mesh::TriangleMesh& surface, const std::vector<float>& distance_mm, double gap_mm);

@@ -81,7 +81,7 @@ struct Result {
   reconstruct::CortexReport report;
 };
 
-Result measured(const Scene& scene, double cortical_hu, double voxel_mm = 0.8) {
+Result measured(const Scene& scene, double cortical_hu, double voxel_mm = 1.2) {
   Result r;
   reconstruct::SurfaceReport surface;
   r.bone = reconstruct::boneSurface(scene.labels, &scene.ct, {.voxel_mm = voxel_mm, .labels = {1, 2}}, surface);
