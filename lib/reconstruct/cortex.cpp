@@ -21,6 +21,8 @@ using Eigen::Vector3d;
 using Layer = ErfLayer;
 
 constexpr double kAssumedCortical_hu = 1400;  ///< dense cortex at 120 kV, where a bone shows none of its own
+constexpr double kLeastCortical_hu = 800;     ///< less is cancellous, or thin bone that passes for thick
+constexpr double kMetal_hu = 2500;            ///< as in segment, where the labels don't know of it
 /// Blur variance in squared voxels of the B-spline that samples (1/3) and of the voxel's own extent (1/12).
 constexpr double kSamplingVariance = 1.0 / 3 + 1.0 / 12;
 constexpr double kSpan = 3.5;  ///< sigmas that a profile extends beyond its edges
@@ -154,7 +156,7 @@ class Prober {
       if (!read(line, window, profile)) return CortexFlaw::Metal;
       if (profile.last_mm() < blur || profile.hu.size() < 8) return CortexFlaw::NoInnerEdge;
       const double peak = *std::max_element(profile.hu.begin(), profile.hu.end());
-      if (!freedom.cortical && peak > 2 * bone.cortical_hu) return CortexFlaw::Metal;
+      if (!freedom.cortical && peak > std::max(kMetal_hu, 1.5 * bone.cortical_hu)) return CortexFlaw::Metal;
       if (round == 0) {
         layer = {};
         layer.p[Layer::Cortical] = freedom.cortical ? peak : bone.cortical_hu;
@@ -224,6 +226,14 @@ double baseVariance(const Prober& prober, const std::vector<std::pair<const Line
   return found.size() < 20 ? otherwise : core::quantile(std::move(found), 0.5);
 }
 
+/// The level that the densest layers have in common: many thick ones are dense cancellous bone.
+double densest(const std::vector<double>& levels) {
+  const double least = 0.75 * core::quantile(levels, 0.95);
+  std::vector<double> dense;
+  std::copy_if(levels.begin(), levels.end(), std::back_inserter(dense), [=](double level) { return level >= least; });
+  return core::quantile(std::move(dense), 0.5);
+}
+
 /// The density of thick cortex and the blur, which all vertices share.
 Bone calibrate(const Prober& prober, const std::vector<Line>& lines, double cortical_hu, CortexReport& report) {
   constexpr std::int64_t kFewest = 20;
@@ -233,8 +243,9 @@ Bone calibrate(const Prober& prober, const std::vector<Line>& lines, double cort
   std::vector<std::pair<const Line*, Layer>> thick;
   for (const auto& fit : sampleFits(prober, lines, bone, {true, true})) {
     const auto& p = fit.second.p;
-    if (p[Layer::Thickness] < kThick * p[Layer::Sigma] ||
-        fit.second.error[Layer::Cortical] > 0.01 * p[Layer::Cortical] ||
+    const double blur = prober.sigma(*fit.first, bone);  // a thin layer is also a wider one with less blur
+    if (p[Layer::Cortical] < kLeastCortical_hu || p[Layer::Thickness] < kThick * p[Layer::Sigma] ||
+        p[Layer::Sigma] < 0.5 * blur || fit.second.error[Layer::Cortical] > 0.03 * p[Layer::Cortical] ||
         p[Layer::Cortical] - p[Layer::Inside] < 0.3 * (p[Layer::Cortical] - p[Layer::Outside]))
       continue;
     levels.push_back(p[Layer::Cortical]);
@@ -245,7 +256,7 @@ Bone calibrate(const Prober& prober, const std::vector<Line>& lines, double cort
   if (cortical_hu > 0) {
     bone.cortical_hu = cortical_hu;
   } else if (report.thick_profiles >= kFewest) {
-    bone.cortical_hu = core::quantile(std::move(levels), 0.5);
+    bone.cortical_hu = densest(levels);
   }
   if (report.cortical_source == "assumed") {
     core::warn(

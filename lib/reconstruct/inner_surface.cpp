@@ -56,7 +56,8 @@ levelset::LevelSet innerSurface(const levelset::LevelSet& bone, const mesh::Tria
   depth = graph.averaged(std::move(depth), static_cast<int>(std::clamp(passes, 1.0, 20.0)));
   const double voxel = bone.voxel_mm(), least = kStrictly * voxel;
   for (float& d : depth) d = std::max(d, static_cast<float>(least));
-  const auto [low, high] = std::minmax_element(depth.begin(), depth.end());
+  const auto range = std::minmax_element(depth.begin(), depth.end());
+  const double low = *range.first, high = *range.second;
   const mesh::ClosestPoint nearest(surface);
   const auto value = [&](const Vector3d& p) {
     if (levelset::sample(bone, p) >= 0) return voxel;
@@ -66,8 +67,8 @@ levelset::LevelSet innerSurface(const levelset::LevelSet& bone, const mesh::Tria
   const auto certain = [&](const Vector3d& centre, double radius) {
     const double distance = nearest(centre).distance_mm;
     const bool inside = levelset::sample(bone, centre) < 0;
-    if (inside ? distance + radius < *low : distance > radius) return voxel;
-    return inside && distance - radius > *high ? -voxel : 0.0;
+    if (inside ? distance + radius < low : distance > radius) return voxel;
+    return inside && distance - radius > high ? -voxel : 0.0;
   };
   const mesh::Bounds box = mesh::bounds(surface);
   return cleaned(levelset::fromFunction(value, box.min, box.max, voxel, certain), dust_mm3, bone.frameId());
