@@ -13,6 +13,7 @@
 #include "reconstruct/fragments.h"
 #include "reconstruct/outputs.h"
 #include "reconstruct/report.h"
+#include "reconstruct/tetra.h"
 
 namespace osteo {
 namespace {
@@ -37,39 +38,37 @@ reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
 void writePosterior(cli::Context& ctx, const reconstruct::CompletionOptions& options,
                     const reconstruct::CompletionReport& report) {
   if (!ctx.given("whole") && !ctx.given("samples")) return;
-  if (!report.shape) {
+  if (!report.shape)
     throw core::Error(core::Exit::DataError, {.what = "--whole and --samples need a shape model that fits",
                                               .hint = "give one with --prior bone.shape --complete shape"});
-  }
   if (ctx.given("whole")) reconstruct::writePosterior(*report.shape, ctx.output("whole"));
-  if (ctx.given("samples")) {
+  if (ctx.given("samples"))
     reconstruct::writeDraws(*options.prior, *report.shape, static_cast<int>(ctx.integer("sample-count")), ctx.seed(),
                             ctx.outputFolder("samples"));
-  }
 }
 
-void complete(cli::Context& ctx, const levelset::LevelSet& bone, const mesh::TriangleMesh& surface,
+auto complete(cli::Context& ctx, const levelset::LevelSet& bone, const mesh::TriangleMesh& surface,
               const image::Frame& seen, const reconstruct::CompletionOptions& options, const Paths& paths) {
   reconstruct::CompletionReport report;
-  const levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
+  levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
   ctx.results().update(reconstruct::describe(report));
   levelset::writeVdb(defect, paths.defect, "defect");
   writePosterior(ctx, options, report);
   const mesh::TriangleMesh mesh = levelset::toMesh(defect);
   if (!paths.defect_mesh.empty()) mesh::writeMesh(mesh, paths.defect_mesh);
   if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, mesh, report.piece.rim_mm), paths.picture);
+  return defect;
 }
 
 reconstruct::MeshOptions meshOptions(const cli::Context& ctx) {
-  return {ctx.maybe("remesh-mm").value_or(0), ctx.maybe("simplify-mm").value_or(0)};
+  return {.remesh_mm = ctx.maybe("remesh-mm").value_or(0), .simplify_mm = ctx.maybe("simplify-mm").value_or(0)};
 }
 
 void runCloud(cli::Context& ctx) {
-  for (const char* row :
-       {"ct", "cloud", "voxels", "defect", "defect-mesh", "inner", "inner-mesh", "thickness", "label", "reassemble"}) {
-    const std::string name = row;
-    if (ctx.given(row) && !(name == "label" && ctx.texts(row).empty()) && !(name == "reassemble" && !ctx.flag(row)))
-      throw core::Error(core::Exit::Usage, {.what = std::string("--") + row + " goes with labels, not with points"});
+  for (const std::string row : {"ct", "cloud", "voxels", "defect", "defect-mesh", "inner", "inner-mesh", "tetra",
+                                "thickness", "label", "reassemble"}) {
+    if (ctx.given(row) && !(row == "label" && ctx.texts(row).empty()) && !(row == "reassemble" && !ctx.flag(row)))
+      throw core::Error(core::Exit::Usage, {.what = "--" + row + " goes with labels, not with points"});
   }
   const mesh::PointCloud cloud = mesh::readPointCloud(ctx.input("labels"));
   if (ctx.dryRun(2e8 + 300.0 * static_cast<double>(cloud.points.size()))) return;
@@ -82,8 +81,7 @@ void runCloud(cli::Context& ctx) {
   ctx.results() = reconstruct::describe(report);
   const auto distance = reconstruct::distancesToCloud(whole, cloud, 2 * report.gap_mm);
   const mesh::TriangleMesh seen = reconstruct::trimmed(whole, distance, report.gap_mm, report.guessed_share);
-  const mesh::TriangleMesh out =
-      reconstruct::lighter(ctx.flag("keep-guessed") ? whole : seen, meshOptions(ctx), ctx.results());
+  const auto out = reconstruct::lighter(ctx.flag("keep-guessed") ? whole : seen, meshOptions(ctx), ctx.results());
   if (!mesh_path.empty()) mesh::writeMesh(out, mesh_path);
   if (!picture.empty()) picture::writePng(reconstruct::draw(whole, distance, report.gap_mm), picture);
 }
@@ -115,7 +113,8 @@ void checkOptions(const cli::Context& ctx) {
   for (const char* row : {"template", "reference", "moves"})
     if (!reassembles && ctx.given(row) && !(std::string(row) == "reference" && ctx.text(row).empty()))
       refuse(std::string("--") + row + " goes with --reassemble");
-  for (const char* row : {"defect", "defect-mesh", "cloud", "voxels", "weights", "inner", "inner-mesh", "thickness"})
+  for (const char* row :
+       {"defect", "defect-mesh", "cloud", "voxels", "weights", "inner", "inner-mesh", "tetra", "thickness"})
     if (reassembles && ctx.given(row)) refuse(std::string("--") + row + " doesn't go with --reassemble");
   if (reassembles && ctx.given("template") && ctx.given("prior")) refuse("give --template or --prior, not both");
   if (reassembles && completes) refuse("--complete doesn't go with --reassemble");
@@ -139,9 +138,8 @@ void run(cli::Context& ctx) {
   const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
   image::Segmentation segmentation = image::readSegmentation(labels_path);
   const image::Frame frame = segmentation.labels.frame;
-  if (!ct_path.empty()) {
+  if (!ct_path.empty())
     image::requireSameGrid(frame, core::baseName(labels_path), image::readInfo(ct_path).frame, core::baseName(ct_path));
-  }
   reconstruct::SurfaceOptions options;
   options.labels = reconstruct::boneLabels(segmentation, ctx.texts("label"));
   const image::Box box = reconstruct::boneBox(segmentation.labels, options.labels);
@@ -152,10 +150,8 @@ void run(cli::Context& ctx) {
   options.voxel_mm = ctx.maybe("voxel-mm").value_or(0.5 * frame.spacing_mm.minCoeff());
   options.dust_mm3 = ctx.number("dust-mm3");
   const bool reassembles = ctx.flag("reassemble");
-  const reconstruct::CompletionOptions completion =
-      reassembles ? reconstruct::CompletionOptions() : completionOptions(ctx);
-  const reconstruct::ReassembleOptions reassembly =
-      reassembles ? reassembleOptions(ctx) : reconstruct::ReassembleOptions();
+  const auto completion = reassembles ? reconstruct::CompletionOptions() : completionOptions(ctx);
+  const auto reassembly = reassembles ? reassembleOptions(ctx) : reconstruct::ReassembleOptions();
   if (ctx.dryRun(2e8 + 3.0 * static_cast<double>(frame.voxelCount()) +
                  60.0 * static_cast<double>(segmentation.labels.voxels.size())))
     return;
@@ -164,7 +160,8 @@ void run(cli::Context& ctx) {
                     ctx.output("picture")};
   const reconstruct::CortexFiles cortex{ctx.output("inner"), ctx.output("inner-mesh"), ctx.output("thickness"),
                                         paths.picture};
-  const std::string cloud_path = ctx.output("cloud"), voxels_path = ctx.output("voxels");
+  const std::string cloud_path = ctx.output("cloud"), voxels_path = ctx.output("voxels"),
+                    tetra_path = ctx.output("tetra");
   reconstruct::SurfaceReport report;
   const levelset::LevelSet bone = reconstruct::boneSurface(scan.labels, scan.ct, options, report);
   levelset::writeVdb(bone, paths.bone, "bone");
@@ -176,11 +173,14 @@ void run(cli::Context& ctx) {
     image::paste(reconstruct::surfaceVoxels(bone, segmentation.labels, options.labels), box, voxels.labels);
     image::writeSegmentation(voxels, voxels_path);
   }
-  if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, meshOptions(ctx), ctx.results()), paths.mesh);
+  if (!tetra_path.empty())
+    ctx.results().update(reconstruct::writeTetrahedra(bone, surface, ctx.maybe("tetra-mm").value_or(0), tetra_path));
   if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, {}), paths.picture);
   if (cortex.any())
     ctx.results().update(reconstruct::writeCortex(bone, scan, options, ctx.maybe("cortical-hu").value_or(0), cortex));
-  if (completes) complete(ctx, bone, surface, frame, completion, paths);
+  reconstruct::MeshOptions lighter = meshOptions(ctx);
+  if (completes) lighter.kept = reconstruct::nearPiece(complete(ctx, bone, surface, frame, completion, paths));
+  if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, lighter, ctx.results()), paths.mesh);
 }
 
 cli::Parameter folder(cli::Parameter row) {
@@ -213,6 +213,9 @@ cli::App cli::describe() {
                      "CT of the labels, in HU: sets the surface between the voxels"),
          output({".vdb"}, "the bone as a level set"),
          outputOption("mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the bone as closed triangles"),
+         outputOption("tetra", {".vtu"}, "the bone as tetrahedra with bounded angles, for finite elements"),
+         optionalNumber("tetra-mm", "mm", {0.05, 100},
+                        "cube of the tetrahedra's lattice; two voxels of the level set unless given"),
          outputOption("cloud", {".ply"}, "the surface's points with outward normal, label and HU"),
          outputOption("voxels", {".seg.nrrd"}, "the labels' voxels whose centres lie inside the surface"),
          choice("complete", {"none", "auto", "mirror", "shape", "rim", "network"}, "none",

@@ -12,6 +12,13 @@ namespace {
 
 using Eigen::Vector3d;
 
+/// Vertices that stay; those that splitting adds don't.
+struct Kept {
+  const std::vector<char>& vertices;
+  bool operator()(std::uint32_t v) const { return v < vertices.size() && vertices[v] != 0; }
+  bool operator()(std::uint32_t a, std::uint32_t b) const { return (*this)(a) && (*this)(b); }
+};
+
 double length(const EditableMesh& mesh, std::uint32_t a, std::uint32_t b) {
   return (mesh.point(a) - mesh.point(b)).norm();
 }
@@ -24,20 +31,22 @@ bool isEdge(const EditableMesh& mesh, std::uint32_t a, std::uint32_t b) {
   return false;
 }
 
-void splitLong(EditableMesh& mesh, double most_mm) {
+void splitLong(EditableMesh& mesh, double most_mm, const Kept& kept) {
   for (bool again = true; again;) {
     again = false;
     for (const auto& [a, b] : mesh.edges()) {
       if (!isEdge(mesh, a, b) || length(mesh, a, b) <= most_mm || (mesh.onBorder(a) && mesh.onBorder(b))) continue;
+      if (kept(a, b)) continue;
       mesh.split(a, b, 0.5 * (mesh.point(a) + mesh.point(b)));
       again = true;
     }
   }
 }
 
-void collapseShort(EditableMesh& mesh, double least_mm, double most_mm) {
+void collapseShort(EditableMesh& mesh, double least_mm, double most_mm, const Kept& kept) {
   for (const auto& [a, b] : mesh.edges()) {
     if (!mesh.alive(a) || !mesh.alive(b) || !isEdge(mesh, a, b) || length(mesh, a, b) >= least_mm) continue;
+    if (kept(a) || kept(b)) continue;
     const Vector3d middle = 0.5 * (mesh.point(a) + mesh.point(b));
     bool grows = false;
     for (const std::uint32_t end : {a, b}) {
@@ -48,14 +57,14 @@ void collapseShort(EditableMesh& mesh, double least_mm, double most_mm) {
   }
 }
 
-void evenValences(EditableMesh& mesh) {
+void evenValences(EditableMesh& mesh, const Kept& kept) {
   const auto excess = [&](std::uint32_t v, int change) {
     const int off = static_cast<int>(mesh.around(v).size()) + change - (mesh.onBorder(v) ? 3 : 6);
     return off * off;
   };
   std::array<std::uint32_t, 2> opposite;
   for (const auto& [a, b] : mesh.edges()) {
-    if (!isEdge(mesh, a, b) || !mesh.wings(a, b, opposite)) continue;
+    if (kept(a, b) || !isEdge(mesh, a, b) || !mesh.wings(a, b, opposite)) continue;
     const auto [c, d] = opposite;
     const int now = excess(a, 0) + excess(b, 0) + excess(c, 0) + excess(d, 0);
     const int then = excess(a, -1) + excess(b, -1) + excess(c, 1) + excess(d, 1);
@@ -64,14 +73,14 @@ void evenValences(EditableMesh& mesh) {
 }
 
 /// Moves every vertex along its tangent plane to its neighbours' middle, then onto the original surface.
-void relax(EditableMesh& mesh, const ClosestPoint& original) {
+void relax(EditableMesh& mesh, const ClosestPoint& original, const Kept& kept) {
   const auto n = static_cast<std::int64_t>(mesh.vertexCount());
   std::vector<Vector3d> goal(mesh.vertexCount());
   core::parallelChunks(n, 1024, [&](std::int64_t first, std::int64_t last, std::int64_t) {
     for (std::int64_t i = first; i < last; ++i) {
       const auto v = static_cast<std::uint32_t>(i);
       goal[v] = mesh.point(v);
-      if (!mesh.alive(v) || mesh.onBorder(v)) continue;
+      if (!mesh.alive(v) || mesh.onBorder(v) || kept(v)) continue;
       const auto around = mesh.neighbours(v);
       Vector3d middle = Vector3d::Zero();
       for (const std::uint32_t w : around) middle += mesh.point(w);
@@ -88,17 +97,17 @@ void relax(EditableMesh& mesh, const ClosestPoint& original) {
 
 }  // namespace
 
-TriangleMesh remesh(const TriangleMesh& mesh, double edge_mm, MeshChange& change) {
+TriangleMesh remesh(const TriangleMesh& mesh, double edge_mm, MeshChange& change, const std::vector<char>& kept) {
   constexpr int kRounds = 6;
   const double most = 4.0 / 3 * edge_mm, least = 4.0 / 5 * edge_mm;
   change = {static_cast<std::int64_t>(mesh.triangles.size()), 0, 0};
   const ClosestPoint original(mesh);
   EditableMesh work(mesh);
   for (int round = 0; round < kRounds; ++round) {
-    splitLong(work, most);
-    collapseShort(work, least, most);
-    evenValences(work);
-    relax(work, original);
+    splitLong(work, most, {kept});
+    collapseShort(work, least, most, {kept});
+    evenValences(work, {kept});
+    relax(work, original, {kept});
   }
   TriangleMesh out = work.compact();
   change.triangles_after = static_cast<std::int64_t>(out.triangles.size());

@@ -22,8 +22,9 @@ struct MeshChange {
 TriangleMesh simplify(const TriangleMesh& mesh, const SimplifyOptions& options, MeshChange& change);
 
 /// Triangles of about this edge length, close to equilateral (Botsch & Kobbelt 2004): long edges split, short ones
-/// collapsed, valences evened out by flips, vertices moved along the surface and put back onto the original.
-TriangleMesh remesh(const TriangleMesh& mesh, double edge_mm, MeshChange& change);
+/// collapsed, valences evened out by flips, vertices moved along the surface and put back onto the original. Vertices
+/// with a 1 in `kept` stay where they are, with the edges between them; empty: none.
+TriangleMesh remesh(const TriangleMesh& mesh, double edge_mm, MeshChange& change, const std::vector<char>& kept = {});
 
 /// Largest distance in mm between two surfaces: from vertices, edge midpoints and centroids of `coarse` to `fine`, and
 /// from the vertices of `fine` to `coarse`.

@@ -15,14 +15,35 @@
 
 namespace osteo::reconstruct {
 
+namespace {
+
+/// Which vertices stay; empty where none must.
+std::vector<char> keptOf(const mesh::TriangleMesh& mesh, const MeshOptions& options) {
+  std::vector<char> kept;
+  if (!options.kept) return kept;
+  for (const Eigen::Vector3d& v : mesh.vertices) kept.push_back(options.kept(v) ? 1 : 0);
+  return kept;
+}
+
+}  // namespace
+
+std::function<bool(const Eigen::Vector3d&)> nearPiece(const levelset::LevelSet& piece) {
+  constexpr double kNear_voxels = 2;
+  return [piece](const Eigen::Vector3d& p) {
+    return std::abs(levelset::sample(piece, p)) < kNear_voxels * piece.voxel_mm();
+  };
+}
+
 mesh::TriangleMesh lighter(const mesh::TriangleMesh& mesh, const MeshOptions& options, nlohmann::json& record) {
   if (options.remesh_mm <= 0 && options.simplify_mm <= 0) return mesh;
   mesh::TriangleMesh out = mesh;
   mesh::MeshChange change, last;
-  if (options.remesh_mm > 0) out = mesh::remesh(out, options.remesh_mm, change);
+  if (options.remesh_mm > 0) out = mesh::remesh(out, options.remesh_mm, change, keptOf(out, options));
   if (options.simplify_mm > 0) {  // what remeshing has cost already counts
-    const double left = std::max(0.0, options.simplify_mm - change.max_deviation_mm);
-    out = mesh::simplify(out, {.max_deviation_mm = left}, last);
+    const auto left = static_cast<float>(std::max(0.0, options.simplify_mm - change.max_deviation_mm));
+    mesh::SimplifyOptions simpler{.max_deviation_mm = left};
+    for (const char kept : keptOf(out, options)) simpler.tolerance_mm.push_back(kept != 0 ? 0 : left);
+    out = mesh::simplify(out, simpler, last);
   }
   double deviation = options.remesh_mm > 0 ? change.max_deviation_mm : last.max_deviation_mm;
   if (options.remesh_mm > 0 && options.simplify_mm > 0) deviation = mesh::maxDeviation_mm(out, mesh);

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <set>
 
@@ -12,9 +13,13 @@ namespace osteo::reconstruct {
 
 /// How a surface's mesh is made lighter before it is written; 0 leaves a step out.
 struct MeshOptions {
-  double remesh_mm = 0;    ///< edge length of even triangles
-  double simplify_mm = 0;  ///< largest deviation that fewer triangles may cost
+  double remesh_mm = 0;                                   ///< edge length of even triangles
+  double simplify_mm = 0;                                 ///< largest deviation that fewer triangles may cost
+  std::function<bool(const Eigen::Vector3d&)> kept = {};  ///< vertices at these places stay as they are
 };
+
+/// Whether a point lies within two voxels of the missing piece: its rim and walls on the bone.
+std::function<bool(const Eigen::Vector3d&)> nearPiece(const levelset::LevelSet& piece);
 
 /// The mesh remeshed, then simplified; `record` takes the triangles before and after and the deviation measured between
 /// the result and the mesh given.

@@ -40,4 +40,9 @@ nlohmann::json describe(const TetraMesh& mesh, const mesh::TriangleMesh& surface
 /// VTK's UnstructuredGrid with raw appended data. Throws IoError.
 void writeVtu(const TetraMesh& mesh, const std::string& path);
 
+/// Fills the bone, whose triangles `surface` is, writes the tetrahedra and gives their record; `edge_mm` 0 stands for
+/// two voxels of the level set. Warns where the lattice is too coarse for the bone.
+nlohmann::json writeTetrahedra(const levelset::LevelSet& bone, const mesh::TriangleMesh& surface, double edge_mm,
+                               const std::string& path);
+
 }  // namespace osteo::reconstruct

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "core/log.h"
 #include "mesh/closest.h"
 #include "mesh/measures.h"
 #include "mesh/simplify.h"
@@ -114,6 +115,7 @@ nlohmann::json describe(const TetraMesh& mesh, const mesh::TriangleMesh& surface
   const TetraMeasures m = measure(mesh);
   const mesh::TriangleMesh skin = boundary(mesh);
   const mesh::Topology topology = mesh::topology(skin);
+  const double error_percent = 100 * (m.volume_mm3 / mesh::volume_mm3(surface) - 1);
   const mesh::SurfaceDistances distances = mesh::surfaceDistances(skin, surface);
   return {{"tetra",
            {{"count", mesh.tetrahedra.size()},
@@ -122,7 +124,7 @@ nlohmann::json describe(const TetraMesh& mesh, const mesh::TriangleMesh& surface
             {"min_dihedral_deg", m.min_dihedral_deg},
             {"max_dihedral_deg", m.max_dihedral_deg},
             {"volume_mm3", m.volume_mm3},
-            {"volume_error_percent", 100 * (m.volume_mm3 / mesh::volume_mm3(surface) - 1)},
+            {"volume_error_percent", error_percent},
             {"boundary_deviation_p95_mm", distances.p95_mm},
             {"boundary_max_deviation_mm", mesh::maxDeviation_mm(skin, surface)},
             {"boundary_components", topology.components},
@@ -153,6 +155,22 @@ void writeVtu(const TetraMesh& mesh, const std::string& path) {
   }
   text += "</" + section + ">\n</Piece>\n</UnstructuredGrid>\n<AppendedData encoding=\"raw\">\n_";
   core::writeFile(path, text + data + "\n</AppendedData>\n</VTKFile>\n");
+}
+
+nlohmann::json writeTetrahedra(const levelset::LevelSet& bone, const mesh::TriangleMesh& surface, double edge_mm,
+                               const std::string& path) {
+  constexpr double kEdge_voxels = 2, kMostError_percent = 2;
+  const double edge = edge_mm > 0 ? edge_mm : kEdge_voxels * bone.voxel_mm();
+  const TetraMesh mesh = fillWithTetrahedra(bone, edge);
+  writeVtu(mesh, path);
+  nlohmann::json record = describe(mesh, surface, edge);
+  const nlohmann::json& of = record["tetra"];
+  if (std::abs(of["volume_error_percent"].get<double>()) > kMostError_percent || !of["boundary_closed"].get<bool>())
+    core::warn(fmt::format(
+        "the tetrahedra don't follow the bone's thin places: volume {:+.1f} %, {} edges where parts only touch; give a "
+        "smaller --tetra-mm",
+        of["volume_error_percent"].get<double>(), of["boundary_pinched_edges"].get<std::int64_t>()));
+  return record;
 }
 
 }  // namespace osteo::reconstruct

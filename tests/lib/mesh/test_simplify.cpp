@@ -46,6 +46,21 @@ TEST_CASE("protected vertices stay where they are") {
   }
 }
 
+TEST_CASE("remeshing keeps the vertices that it is told to") {
+  const TriangleMesh mesh = osteo::test::sphere(20, 40, Vector3d::Zero());
+  std::vector<char> kept;
+  for (const auto& v : mesh.vertices) kept.push_back(std::abs(v.z() - 10) < 1 ? 1 : 0);
+  MeshChange change;
+  const TriangleMesh even = remesh(mesh, 3, change, kept);
+  CHECK(topology(even).closed());
+  CHECK(even.vertices.size() < mesh.vertices.size() / 2);
+  for (std::size_t v = 0; v < kept.size(); ++v) {
+    if (kept[v] == 0) continue;
+    const Vector3d place = mesh.vertices[v].cast<float>().cast<double>();
+    CHECK(std::find(even.vertices.begin(), even.vertices.end(), place) != even.vertices.end());
+  }
+}
+
 TEST_CASE("simplifying leaves borders alone, and an empty mesh empty") {
   TriangleMesh mesh = osteo::test::sphere(20, 40, Vector3d::Zero());
   const auto above = [&](const Triangle& t) { return mesh.vertices[t[0]].z() > 3; };
