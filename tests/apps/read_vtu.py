@@ -27,12 +27,13 @@ def read(path):
             size, = struct.unpack_from("<Q", data, offset)
             values = array.array(CODES[entry.get("type")], data[offset + 8: offset + 8 + size])
             expected = offset + 8 + size
-            width = 8 if name == "connectivity" else int(entry.get("NumberOfComponents", 1))
+            width = len(values) // cells if name == "connectivity" else int(entry.get("NumberOfComponents", 1))
             assert len(values) == width * rows[section.tag], (name, len(values), width)
             result[name] = [tuple(values[r * width: (r + 1) * width]) for r in range(rows[section.tag])]
     assert expected == len(data), (expected, len(data))
-    assert all(kind == (12,) for kind in result["types"])
-    assert [end for end, in result["offsets"]] == list(range(8, 8 * cells + 1, 8))
+    corners = len(result["connectivity"][0])
+    assert set(result["types"]) == {({4: 10, 8: 12}[corners],)}  # tetrahedra or hexahedra
+    assert [end for end, in result["offsets"]] == list(range(corners, corners * cells + 1, corners))
     return result
 
 
