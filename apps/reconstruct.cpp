@@ -206,7 +206,7 @@ cli::App cli::describe() {
          "reconstruct cloud.ply -o bone.vdb --mesh bone.ply",
          "reconstruct labels.seg.nrrd --ct ct.nrrd -o host.vdb --complete mirror --defect defect.vdb --picture "
          "skull.png",
-         "reconstruct labels.seg.nrrd -o femur.vdb --reassemble --label 10,11,12 --template other_femur.stl"},
+         "reconstruct fragments.seg.nrrd -o femur.vdb --reassemble --label 10,11,12 --template other_femur.stl"},
         {input("labels", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".ply"},
                "labels of segment, or of any other tool; or a point cloud of the bone's surface"),
          inputOption("ct", {".nrrd", ".nii", ".nii.gz"},
