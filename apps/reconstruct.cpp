@@ -13,13 +13,14 @@
 #include "reconstruct/fragments.h"
 #include "reconstruct/outputs.h"
 #include "reconstruct/report.h"
+#include "reconstruct/solid.h"
 #include "reconstruct/tetra.h"
 
 namespace osteo {
 namespace {
 
 struct Paths {
-  std::string bone, mesh, defect, defect_mesh, picture;
+  std::string bone, mesh, defect, defect_mesh, cloud, picture, tetra, voxels, whole, samples;
 };
 
 reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
@@ -35,25 +36,14 @@ reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
   return options;
 }
 
-void writePosterior(cli::Context& ctx, const reconstruct::CompletionOptions& options,
-                    const reconstruct::CompletionReport& report) {
-  if (!ctx.given("whole") && !ctx.given("samples")) return;
-  if (!report.shape)
-    throw core::Error(core::Exit::DataError, {.what = "--whole and --samples need a shape model that fits",
-                                              .hint = "give one with --prior bone.shape --complete shape"});
-  if (ctx.given("whole")) reconstruct::writePosterior(*report.shape, ctx.output("whole"));
-  if (ctx.given("samples"))
-    reconstruct::writeDraws(*options.prior, *report.shape, static_cast<int>(ctx.integer("sample-count")), ctx.seed(),
-                            ctx.outputFolder("samples"));
-}
-
 auto complete(cli::Context& ctx, const levelset::LevelSet& bone, const mesh::TriangleMesh& surface,
               const image::Frame& seen, const reconstruct::CompletionOptions& options, const Paths& paths) {
   reconstruct::CompletionReport report;
   levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
   ctx.results().update(reconstruct::describe(report));
   levelset::writeVdb(defect, paths.defect, "defect");
-  writePosterior(ctx, options, report);
+  const reconstruct::Draws draws{static_cast<int>(ctx.integer("sample-count")), ctx.seed()};
+  reconstruct::writePosterior(options.prior, report.shape, draws, {paths.whole, paths.samples});
   const mesh::TriangleMesh mesh = levelset::toMesh(defect);
   if (!paths.defect_mesh.empty()) mesh::writeMesh(mesh, paths.defect_mesh);
   if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, mesh, report.piece.rim_mm), paths.picture);
@@ -65,11 +55,8 @@ reconstruct::MeshOptions meshOptions(const cli::Context& ctx) {
 }
 
 void runCloud(cli::Context& ctx) {
-  for (const std::string row : {"ct", "cloud", "voxels", "defect", "defect-mesh", "inner", "inner-mesh", "tetra",
-                                "thickness", "label", "reassemble"}) {
-    if (ctx.given(row) && !(row == "label" && ctx.texts(row).empty()) && !(row == "reassemble" && !ctx.flag(row)))
-      throw core::Error(core::Exit::Usage, {.what = "--" + row + " goes with labels, not with points"});
-  }
+  ctx.refuse({"ct", "cloud", "voxels", "complete", "inner", "inner-mesh", "tetra", "thickness", "label", "reassemble"},
+             "goes with labels, not with points");
   const mesh::PointCloud cloud = mesh::readPointCloud(ctx.input("labels"));
   if (ctx.dryRun(2e8 + 300.0 * static_cast<double>(cloud.points.size()))) return;
   const std::string bone = ctx.output("output"), mesh_path = ctx.output("mesh"), picture = ctx.output("picture");
@@ -106,20 +93,13 @@ void reassemble(cli::Context& ctx, const image::Segmentation& labels, const imag
 
 /// Options that need one another, or exclude one another.
 void checkOptions(const cli::Context& ctx) {
-  const auto refuse = [](const std::string& what) { throw core::Error(core::Exit::Usage, {.what = what}); };
-  const bool reassembles = ctx.flag("reassemble"), completes = ctx.text("complete") != "none";
-  if (completes != ctx.given("defect") || (ctx.given("defect-mesh") && !completes))
-    refuse("--complete METHOD and --defect FILE.vdb go together: give both or neither");
-  for (const char* row : {"template", "reference", "moves"})
-    if (!reassembles && ctx.given(row) && !(std::string(row) == "reference" && ctx.text(row).empty()))
-      refuse(std::string("--") + row + " goes with --reassemble");
-  for (const char* row :
-       {"defect", "defect-mesh", "cloud", "voxels", "weights", "inner", "inner-mesh", "tetra", "thickness"})
-    if (reassembles && ctx.given(row)) refuse(std::string("--") + row + " doesn't go with --reassemble");
-  if (reassembles && ctx.given("template") && ctx.given("prior")) refuse("give --template or --prior, not both");
-  if (reassembles && completes) refuse("--complete doesn't go with --reassemble");
-  if (ctx.given("thickness") && !ctx.given("ct"))
-    refuse("labels alone don't show how thick the cortex is: --thickness needs --ct");
+  if (ctx.changed("complete") != ctx.given("defect"))
+    throw core::Error(core::Exit::Usage, {.what = "--complete METHOD and --defect FILE.vdb go together: give both"});
+  if (!ctx.changed("complete")) ctx.refuse({"defect-mesh", "whole", "samples"}, "goes with --complete");
+  if (!ctx.flag("reassemble")) return ctx.refuse({"template", "reference", "moves"}, "goes with --reassemble");
+  ctx.refuse({"complete", "cloud", "voxels", "weights", "inner", "inner-mesh", "tetra", "thickness"},
+             "doesn't go with --reassemble");
+  if (ctx.given("template")) ctx.refuse({"prior"}, "doesn't go with --template: give one of them");
 }
 
 reconstruct::ReassembleOptions reassembleOptions(const cli::Context& ctx) {
@@ -131,11 +111,45 @@ reconstruct::ReassembleOptions reassembleOptions(const cli::Context& ctx) {
   return options;
 }
 
-void run(cli::Context& ctx) {
-  checkOptions(ctx);
-  if (core::extension(ctx.input("labels")) == ".ply") return runCloud(ctx);
-  const bool completes = ctx.text("complete") != "none";
+Paths openPaths(cli::Context& ctx) {
+  return {ctx.output("output"), ctx.output("mesh"),         ctx.output("defect"), ctx.output("defect-mesh"),
+          ctx.output("cloud"),  ctx.output("picture"),      ctx.output("tetra"),  ctx.output("voxels"),
+          ctx.output("whole"),  ctx.outputFolder("samples")};
+}
+
+/// What can be made of a surface, wherever it came from.
+void writeSurface(cli::Context& ctx, const levelset::LevelSet& bone, const mesh::TriangleMesh& surface,
+                  const image::Frame& seen, const reconstruct::CompletionOptions& completion, const Paths& paths) {
+  levelset::writeVdb(bone, paths.bone, "bone");
+  if (!paths.tetra.empty())
+    ctx.results().update(reconstruct::writeTetrahedra(bone, surface, ctx.maybe("tetra-mm").value_or(0), paths.tetra));
+  reconstruct::MeshOptions lighter = meshOptions(ctx);
+  if (ctx.changed("complete"))
+    lighter.kept = reconstruct::nearPiece(complete(ctx, bone, surface, seen, completion, paths));
+  else if (!paths.picture.empty())
+    picture::writePng(reconstruct::draw(surface, {}), paths.picture);
+  if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, lighter, ctx.results()), paths.mesh);
+}
+
+void runSolid(cli::Context& ctx) {
+  ctx.refuse({"ct", "voxels", "inner", "inner-mesh", "thickness", "label", "reassemble", "dust-mm3"},
+             "goes with labels, not with a surface");
+  const std::string path = ctx.input("labels");
+  auto completion = completionOptions(ctx);
+  const reconstruct::Solid solid = reconstruct::readSolid(path, ctx.maybe("voxel-mm").value_or(0));
+  // Where a mesh is open, something is missing.
+  if (solid.caps.openings > 0 && !completion.piece.defect_at_mm) completion.piece.defect_at_mm = solid.caps.middle_mm;
+  if (ctx.dryRun(reconstruct::estimatedPeak_bytes(solid))) return;
+  const Paths paths = openPaths(ctx);
+  const mesh::TriangleMesh surface = levelset::toMesh(solid.bone);
+  ctx.results() = reconstruct::describe(solid, surface);
+  if (!paths.cloud.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface), paths.cloud);
+  writeSurface(ctx, solid.bone, surface, solid.seen, completion, paths);
+}
+
+void runLabels(cli::Context& ctx) {
   const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
+  if (ct_path.empty()) ctx.refuse({"thickness"}, "needs --ct: labels alone don't show how thick the cortex is");
   image::Segmentation segmentation = image::readSegmentation(labels_path);
   const image::Frame frame = segmentation.labels.frame;
   if (!ct_path.empty())
@@ -156,42 +170,27 @@ void run(cli::Context& ctx) {
                  60.0 * static_cast<double>(segmentation.labels.voxels.size())))
     return;
   if (reassembles) return reassemble(ctx, segmentation, scan.ct, options, reassembly);
-  const Paths paths{ctx.output("output"), ctx.output("mesh"), ctx.output("defect"), ctx.output("defect-mesh"),
-                    ctx.output("picture")};
+  const Paths paths = openPaths(ctx);
   const reconstruct::CortexFiles cortex{ctx.output("inner"), ctx.output("inner-mesh"), ctx.output("thickness"),
-                                        paths.picture};
-  const std::string cloud_path = ctx.output("cloud"), voxels_path = ctx.output("voxels"),
-                    tetra_path = ctx.output("tetra");
+                                        ctx.changed("complete") ? "" : paths.picture};
   reconstruct::SurfaceReport report;
   const levelset::LevelSet bone = reconstruct::boneSurface(scan.labels, scan.ct, options, report);
-  levelset::writeVdb(bone, paths.bone, "bone");
   const mesh::TriangleMesh surface = levelset::toMesh(bone);
   ctx.results() = reconstruct::describe(surface, report, options.voxel_mm);
-  if (!cloud_path.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface, scan.labels, scan.ct), cloud_path);
-  if (!voxels_path.empty()) {
-    image::Segmentation voxels{image::LabelVolume(frame), segmentation.names};
-    image::paste(reconstruct::surfaceVoxels(bone, segmentation.labels, options.labels), box, voxels.labels);
-    image::writeSegmentation(voxels, voxels_path);
-  }
-  if (!tetra_path.empty())
-    ctx.results().update(reconstruct::writeTetrahedra(bone, surface, ctx.maybe("tetra-mm").value_or(0), tetra_path));
-  if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, {}), paths.picture);
+  if (!paths.cloud.empty())
+    mesh::writePointCloud(reconstruct::surfaceCloud(surface, scan.labels, scan.ct), paths.cloud);
+  if (!paths.voxels.empty()) reconstruct::writeVoxels(bone, segmentation, {frame, box, options.labels}, paths.voxels);
+  writeSurface(ctx, bone, surface, frame, completion, paths);
   if (cortex.any())
     ctx.results().update(reconstruct::writeCortex(bone, scan, options, ctx.maybe("cortical-hu").value_or(0), cortex));
-  reconstruct::MeshOptions lighter = meshOptions(ctx);
-  if (completes) lighter.kept = reconstruct::nearPiece(complete(ctx, bone, surface, frame, completion, paths));
-  if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, lighter, ctx.results()), paths.mesh);
 }
 
-cli::Parameter folder(cli::Parameter row) {
-  row.type = cli::Type::Folder;
-  return row;
-}
-
-cli::Parameter labelList(std::string help) {
-  cli::Parameter row = cli::text("label", "", std::move(help));
-  row.count = 0;
-  return row;
+void run(cli::Context& ctx) {
+  checkOptions(ctx);
+  const std::string path = ctx.input("labels");
+  if (mesh::isPointCloud(path)) return runCloud(ctx);
+  if (levelset::isMeshFile(path) || core::extension(path) == ".vdb") return runSolid(ctx);
+  runLabels(ctx);
 }
 
 }  // namespace
@@ -204,11 +203,12 @@ cli::App cli::describe() {
         "makes the bone's surface from labels and CT, the missing piece, and a whole of its fragments",
         {"reconstruct labels.seg.nrrd --ct ct.nrrd -o bone.vdb --mesh bone.stl",
          "reconstruct cloud.ply -o bone.vdb --mesh bone.ply",
+         "reconstruct partial_femur.stl -o host.vdb --complete shape --prior femur.shape --defect defect.vdb",
          "reconstruct labels.seg.nrrd --ct ct.nrrd -o host.vdb --complete mirror --defect defect.vdb --picture "
          "skull.png",
          "reconstruct fragments.seg.nrrd -o femur.vdb --reassemble --label 10,11,12 --template other_femur.stl"},
-        {input("labels", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".ply"},
-               "labels of segment, or of any other tool; or a point cloud of the bone's surface"),
+        {input("labels", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".ply", ".stl", ".obj", ".3mf", ".amf", ".vdb"},
+               "labels of segment, or of any other tool; the bone's surface; or points of it (.ply without triangles)"),
          inputOption("ct", {".nrrd", ".nii", ".nii.gz"},
                      "CT of the labels, in HU: sets the surface between the voxels"),
          output({".vdb"}, "the bone as a level set"),
@@ -225,12 +225,12 @@ cli::App cli::describe() {
          inputOption("prior", {".shape", ".h5"}, "shape model of this bone, of train shape, Scalismo or statismo"),
          optionalNumber("length-mm", "mm", {1, 2000},
                         "length of the whole bone where it is known, such as from the other side"),
-         folder(inputOption("weights", {}, "folder of a network of train completion")),
+         folderOption("weights", Channel::Input, "folder of a network of train completion"),
          outputOption("defect", {".vdb"}, "the missing piece as a level set"),
          outputOption("defect-mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"}, "the missing piece as closed triangles"),
          outputOption("whole", {".ply"},
                       "the shape model's most probable whole bone, with standard deviations at its vertices"),
-         folder(outputOption("samples", {}, "folder of whole bones drawn from the shape model's posterior")),
+         folderOption("samples", Channel::Output, "folder of whole bones drawn from the shape model's posterior"),
          integer("sample-count", "", 10, {1, 999}, "bones drawn for --samples"),
          outputOption("inner", {".vdb"}, "the space inside the cortex as a level set"),
          outputOption("inner-mesh", {".stl", ".ply", ".obj", ".3mf", ".amf"},
@@ -246,9 +246,9 @@ cli::App cli::describe() {
                      "reassemble: the whole bone of the other side, or this one before; --prior or the fracture "
                      "surfaces alone unless given"),
          text("reference", "", "reassemble: name or value of the fragment that stays; the largest unless given"),
-         folder(outputOption("moves", {}, "reassemble: folder with each fragment's motion as ITK transform")),
+         folderOption("moves", Channel::Output, "reassemble: folder with each fragment's motion as ITK transform"),
          optionalNumber("voxel-mm", "mm", {0.02, 10}, "voxel of the level set; half the smallest spacing unless given"),
-         labelList("names or values that count as bone; 1, 2 and 10 and above unless given"),
+         texts("label", "names or values that count as bone; 1, 2 and 10 and above unless given"),
          number("dust-mm3", "mm3", 50, {0, 1e6}, "smaller pieces are removed, smaller cavities are filled"),
          number("opening-mm", "mm", 1.5, {0, 10}, "missing parts thinner than twice this are taken for asymmetry")
              .advanced(),

@@ -125,12 +125,11 @@ void run(Context& ctx) {
 
 App describe() {
   const Range positive{1e-6, 1e6};
-  Parameter fields =
-      text("fields", "",
-           "fields to write on the model's grid, as name=file.nrrd or, for cubic voxels along the axes, name=file.vdb: "
-           "demand (share of the limit), displacement, fatigue, principal_strain, sed (strain energy density, MPa), "
-           "shielding (with --intact), stress, von_mises");
-  fields.count = 0;
+  Parameter fields = texts(
+      "fields",
+      "fields to write on the model's grid, as name=file.nrrd or, for cubic voxels along the axes, name=file.vdb: "
+      "demand (share of the limit), displacement, fatigue, principal_strain, sed (strain energy density, MPa), "
+      "shielding (with --intact), stress, von_mises");
   fields.channel = Channel::Output;
   return {
       "simulate",

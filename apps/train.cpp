@@ -132,9 +132,8 @@ std::vector<cli::Parameter> joined(std::vector<cli::Parameter> rows, const std::
 }  // namespace
 
 cli::App cli::describe() {
-  Parameter hold_out = text(
-      "hold-out", "", "bones whose names start with one of these are not learnt: the record's measures come from them");
-  hold_out.count = 0;
+  const Parameter hold_out = texts(
+      "hold-out", "bones whose names start with one of these are not learnt: the record's measures come from them");
   return {
       "train",
       "trains the shape models and networks that other tools take as --prior and --weights",

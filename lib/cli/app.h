@@ -42,6 +42,7 @@ Parameter inputFolder(std::string name, std::string help);  ///< positional file
 Parameter inputOption(std::string name, std::vector<std::string> extensions, std::string help);  ///< --name FILE
 Parameter output(std::vector<std::string> extensions, std::string help);  ///< -o, --output, required
 Parameter outputOption(std::string name, std::vector<std::string> extensions, std::string help);  ///< --name FILE
+Parameter folderOption(std::string name, Channel channel, std::string help);                      ///< --name FOLDER
 Parameter flag(std::string name, std::string help);                                               ///< default false
 Parameter integer(std::string name, std::string unit, long long standard, Range range, std::string help);
 Parameter number(std::string name, std::string unit, double standard, Range range, std::string help);
@@ -49,6 +50,7 @@ Parameter optionalNumber(std::string name, std::string unit, Range range, std::s
 Parameter numbers(std::string name, std::string unit, int count, Range range,
                   std::string help);  ///< absent unless given
 Parameter text(std::string name, std::string standard, std::string help);
+Parameter texts(std::string name, std::string help);  ///< a list, absent unless given
 Parameter choice(std::string name, std::vector<std::string> choices, std::string standard, std::string help);
 /// --picture FILE.png, the same in every app that draws.
 Parameter picture(std::string help);

@@ -57,6 +57,9 @@ Context::Context(const App& app, const Job& job, json parameters)
 Context::~Context() = default;
 
 bool Context::given(const std::string& name) const { return !state_->value(name).is_null(); }
+bool Context::changed(const std::string& name) const {
+  return state_->value(name) != json::parse(state_->row(name).default_json);
+}
 bool Context::flag(const std::string& name) const { return given(name) && state_->value(name).get<bool>(); }
 long long Context::integer(const std::string& name) const { return state_->value(name).get<long long>(); }
 double Context::number(const std::string& name) const { return state_->value(name).get<double>(); }
@@ -71,6 +74,11 @@ std::vector<double> Context::numbers(const std::string& name) const {
 
 std::string Context::text(const std::string& name) const {
   return given(name) ? state_->value(name).get<std::string>() : std::string{};
+}
+
+void Context::refuse(const std::vector<std::string>& names, const std::string& why) const {
+  for (const std::string& name : names)
+    if (changed(name)) throw core::Error(core::Exit::Usage, {.what = "--" + name + " " + why});
 }
 
 std::vector<std::string> Context::texts(const std::string& name) const {

@@ -16,7 +16,8 @@ class Context {
   Context(const App& app, const Job& job, nlohmann::json parameters);
   ~Context();
 
-  bool given(const std::string& name) const;  ///< neither absent nor null
+  bool given(const std::string& name) const;    ///< neither absent nor null
+  bool changed(const std::string& name) const;  ///< differs from the default
   bool flag(const std::string& name) const;
   long long integer(const std::string& name) const;
   double number(const std::string& name) const;
@@ -25,6 +26,9 @@ class Context {
   std::string text(const std::string& name) const;  ///< also choices
   std::vector<std::string> texts(const std::string& name) const;
   unsigned long long seed() const;
+
+  /// Throws Usage when one of these parameters differs from its default: "--name <why>".
+  void refuse(const std::vector<std::string>& names, const std::string& why) const;
 
   /// Path of an input file or folder after a check that it can be read (exit 66); empty when not given.
   std::string input(const std::string& name) const;

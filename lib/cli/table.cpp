@@ -60,6 +60,12 @@ Parameter outputOption(std::string name, std::vector<std::string> extensions, st
   return file(std::move(name), std::move(extensions), std::move(help), Channel::Output);
 }
 
+Parameter folderOption(std::string name, Channel channel, std::string help) {
+  Parameter p = file(std::move(name), {}, std::move(help), channel);
+  p.type = Type::Folder;
+  return p;
+}
+
 Parameter flag(std::string name, std::string help) {
   return {.name = std::move(name), .type = Type::Flag, .help = std::move(help), .default_json = "false"};
 }
@@ -98,6 +104,12 @@ Parameter text(std::string name, std::string standard, std::string help) {
           .type = Type::Text,
           .help = std::move(help),
           .default_json = standard.empty() ? "null" : nlohmann::json(standard).dump()};
+}
+
+Parameter texts(std::string name, std::string help) {
+  Parameter p = text(std::move(name), "", std::move(help));
+  p.count = 0;
+  return p;
 }
 
 Parameter choice(std::string name, std::vector<std::string> choices, std::string standard, std::string help) {

@@ -24,6 +24,8 @@ struct VertexField {
 /// field of another length, a name with white space or one given twice.
 void writePly(const TriangleMesh& mesh, const std::vector<VertexField>& fields, const std::string& path);
 
+/// Whether the file is a PLY without triangles. Throws DataError for a damaged PLY.
+bool isPointCloud(const std::string& path);
 PointCloud readPointCloud(const std::string& path);
 /// Binary PLY with x y z [nx ny nz] [label] [hu] and a comment SPACE=LPS.
 void writePointCloud(const PointCloud& cloud, const std::string& path);

@@ -99,6 +99,14 @@ void writePly(const TriangleMesh& mesh, const std::vector<VertexField>& fields, 
   core::writeFile(path, bytesWith(mesh, fields));
 }
 
+bool isPointCloud(const std::string& path) {
+  if (core::extension(path) != ".ply") return false;
+  core::requireInput(path);
+  const PlyFile file = parsePly(core::readFile(path), path);
+  const PlyElement* faces = file.element("face");
+  return faces == nullptr || faces->rows == 0;
+}
+
 PointCloud readPointCloud(const std::string& path) {
   const PlyFile file = parsePly(core::readFile(path), path);
   PointCloud cloud;

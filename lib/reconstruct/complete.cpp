@@ -65,7 +65,7 @@ Proposal byShape(const Case& c) {
   PieceOptions options = c.options.piece;
   options.least_free_share = 0;
   out.piece = choose(findCandidates(c.host, out.whole, {grid, c.seen}, options), options);
-  out.piece = grown(c.host, out.whole, {around(grid, out.piece, kAround_mm), c.seen}, out.piece);
+  out.piece = grown(c.host, out.whole, {around(grid, out.piece, kAround_mm), c.seen}, out.piece, options);
   return out;
 }
 
@@ -113,7 +113,7 @@ Proposal byRim(const Case& c) {
     if (parts.empty())
       throw core::Error(core::Exit::DataError, {.what = "the shell through the rim adds nothing to the bone"});
     const double before = out.piece.volume_mm3;
-    out.piece = grown(c.host, out.whole, field, choose(parts, nearby));
+    out.piece = grown(c.host, out.whole, field, choose(parts, nearby), nearby);
     if (out.piece.volume_mm3 < 1.1 * before) break;
   }
   return out;
@@ -145,7 +145,7 @@ Proposal byNetwork(const Case& c) {
   const Field field{around(c.host.closed.frame, mirror.piece, kAround_mm), c.seen};
   const auto parts = findCandidates(c.host, out.whole, field, nearby);
   if (parts.empty()) throw core::Error(core::Exit::DataError, {.what = "the network adds nothing to the bone"});
-  out.piece = grown(c.host, out.whole, field, choose(parts, nearby));
+  out.piece = grown(c.host, out.whole, field, choose(parts, nearby), nearby);
   return out;
 }
 

@@ -94,7 +94,7 @@ Mirrored proposeMirror(const levelset::LevelSet& bone, const Host& host, const i
   }
   const image::Frame region = around(host.closed.frame, out.piece, kAround_mm);
   out.whole.coarse = reflected(host, out.plane, local, region);
-  out.piece = grown(host, out.whole, {region, seen}, out.piece);
+  out.piece = grown(host, out.whole, {region, seen}, out.piece, options);
   out.local_shift_mm = (local * out.piece.centre_mm - out.piece.centre_mm).norm();
   out.local_turn_deg = Eigen::AngleAxisd(local.linear()).angle() * 57.29577951308232;
   const image::CtVolume closed = host.closed;

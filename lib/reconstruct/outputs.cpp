@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/error.h"
 #include "core/random.h"
+#include "image/io.h"
 #include "mesh/io.h"
 #include "mesh/measures.h"
 #include "mesh/simplify.h"
@@ -23,6 +25,30 @@ std::vector<char> keptOf(const mesh::TriangleMesh& mesh, const MeshOptions& opti
   if (!options.kept) return kept;
   for (const Eigen::Vector3d& v : mesh.vertices) kept.push_back(options.kept(v) ? 1 : 0);
   return kept;
+}
+
+/// The voxels whose centres lie inside the surface, with their own label where that is one of `kept`, else a
+/// neighbour's.
+image::LabelVolume surfaceVoxels(const levelset::LevelSet& bone, const image::LabelVolume& labels,
+                                 const std::set<int>& kept) {
+  const image::CtVolume distance = levelset::sampleOnto(bone, labels.frame);
+  image::LabelVolume out(labels.frame);
+  const Eigen::Vector3i& size = labels.frame.size;
+  const auto labelNear = [&](int i, int j, int k) -> std::uint16_t {
+    if (kept.count(labels.at(i, j, k)) > 0) return labels.at(i, j, k);
+    for (int n = 0; n < 27; ++n) {
+      const int x = i + n % 3 - 1, y = j + n / 3 % 3 - 1, z = k + n / 9 - 1;
+      if (labels.contains(x, y, z) && kept.count(labels.at(x, y, z)) > 0) return labels.at(x, y, z);
+    }
+    return image::Cortical;
+  };
+  for (int k = 0; k < size[2]; ++k) {
+    for (int j = 0; j < size[1]; ++j) {
+      for (int i = 0; i < size[0]; ++i)
+        if (distance.at(i, j, k) < 0) out.at(i, j, k) = labelNear(i, j, k);
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -54,17 +80,22 @@ mesh::TriangleMesh lighter(const mesh::TriangleMesh& mesh, const MeshOptions& op
   return out;
 }
 
-mesh::PointCloud surfaceCloud(const mesh::TriangleMesh& mesh, const image::LabelVolume& labels,
-                              const image::CtVolume* ct) {
+mesh::PointCloud surfaceCloud(const mesh::TriangleMesh& mesh) {
   mesh::PointCloud cloud{.points = mesh.vertices, .frame_id = mesh.frame_id};
   cloud.normals.assign(mesh.vertices.size(), Eigen::Vector3d::Zero());
   for (const mesh::Triangle& t : mesh.triangles) {
     const Eigen::Vector3d a = mesh.vertices[t[0]], n = (mesh.vertices[t[1]] - a).cross(mesh.vertices[t[2]] - a);
     for (const std::uint32_t v : t) cloud.normals[v] += n;
   }
+  for (Eigen::Vector3d& n : cloud.normals) n.normalize();
+  return cloud;
+}
+
+mesh::PointCloud surfaceCloud(const mesh::TriangleMesh& mesh, const image::LabelVolume& labels,
+                              const image::CtVolume* ct) {
+  mesh::PointCloud cloud = surfaceCloud(mesh);
   const double inward = 0.5 * labels.frame.spacing_mm.minCoeff();
   for (std::size_t i = 0; i < cloud.points.size(); ++i) {
-    cloud.normals[i].normalize();
     const Eigen::Vector3d inside = cloud.points[i] - inward * cloud.normals[i];
     const Eigen::Vector3i at = labels.frame.toIndex(inside).array().round().cast<int>();
     cloud.labels.push_back(labels.contains(at[0], at[1], at[2]) ? labels.at(at[0], at[1], at[2]) : std::uint16_t{0});
@@ -73,26 +104,11 @@ mesh::PointCloud surfaceCloud(const mesh::TriangleMesh& mesh, const image::Label
   return cloud;
 }
 
-image::LabelVolume surfaceVoxels(const levelset::LevelSet& bone, const image::LabelVolume& labels,
-                                 const std::set<int>& kept) {
-  const image::CtVolume distance = levelset::sampleOnto(bone, labels.frame);
-  image::LabelVolume out(labels.frame);
-  const Eigen::Vector3i& size = labels.frame.size;
-  const auto labelNear = [&](int i, int j, int k) -> std::uint16_t {
-    if (kept.count(labels.at(i, j, k)) > 0) return labels.at(i, j, k);
-    for (int n = 0; n < 27; ++n) {
-      const int x = i + n % 3 - 1, y = j + n / 3 % 3 - 1, z = k + n / 9 - 1;
-      if (labels.contains(x, y, z) && kept.count(labels.at(x, y, z)) > 0) return labels.at(x, y, z);
-    }
-    return image::Cortical;
-  };
-  for (int k = 0; k < size[2]; ++k) {
-    for (int j = 0; j < size[1]; ++j) {
-      for (int i = 0; i < size[0]; ++i)
-        if (distance.at(i, j, k) < 0) out.at(i, j, k) = labelNear(i, j, k);
-    }
-  }
-  return out;
+void writeVoxels(const levelset::LevelSet& bone, const image::Segmentation& cropped, const Cropped& from,
+                 const std::string& path) {
+  image::Segmentation voxels{image::LabelVolume(from.whole), cropped.names};
+  image::paste(surfaceVoxels(bone, cropped.labels, from.labels), from.box, voxels.labels);
+  image::writeSegmentation(voxels, path);
 }
 
 nlohmann::json writeCortex(const levelset::LevelSet& bone, const Scan& scan, const SurfaceOptions& options,
@@ -120,20 +136,25 @@ nlohmann::json writeCortex(const levelset::LevelSet& bone, const Scan& scan, con
   return record;
 }
 
-void writePosterior(const ShapePosterior& posterior, const std::string& path) {
-  mesh::VertexField sd{"sd_mm", {}}, missing{"missing", {}};
-  for (const double value : posterior.sd_mm) sd.values.push_back(static_cast<float>(value));
-  for (const char value : posterior.is_missing) missing.values.push_back(value);
-  mesh::writePly(posterior.surface, {sd, missing}, path);
-}
-
-void writeDraws(const ShapeModel& model, const ShapePosterior& posterior, int count, std::uint64_t seed,
-                const std::string& folder) {
-  for (int draw = 0; draw < count; ++draw) {
-    const core::Random random(seed, static_cast<std::uint64_t>(draw));
-    Eigen::VectorXd numbers(posterior.spread.cols());
+void writePosterior(const std::optional<ShapeModel>& model, const std::optional<ShapePosterior>& posterior,
+                    const Draws& draws, const PosteriorFiles& files) {
+  if (files.whole.empty() && files.samples.empty()) return;
+  if (!model || !posterior) {
+    throw core::Error(core::Exit::DataError, {.what = "--whole and --samples need a shape model that fits",
+                                              .hint = "give one with --prior bone.shape --complete shape"});
+  }
+  if (!files.whole.empty()) {
+    mesh::VertexField sd{"sd_mm", {}}, missing{"missing", {}};
+    for (const double value : posterior->sd_mm) sd.values.push_back(static_cast<float>(value));
+    for (const char value : posterior->is_missing) missing.values.push_back(value);
+    mesh::writePly(posterior->surface, {sd, missing}, files.whole);
+  }
+  if (files.samples.empty()) return;
+  for (int draw = 0; draw < draws.count; ++draw) {
+    const core::Random random(draws.seed, static_cast<std::uint64_t>(draw));
+    Eigen::VectorXd numbers(posterior->spread.cols());
     for (Eigen::Index i = 0; i < numbers.size(); ++i) numbers[i] = random.normal(static_cast<std::uint64_t>(i));
-    mesh::writeMesh(drawShape(model, posterior, numbers), fmt::format("{}/bone_{:03}.ply", folder, draw + 1));
+    mesh::writeMesh(drawShape(*model, *posterior, numbers), fmt::format("{}/bone_{:03}.ply", files.samples, draw + 1));
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <set>
 
 #include "image/volume.h"
@@ -29,10 +30,20 @@ mesh::TriangleMesh lighter(const mesh::TriangleMesh& mesh, const MeshOptions& op
 mesh::PointCloud surfaceCloud(const mesh::TriangleMesh& mesh, const image::LabelVolume& labels,
                               const image::CtVolume* ct);
 
-/// The labels' voxels whose centres lie inside the surface, with their own label where that is one of `kept`, else a
-/// neighbour's.
-image::LabelVolume surfaceVoxels(const levelset::LevelSet& bone, const image::LabelVolume& labels,
-                                 const std::set<int>& kept);
+/// The same without labels: points and normals.
+mesh::PointCloud surfaceCloud(const mesh::TriangleMesh& mesh);
+
+/// The image that labels were cropped from, and the values that count as bone.
+struct Cropped {
+  const image::Frame& whole;
+  const image::Box& box;
+  const std::set<int>& labels;
+};
+
+/// Writes, on the whole image's grid, the voxels whose centres lie inside the surface, with their own label where that
+/// counts as bone, else a neighbour's.
+void writeVoxels(const levelset::LevelSet& bone, const image::Segmentation& cropped, const Cropped& from,
+                 const std::string& path);
 
 /// Where the cortex goes; an empty path leaves a file out.
 struct CortexFiles {
@@ -51,12 +62,20 @@ struct Scan {
 nlohmann::json writeCortex(const levelset::LevelSet& bone, const Scan& scan, const SurfaceOptions& options,
                            double cortical_hu, const CortexFiles& files);
 
-/// The most probable bone as PLY; its vertices tell the standard deviation in mm and whether nothing was seen near
-/// them.
-void writePosterior(const ShapePosterior& posterior, const std::string& path);
+/// Bones drawn from the posterior: up to 999.
+struct Draws {
+  int count = 10;
+  std::uint64_t seed = 0;
+};
 
-/// Bones drawn from the posterior into a folder, bone_001.ply and so on; `count` up to 999.
-void writeDraws(const ShapeModel& model, const ShapePosterior& posterior, int count, std::uint64_t seed,
-                const std::string& folder);
+/// Where the shape model's answer goes; an empty path leaves it out.
+struct PosteriorFiles {
+  std::string whole;    ///< most probable bone as PLY: at its vertices standard deviation in mm and whether unseen
+  std::string samples;  ///< folder of drawn bones, bone_001.ply and so on
+};
+
+/// Throws DataError when files are wanted and no shape model fitted.
+void writePosterior(const std::optional<ShapeModel>& model, const std::optional<ShapePosterior>& posterior,
+                    const Draws& draws, const PosteriorFiles& files);
 
 }  // namespace osteo::reconstruct

@@ -107,6 +107,15 @@ void locate(Candidate& part, const image::Frame& frame) {
   }
 }
 
+/// Larger for a piece that comes nearer to a point; of those that come within a few millimetres, for the larger.
+double nearness(const Candidate& piece, const Eigen::Vector3d& p) {
+  constexpr double kAt_mm = 4;
+  double nearest = 1e300;
+  for (const std::int64_t v : piece.voxels)
+    nearest = std::min(nearest, (voxelCentre(piece.distance.frame, v) - p).norm());
+  return nearest < kAt_mm ? piece.volume_mm3 : 1 / nearest;
+}
+
 /// Distances to the proposed bone, and what it has and the host has not, on the field's grid.
 struct Sides {
   image::CtVolume copy, missing;
@@ -159,9 +168,18 @@ std::vector<Candidate> findCandidates(const Host& host, const Whole& whole, cons
   return parts;
 }
 
-Candidate grown(const Host& host, const Whole& whole, const Field& field, const Candidate& piece) {
+Candidate grown(const Host& host, const Whole& whole, const Field& field, const Candidate& piece,
+                const PieceOptions& options) {
+  constexpr double kEdge_mm =
+      6;  // a piece that lies on the bone thins out towards its edge, and does not end where others begin
   const image::Frame &grid = field.grid, &old = piece.distance.frame;
   const Sides sides = compareSides(host, whole, field);
+  const image::CtVolume edge = opened(sides.missing, 0.7);
+  const auto belongs = [&](const Sides& sides, const Eigen::Vector3d& p) {
+    if (options.least_free_share > 0) return freeOnBothSides(host, sides.copy, p);
+    return image::sampleLinear(piece.distance, piece.distance.frame.toIndex(p), kFar) < kEdge_mm &&
+           image::sampleLinear(edge, edge.frame.toIndex(p), kFar) < 0;
+  };
   std::vector<std::int64_t> stack;
   std::vector<char> taken(grid.voxelCount(), 0);
   const std::int64_t step[3] = {1, grid.size[0], std::int64_t{grid.size[0]} * grid.size[1]};
@@ -182,7 +200,7 @@ Candidate grown(const Host& host, const Whole& whole, const Field& field, const 
       const std::int64_t next = i + (side % 2 == 0 ? -step[side / 2] : step[side / 2]);
       if (taken[next] != 0 || sides.missing.voxels[next] >= 0) continue;
       taken[next] = 1;
-      if (freeOnBothSides(host, sides.copy, voxelCentre(grid, next))) stack.push_back(next);
+      if (belongs(sides, voxelCentre(grid, next))) stack.push_back(next);
     }
   }
   std::sort(out.voxels.begin(), out.voxels.end());
@@ -199,7 +217,7 @@ Candidate choose(const std::vector<Candidate>& candidates, const PieceOptions& o
   for (const Candidate& piece : candidates) {
     double score = piece.volume_mm3;
     if (options.least_free_share > 0) score *= piece.free_share * piece.free_share;
-    if (options.defect_at_mm) score = 1 / (1 + (piece.centre_mm - *options.defect_at_mm).norm());
+    if (options.defect_at_mm) score = nearness(piece, *options.defect_at_mm);
     if (!options.defect_at_mm && piece.free_share < options.least_free_share) continue;
     if (score <= best_score) continue;
     best_score = score;

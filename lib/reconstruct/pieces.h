@@ -36,10 +36,13 @@ image::Frame around(const image::Frame& grid, const Candidate& piece, double mar
 std::vector<Candidate> findCandidates(const Host& host, const Whole& whole, const Field& field,
                                       const PieceOptions& options);
 
-/// The piece with the thin bone around it that lies in the same hole; opening has cut that off.
-Candidate grown(const Host& host, const Whole& whole, const Field& field, const Candidate& piece);
+/// The piece with the thin bone around it that lies in the same hole, or at the edge of a piece that needs no hole;
+/// opening has cut that off.
+Candidate grown(const Host& host, const Whole& whole, const Field& field, const Candidate& piece,
+                const PieceOptions& options);
 
-/// The most plausible one: the largest that lies in a hole of the host; or the one nearest to options.defect_at_mm.
+/// The most plausible one: the largest that lies in a hole of the host; or the one nearest to options.defect_at_mm,
+/// of several that it touches the largest.
 /// Throws DataError when none lies in a hole.
 Candidate choose(const std::vector<Candidate>& candidates, const PieceOptions& options);
 

@@ -120,7 +120,13 @@ class Corrected {
     const Eigen::Vector3d gradient = registration::gradientAt(coarse_, p, kFar);
     return (gradient.dot(p - centre_) > 0 ? outer : inner) + 0.5 * excess;
   }
-  double fine(const Eigen::Vector3d& p) const { return fine_(p) - shift(p); }
+  /// Level sets know no distance beyond their band, which the correction may exceed: there the coarse one counts.
+  double fine(const Eigen::Vector3d& p) const {
+    constexpr double kBeyondBand_mm = 0.5;
+    const double near = fine_(p), far = image::sampleLinear(coarse_, coarse_.frame.toIndex(p), kFar);
+    const bool beyond = near * far > 0 && std::abs(far) > std::abs(near) + kBeyondBand_mm;
+    return (beyond ? far : near) - shift(p);
+  }
 
  private:
   static double at(const image::CtVolume& v, const Eigen::Vector3d& p) {
