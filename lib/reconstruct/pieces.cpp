@@ -107,12 +107,14 @@ void locate(Candidate& part, const image::Frame& frame) {
   }
 }
 
-/// Larger for a piece that comes nearer to a point; of those that come within a few millimetres, for the larger.
+/// Larger for a piece that comes nearer to a point; of those that come within a few millimetres, for the larger. 0 for
+/// one too far off for the point to lie in its hole: the middle of a hole may lie as far from bone as the hole is deep.
 double nearness(const Candidate& piece, const Eigen::Vector3d& p) {
-  constexpr double kAt_mm = 4;
+  constexpr double kAt_mm = 4, kAway_mm = 30;
   double nearest = 1e300;
   for (const std::int64_t v : piece.voxels)
     nearest = std::min(nearest, (voxelCentre(piece.distance.frame, v) - p).norm());
+  if (nearest > kAway_mm) return 0;
   return nearest < kAt_mm ? piece.volume_mm3 : 1 / nearest;
 }
 
@@ -222,6 +224,12 @@ Candidate choose(const std::vector<Candidate>& candidates, const PieceOptions& o
     if (score <= best_score) continue;
     best_score = score;
     best = &piece;
+  }
+  if (best == nullptr && options.defect_at_mm && !candidates.empty()) {
+    throw core::Error(core::Exit::DataError,
+                      {.what = "no missing piece found: what the proposed bone adds lies far from the place named",
+                       .got = fmt::format("{} candidates elsewhere", candidates.size()),
+                       .hint = "check --defect-at-mm: LPS, millimetres"});
   }
   if (best == nullptr) {
     throw core::Error(
