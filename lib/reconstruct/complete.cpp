@@ -265,9 +265,11 @@ const Trial& best(const std::vector<Trial>& trials) {
     if (out == nullptr || worse(*out, t)) out = &t;
   }
   if (out == nullptr) {
-    throw core::Error(core::Exit::DataError, {.what = "no missing piece found",
-                                              .got = reasons,
-                                              .hint = "name the place with --defect-at-mm x,y,z or give a --prior"});
+    throw core::Error(core::Exit::DataError,
+                      {.what = "no missing piece found",
+                       .got = reasons,
+                       .hint = "name the place with --defect-at-mm x,y,z, give a --prior, or, for a gap "
+                               "narrower than twice --closing-mm, lower that and --opening-mm"});
   }
   return *out;
 }
@@ -295,6 +297,13 @@ levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& 
     progress.advance();
   }
   const Trial& taken = best(trials);
+  constexpr double kMostlyOpen = 0.5;
+  if (taken.open_share > kMostlyOpen) {
+    core::warn(
+        fmt::format("{:.0f} % of the piece's edge ends in the open: it hardly closes a hole; name the place with "
+                    "--defect-at-mm, or the bone may not be symmetric",
+                    100 * taken.open_share));
+  }
   levelset::LevelSet out = refine(c, taken.rim.corrected, taken.piece);
   if (out.empty()) {
     throw core::Error(core::Exit::DataError, {.what = "no missing piece found: it is thinner than the voxels resolve",

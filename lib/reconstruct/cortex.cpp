@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/parallel.h"
+#include "core/progress.h"
 #include "core/statistics.h"
 #include "reconstruct/edge_field.h"
 #include "reconstruct/erf_profile.h"
@@ -296,8 +297,10 @@ Cortex measureCortex(const CortexScene& scene, const CortexOptions& options, Cor
   const Bone bone = calibrate(prober, lines, options.cortical_hu, report);
   const std::size_t n = lines.size();
   std::vector<Measured> measured(n);
+  core::Progress progress("cortex", static_cast<std::int64_t>(n));
   core::parallelChunks(static_cast<std::int64_t>(n), 256, [&](std::int64_t first, std::int64_t last, std::int64_t) {
     for (std::int64_t v = first; v < last; ++v) measured[v] = prober.measure(lines[v], bone);
+    progress.advance(last - first);
   });
   Cortex cortex{std::vector<float>(n), std::vector<float>(n), std::vector<float>(n), std::vector<char>(n)};
   report.vertices.assign(static_cast<std::size_t>(CortexFlaw::Count), 0);
