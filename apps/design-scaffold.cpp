@@ -22,6 +22,7 @@ using design_scaffold::Skin;
 design_scaffold::LatticeSpec latticeOf(const cli::Context& ctx) {
   design_scaffold::LatticeSpec spec;
   spec.kind = ctx.text("kind") == "sheet" ? Kind::Sheet : Kind::Network;
+  spec.surface = design_scaffold::tpmsNamed(ctx.text("lattice"));
   spec.cell_mm = ctx.number("cell-mm");
   spec.volume_fraction = ctx.maybe("volume-fraction").value_or(1 - ctx.number("porosity"));
   if (ctx.given("origin-mm")) spec.origin_mm = Eigen::Vector3d::Map(ctx.numbers("origin-mm").data());
@@ -88,7 +89,7 @@ cli::App cli::describe() {
       "design-scaffold",
       "Turns a defect into a porous implant that fits its bone: one closed, printable piece.",
       {{"",
-        "Fills a defect with a gyroid lattice, keeps it clear of the host and covers it with a skin.",
+        "Fills a defect with a lattice, keeps it clear of the host and covers it with a skin.",
         {"design-scaffold defect.vdb --host bone.vdb -o scaffold.vdb --mesh scaffold.stl --picture scaffold.png",
          "design-scaffold defect.vdb --host bone.vdb -o rim.vdb --skin rim --porosity 0.7 --voxel-mm 0.2",
          "design-scaffold defect.vdb -o block.vdb --kind sheet --volume-fraction 0.3 --cell-mm 5 --voxel-mm 0.15"},
@@ -96,7 +97,7 @@ cli::App cli::describe() {
          inputOption("host", {".vdb", ".stl", ".ply", ".obj", ".3mf"}, "remaining bone; the implant keeps clear of it"),
          output({".vdb"}, "scaffold as a level set"),
          outputOption("mesh", {".stl", ".ply", ".obj", ".amf", ".3mf"}, "scaffold as a closed triangle mesh"),
-         choice("lattice", {"gyroid"}, "gyroid", "cell type"),
+         choice("lattice", design_scaffold::tpmsNames(), "gyroid", "triply periodic minimal surface of the cell"),
          choice("kind", {"network", "sheet"}, "network", "solid on one side of the surface, or a sheet along it"),
          number("porosity", "", 0.65, {0.05, 0.95}, "share of pores in the lattice core"),
          optionalNumber("volume-fraction", "", {0.05, 0.95}, "solid share of the core; takes the place of --porosity"),

@@ -113,7 +113,7 @@ void reportFit(nlohmann::json& results, const Piece& piece, const LevelSet& host
 /// What later stages need to know of the lattice without measuring it again.
 void label(LevelSet& solid, const LevelSet& defect, const Lattice& lattice, double wall_mm) {
   const LatticeSpec& spec = lattice.spec();
-  solid.setMeta("lattice", spec.kind == Kind::Network ? "gyroid_network" : "gyroid_sheet");
+  solid.setMeta("lattice", nameOf(spec.surface) + (spec.kind == Kind::Network ? "_network" : "_sheet"));
   solid.setMeta("cell_mm", fmt::format("{}", spec.cell_mm));
   solid.setMeta("volume_fraction", fmt::format("{}", spec.volume_fraction));
   solid.setMeta("wall_mm", fmt::format("{:.6g}", wall_mm));
@@ -192,7 +192,7 @@ Design design(const LevelSet& defect, const LevelSet* host, const Lattice& latti
                        .hint = "thinner --skin-mm, --skin outer, or a larger --porosity"});
   const Thickness thickness = measureThickness(piece.solid.level_set, envelope);
   const LatticeSpec& spec = lattice.spec();
-  results["lattice"] = "gyroid";
+  results["lattice"] = nameOf(spec.surface);
   results["kind"] = spec.kind == Kind::Network ? "network" : "sheet";
   results["iso_value"] = lattice.iso();
   results["cell_mm"] = spec.cell_mm;

@@ -13,22 +13,32 @@ namespace osteo::design_scaffold {
 namespace {
 
 constexpr double kTwoPi = 2 * std::numbers::pi;
-constexpr int kNodes = 72;  // a multiple of 24, so that voxels of cell/24 fall on nodes
-constexpr double kStep = kTwoPi / kNodes;
 constexpr float kFar = std::numeric_limits<float>::infinity();
 
 using Offsets = std::vector<Eigen::Vector3f>;  // from a node to its nearest known surface point, radians
 
-int wrap(int i) { return (i + kNodes) % kNodes; }
-std::size_t at(int i, int j, int k) {
-  return (static_cast<std::size_t>(wrap(k)) * kNodes + wrap(j)) * kNodes + wrap(i);
+/// The nodes of one cell; a multiple of 24 along an edge, so that voxels of cell/24 fall on nodes. Surfaces of twice
+/// the frequency take twice as many.
+struct Cell {
+  Tpms surface;
+  int nodes;
+  double step() const { return kTwoPi / nodes; }
+  std::size_t count() const { return static_cast<std::size_t>(nodes) * nodes * nodes; }
+  int wrap(int i) const { return (i + nodes) % nodes; }
+  std::size_t at(int i, int j, int k) const {
+    return (static_cast<std::size_t>(wrap(k)) * nodes + wrap(j)) * nodes + wrap(i);
+  }
+};
+
+int nodesOf(Tpms surface) {
+  return surface == Tpms::Gyroid || surface == Tpms::Diamond || surface == Tpms::Primitive ? 72 : 144;
 }
 
-/// Moves `point` to the surface G = t, and along it towards `from` until it is the foot of the perpendicular.
-Eigen::Vector3d footPoint(const Eigen::Vector3d& from, Eigen::Vector3d point, double t, int steps) {
+/// Moves `point` to the surface F = t, and along it towards `from` until it is the foot of the perpendicular.
+Eigen::Vector3d footPoint(Tpms surface, const Eigen::Vector3d& from, Eigen::Vector3d point, double t, int steps) {
   for (int step = 0; step < steps; ++step) {
     Eigen::Vector3d gradient;
-    const double excess = gyroid(point, gradient) - t, square = gradient.squaredNorm();
+    const double excess = nodal(surface, point, gradient) - t, square = gradient.squaredNorm();
     if (square < 1e-6) break;
     const Eigen::Vector3d to_surface = gradient * (-excess / square);
     const Eigen::Vector3d offset = from - point;
@@ -43,35 +53,37 @@ Eigen::Vector3d footPoint(const Eigen::Vector3d& from, Eigen::Vector3d point, do
 }
 
 /// Nodes next to the surface get their own foot point, the others none yet.
-Offsets seed(double t) {
-  Offsets offsets(static_cast<std::size_t>(kNodes) * kNodes * kNodes, Eigen::Vector3f::Constant(kFar));
-  core::parallelFor(kNodes, [&](std::int64_t k) {
-    for (int j = 0; j < kNodes; ++j)
-      for (int i = 0; i < kNodes; ++i) {
-        const Eigen::Vector3d node = kStep * Eigen::Vector3d(i, j, static_cast<double>(k));
+Offsets seed(const Cell& cell, double t) {
+  const double step = cell.step();
+  Offsets offsets(cell.count(), Eigen::Vector3f::Constant(kFar));
+  core::parallelFor(cell.nodes, [&](std::int64_t k) {
+    for (int j = 0; j < cell.nodes; ++j)
+      for (int i = 0; i < cell.nodes; ++i) {
+        const Eigen::Vector3d node = step * Eigen::Vector3d(i, j, static_cast<double>(k));
         Eigen::Vector3d gradient;
-        if (std::abs(gyroid(node, gradient) - t) > 2 * kStep * gradient.norm()) continue;
-        const Eigen::Vector3d foot = footPoint(node, node, t, 30);
-        if (std::abs(gyroid(foot) - t) < 1e-5) offsets[at(i, j, static_cast<int>(k))] = (foot - node).cast<float>();
+        if (std::abs(nodal(cell.surface, node, gradient) - t) > 2 * step * gradient.norm()) continue;
+        const Eigen::Vector3d foot = footPoint(cell.surface, node, node, t, 30);
+        if (std::abs(nodal(cell.surface, foot, gradient) - t) < 1e-5)
+          offsets[cell.at(i, j, static_cast<int>(k))] = (foot - node).cast<float>();
       }
   });
   return offsets;
 }
 
 /// Danielsson's propagation: sweeps in the eight directions, twice because the cell is periodic.
-void propagate(Offsets& offsets) {
+void propagate(const Cell& cell, Offsets& offsets) {
   for (int sweep = 0; sweep < 16; ++sweep) {
-    const std::array<int, 3> step{sweep & 1 ? -1 : 1, sweep & 2 ? -1 : 1, sweep & 4 ? -1 : 1};
-    for (int kk = 0; kk < kNodes; ++kk)
-      for (int jj = 0; jj < kNodes; ++jj)
-        for (int ii = 0; ii < kNodes; ++ii) {
-          const int i = step[0] > 0 ? ii : -ii, j = step[1] > 0 ? jj : -jj, k = step[2] > 0 ? kk : -kk;
-          Eigen::Vector3f& own = offsets[at(i, j, k)];
+    const std::array<int, 3> way{sweep & 1 ? -1 : 1, sweep & 2 ? -1 : 1, sweep & 4 ? -1 : 1};
+    for (int kk = 0; kk < cell.nodes; ++kk)
+      for (int jj = 0; jj < cell.nodes; ++jj)
+        for (int ii = 0; ii < cell.nodes; ++ii) {
+          const int i = way[0] > 0 ? ii : -ii, j = way[1] > 0 ? jj : -jj, k = way[2] > 0 ? kk : -kk;
+          Eigen::Vector3f& own = offsets[cell.at(i, j, k)];
           float best = own.squaredNorm();
           for (int n = 1; n < 8; ++n) {
-            const int di = n & 1 ? -step[0] : 0, dj = n & 2 ? -step[1] : 0, dk = n & 4 ? -step[2] : 0;
-            const Eigen::Vector3f candidate =
-                offsets[at(i + di, j + dj, k + dk)] + static_cast<float>(kStep) * Eigen::Vector3f(di, dj, dk);
+            const int di = n & 1 ? -way[0] : 0, dj = n & 2 ? -way[1] : 0, dk = n & 4 ? -way[2] : 0;
+            const Eigen::Vector3f candidate = offsets[cell.at(i + di, j + dj, k + dk)] +
+                                              static_cast<float>(cell.step()) * Eigen::Vector3f(di, dj, dk);
             const float square = candidate.squaredNorm();
             if (!(square < best)) continue;
             own = candidate;
@@ -81,55 +93,56 @@ void propagate(Offsets& offsets) {
   }
 }
 
-/// Signed distances of all nodes to G = t in cells, negative where G < t.
-std::vector<float> distances(double t) {
-  Offsets offsets = seed(t);
-  propagate(offsets);
+/// Signed distances of all nodes to F = t in cells, negative where F < t.
+std::vector<float> distances(const Cell& cell, double t) {
+  Offsets offsets = seed(cell, t);
+  propagate(cell, offsets);
   std::vector<float> table(offsets.size());
-  core::parallelFor(kNodes, [&](std::int64_t k) {
-    for (int j = 0; j < kNodes; ++j)
-      for (int i = 0; i < kNodes; ++i) {
-        const std::size_t n = at(i, j, static_cast<int>(k));
-        const Eigen::Vector3d node = kStep * Eigen::Vector3d(i, j, static_cast<double>(k));
+  core::parallelFor(cell.nodes, [&](std::int64_t k) {
+    for (int j = 0; j < cell.nodes; ++j)
+      for (int i = 0; i < cell.nodes; ++i) {
+        const std::size_t n = cell.at(i, j, static_cast<int>(k));
+        const Eigen::Vector3d node = cell.step() * Eigen::Vector3d(i, j, static_cast<double>(k));
         const Eigen::Vector3d start = node + offsets[n].cast<double>();
-        const Eigen::Vector3d foot = footPoint(node, start, t, 6);
+        const Eigen::Vector3d foot = footPoint(cell.surface, node, start, t, 6);
         const double handed_on = offsets[n].cast<double>().norm();
-        const double distance =
-            std::abs(gyroid(foot) - t) < 1e-4 ? std::min(handed_on, (foot - node).norm()) : handed_on;
-        table[n] = static_cast<float>((gyroid(node) < t ? -distance : distance) / kTwoPi);
+        Eigen::Vector3d gradient;
+        const double distance = std::abs(nodal(cell.surface, foot, gradient) - t) < 1e-4
+                                    ? std::min(handed_on, (foot - node).norm())
+                                    : handed_on;
+        table[n] = static_cast<float>((nodal(cell.surface, node, gradient) < t ? -distance : distance) / kTwoPi);
       }
   });
   return table;
 }
 
 /// The smallest thickness of a sheet: twice the depth of the shallowest node beside its middle surface.
-double thinnest(const std::vector<float>& table) {
+double thinnest(const Cell& cell, const std::vector<float>& table) {
   double depth = kFar;
-  for (int k = 0; k < kNodes; ++k)
-    for (int j = 0; j < kNodes; ++j)
-      for (int i = 0; i < kNodes; ++i) {
-        const Eigen::Vector3d node = kStep * Eigen::Vector3d(i, j, k);
+  for (int k = 0; k < cell.nodes; ++k)
+    for (int j = 0; j < cell.nodes; ++j)
+      for (int i = 0; i < cell.nodes; ++i) {
+        const Eigen::Vector3d node = cell.step() * Eigen::Vector3d(i, j, k);
         Eigen::Vector3d gradient;
-        if (std::abs(gyroid(node, gradient)) < 0.25 * kStep * gradient.norm())
-          depth = std::min(depth, -static_cast<double>(table[at(i, j, k)]));
+        if (std::abs(nodal(cell.surface, node, gradient)) < 0.25 * cell.step() * gradient.norm())
+          depth = std::min(depth, -static_cast<double>(table[cell.at(i, j, k)]));
       }
   return 2 * depth;
 }
 
 }  // namespace
 
-Lattice::Lattice(const LatticeSpec& spec) : spec_(spec), iso_(isoValue(spec.kind, spec.volume_fraction)) {
-  table_ = distances(iso_);
+Lattice::Lattice(const LatticeSpec& spec)
+    : spec_(spec), iso_(isoValue(spec.surface, spec.kind, spec.volume_fraction)), nodes_(nodesOf(spec.surface)) {
+  const Cell cell{spec.surface, nodes_};
+  table_ = distances(cell, iso_);
   if (spec.kind == Kind::Sheet) {
-    // G(-u) = -G(u): the distance to the sheet's other face is that to this face from the inverted point.
-    const std::vector<float> face = table_;
-    for (int k = 0; k < kNodes; ++k)
-      for (int j = 0; j < kNodes; ++j)
-        for (int i = 0; i < kNodes; ++i) table_[at(i, j, k)] = std::max(face[at(i, j, k)], face[at(-i, -j, -k)]);
+    const std::vector<float> face = distances(cell, -iso_);
+    for (std::size_t n = 0; n < table_.size(); ++n) table_[n] = std::max(table_[n], -face[n]);
   }
   const auto [low, high] = std::minmax_element(table_.begin(), table_.end());
   pore_mm_ = 2 * *high * spec.cell_mm;
-  wall_mm_ = (spec.kind == Kind::Network ? -2 * *low : thinnest(table_)) * spec.cell_mm;
+  wall_mm_ = (spec.kind == Kind::Network ? -2 * *low : thinnest(cell, table_)) * spec.cell_mm;
 }
 
 Lattice Lattice::grown(double outward_mm) const {
@@ -145,17 +158,17 @@ double Lattice::area_per_mm() const {
 }
 
 double Lattice::distance_mm(const Eigen::Vector3d& point_mm) const {
-  const Eigen::Array3d u = (point_mm - spec_.origin_mm).array() * (kNodes / spec_.cell_mm);
+  const Eigen::Array3d u = (point_mm - spec_.origin_mm).array() * (nodes_ / spec_.cell_mm);
   const Eigen::Array3d low = u.floor();
   const Eigen::Array3d f = u - low;
   std::array<std::size_t, 3> a{}, b{};
   for (int axis = 0; axis < 3; ++axis) {
-    const auto node = static_cast<std::int64_t>(low[axis]) % kNodes;
-    a[axis] = static_cast<std::size_t>(node < 0 ? node + kNodes : node);
-    b[axis] = a[axis] + 1 == kNodes ? 0 : a[axis] + 1;
+    const auto node = static_cast<std::int64_t>(low[axis]) % nodes_;
+    a[axis] = static_cast<std::size_t>(node < 0 ? node + nodes_ : node);
+    b[axis] = a[axis] + 1 == static_cast<std::size_t>(nodes_) ? 0 : a[axis] + 1;
   }
   const auto row = [&](std::size_t j, std::size_t k) {
-    const float* values = &table_[(k * kNodes + j) * kNodes];
+    const float* values = &table_[(k * nodes_ + j) * nodes_];
     return values[a[0]] + f[0] * (values[b[0]] - values[a[0]]);
   };
   const double y0 = row(a[1], a[2]), y1 = row(b[1], a[2]), z0 = row(a[1], b[2]), z1 = row(b[1], b[2]);

@@ -2,7 +2,7 @@
 #include <Eigen/Core>
 #include <vector>
 
-#include "design_scaffold/gyroid.h"
+#include "design_scaffold/tpms.h"
 
 namespace osteo::design_scaffold {
 
@@ -13,9 +13,10 @@ struct LatticeSpec {
   double volume_fraction = 0.35;
   Eigen::Vector3d origin_mm =
       Eigen::Vector3d::Zero();  ///< LPS; the same origin and cell make the same lattice everywhere
+  Tpms surface = Tpms::Gyroid;
 };
 
-/// True signed distances to the unclipped lattice. One cell is tabulated once: surface points around the zero of G − t
+/// True signed distances to the unclipped lattice. One cell is tabulated once: surface points around the zero of F − t
 /// are handed on from node to node over the periodic grid (Danielsson, CGIP 14, 1980), then moved to the nearest
 /// surface point by Newton steps; between the nodes the distances are interpolated linearly (error below 0.0005 cell
 /// near the surface).
@@ -42,7 +43,8 @@ class Lattice {
  private:
   LatticeSpec spec_;
   double iso_, wall_mm_, pore_mm_;
-  std::vector<float> table_;  ///< kNodes³ distances in cells, x fastest
+  int nodes_;                 ///< along an edge of the cell
+  std::vector<float> table_;  ///< nodes_³ distances in cells, x fastest
 };
 
 }  // namespace osteo::design_scaffold
