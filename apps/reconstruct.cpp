@@ -203,7 +203,7 @@ cli::App cli::describe() {
         "makes the bone's surface from labels and CT, the missing piece, and a whole of its fragments",
         {"reconstruct labels.seg.nrrd --ct ct.nrrd -o bone.vdb --mesh bone.stl",
          "reconstruct cloud.ply -o bone.vdb --mesh bone.ply",
-         "reconstruct partial_femur.stl -o host.vdb --complete shape --prior femur.shape --defect defect.vdb",
+         "reconstruct bone.stl -o host.vdb --complete mirror --defect defect.vdb --picture piece.png",
          "reconstruct labels.seg.nrrd --ct ct.nrrd -o host.vdb --complete mirror --defect defect.vdb --picture "
          "skull.png",
          "reconstruct fragments.seg.nrrd -o femur.vdb --reassemble --label 10,11,12 --template other_femur.stl"},
