@@ -135,6 +135,7 @@ void runSolid(cli::Context& ctx) {
   ctx.refuse({"ct", "voxels", "inner", "inner-mesh", "thickness", "label", "reassemble", "dust-mm3"},
              "goes with labels, not with a surface");
   const std::string path = ctx.input("labels");
+  if (!levelset::isMeshFile(path)) ctx.refuse({"voxel-mm"}, "doesn't go with a level set, which keeps its own");
   auto completion = completionOptions(ctx);
   const reconstruct::Solid solid = reconstruct::readSolid(path, ctx.maybe("voxel-mm").value_or(0));
   // Where a mesh is open, something is missing.

@@ -172,15 +172,16 @@ std::vector<Candidate> findCandidates(const Host& host, const Whole& whole, cons
 
 Candidate grown(const Host& host, const Whole& whole, const Field& field, const Candidate& piece,
                 const PieceOptions& options) {
-  constexpr double kEdge_mm =
-      6;  // a piece that lies on the bone thins out towards its edge, and does not end where others begin
   const image::Frame &grid = field.grid, &old = piece.distance.frame;
   const Sides sides = compareSides(host, whole, field);
-  const image::CtVolume edge = opened(sides.missing, 0.7);
-  const auto belongs = [&](const Sides& sides, const Eigen::Vector3d& p) {
-    if (options.least_free_share > 0) return freeOnBothSides(host, sides.copy, p);
-    return image::sampleLinear(piece.distance, piece.distance.frame.toIndex(p), kFar) < kEdge_mm &&
-           image::sampleLinear(edge, edge.frame.toIndex(p), kFar) < 0;
+  // A piece that needs no hole thins out towards its edge, and must not go on where the proposal merely differs.
+  constexpr double kEdge_mm = 6, kThin_mm = 0.7;
+  const bool in_hole = options.least_free_share > 0;
+  const image::CtVolume thick = in_hole ? image::CtVolume{} : opened(sides.missing, kThin_mm);
+  const auto belongs = [&](const Eigen::Vector3d& p) {
+    if (in_hole) return freeOnBothSides(host, sides.copy, p);
+    return image::sampleLinear(piece.distance, old.toIndex(p), kFar) < kEdge_mm &&
+           image::sampleLinear(thick, grid.toIndex(p), kFar) < 0;
   };
   std::vector<std::int64_t> stack;
   std::vector<char> taken(grid.voxelCount(), 0);
@@ -202,7 +203,7 @@ Candidate grown(const Host& host, const Whole& whole, const Field& field, const 
       const std::int64_t next = i + (side % 2 == 0 ? -step[side / 2] : step[side / 2]);
       if (taken[next] != 0 || sides.missing.voxels[next] >= 0) continue;
       taken[next] = 1;
-      if (belongs(sides, voxelCentre(grid, next))) stack.push_back(next);
+      if (belongs(voxelCentre(grid, next))) stack.push_back(next);
     }
   }
   std::sort(out.voxels.begin(), out.voxels.end());

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "mesh/io.h"
 #include "mesh/measures.h"
 #include "reconstruct/report.h"
@@ -16,13 +17,28 @@
 namespace osteo::reconstruct {
 namespace {
 
+/// Longest side of anything that is part of a body.
+constexpr double kLargest_mm = 3000;
+
 /// A mesh whose caps are this share of itself is the face of something, not a body; half a sphere has 0.5.
 constexpr double kSheet = 0.6;
+
+double longestSide_mm(const mesh::TriangleMesh& mesh) {
+  const mesh::Bounds box = mesh::bounds(mesh);
+  return (box.max - box.min).maxCoeff();
+}
 
 levelset::LevelSet solidOfMesh(const std::string& path, double voxel_mm, Solid& out) {
   mesh::Caps& caps = out.caps;
   mesh::TriangleMesh open = mesh::readMesh(path);
-  const double area = mesh::area_mm2(open);
+  const double area = mesh::area_mm2(open), longest_mm = longestSide_mm(open);
+  if (longest_mm > kLargest_mm) {
+    throw core::Error(core::Exit::DataError, {.what = "the mesh is larger than a body",
+                                              .file = core::baseName(path),
+                                              .expected = fmt::format("at most {:.0f} mm long", kLargest_mm),
+                                              .got = fmt::format("{:.0f} mm", longest_mm),
+                                              .hint = "check its unit: millimetres"});
+  }
   const mesh::TriangleMesh closed = mesh::capped(std::move(open), caps);
   if (caps.area_mm2 > kSheet * area) {
     throw core::Error(core::Exit::DataError,
@@ -36,15 +52,18 @@ levelset::LevelSet solidOfMesh(const std::string& path, double voxel_mm, Solid& 
     core::warn(fmt::format("{} has {} openings; they were closed with {:.0f} mm² of flat triangles",
                            core::baseName(path), caps.openings, caps.area_mm2));
   }
-  return levelset::fromMesh(closed, voxel_mm > 0 ? voxel_mm : defaultVoxel_mm(closed));
+  constexpr double kBytesPerBandVoxel = 40;
+  const double voxel = voxel_mm > 0 ? voxel_mm : defaultVoxel_mm(closed);
+  core::requireMemory(kBytesPerBandVoxel * 2 * levelset::kHalfWidth_voxels * (area + caps.area_mm2) / (voxel * voxel),
+                      fmt::format("the level set of {} at {} mm", core::baseName(path), voxel));
+  return levelset::fromMesh(closed, voxel);
 }
 
 }  // namespace
 
 double defaultVoxel_mm(const mesh::TriangleMesh& mesh) {
   constexpr double kAlong = 600, kFinest_mm = 0.1, kCoarsest_mm = 1;
-  const mesh::Bounds box = mesh::bounds(mesh);
-  return std::clamp((box.max - box.min).maxCoeff() / kAlong, kFinest_mm, kCoarsest_mm);
+  return std::clamp(longestSide_mm(mesh) / kAlong, kFinest_mm, kCoarsest_mm);
 }
 
 Solid readSolid(const std::string& path, double voxel_mm) {

@@ -19,8 +19,8 @@ struct Solid {
 double defaultVoxel_mm(const mesh::TriangleMesh& mesh);
 
 /// Reads a mesh or a level set, which keeps its own voxel. A mesh may be open where a bone was cut through: openings
-/// are closed flat. Throws DataError when it is a sheet instead, or when a voxel of `voxel_mm` (0: the default) can't
-/// hold it.
+/// are closed flat. Throws DataError when it is a sheet instead, larger than a body, or when a voxel of `voxel_mm` (0:
+/// the default) can't hold it.
 Solid readSolid(const std::string& path, double voxel_mm);
 
 /// Of what is made of it: level sets, their meshes and the completion's coarse grids.
