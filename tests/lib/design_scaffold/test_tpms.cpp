@@ -80,7 +80,7 @@ TEST_CASE("volume fractions from 0.1 to 0.9 come back from every surface") {
         const double t = isoValue(surfaceOf(n), kind, wanted);
         CHECK(volumeFraction(surfaceOf(n), kind, t) == Approx(wanted).margin(2e-6));
         // Counted by the formula itself, on points that the averages don't use.
-        constexpr int kSide = 100;
+        constexpr int kSide = 150;
         std::int64_t solid = 0;
         Vector3d g;
         for (int k = 0; k < kSide; ++k)
