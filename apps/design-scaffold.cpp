@@ -9,24 +9,76 @@
 #include "core/files.h"
 #include "design_scaffold/design.h"
 #include "design_scaffold/draw.h"
+#include "design_scaffold/grade.h"
+#include "design_scaffold/measures.h"
+#include "design_scaffold/targets.h"
 #include "mesh/io.h"
-#include "mesh/measures.h"
+#include "simulate/materials.h"
 
 namespace osteo {
 namespace {
 
 using design_scaffold::Fit;
+using design_scaffold::Infill;
 using design_scaffold::Kind;
 using design_scaffold::Skin;
 
-design_scaffold::LatticeSpec latticeOf(const cli::Context& ctx) {
+design_scaffold::LatticeSpec shapeOf(const cli::Context& ctx) {
   design_scaffold::LatticeSpec spec;
   spec.kind = ctx.text("kind") == "sheet" ? Kind::Sheet : Kind::Network;
-  spec.surface = design_scaffold::tpmsNamed(ctx.text("lattice"));
-  spec.cell_mm = ctx.number("cell-mm");
-  spec.volume_fraction = ctx.maybe("volume-fraction").value_or(1 - ctx.number("porosity"));
+  spec.type = design_scaffold::latticeNamed(ctx.text("lattice"));
+  spec.fillet = ctx.number("fillet");
+  spec.seed = ctx.seed();
+  if (ctx.given("cone-deg")) spec.cone_deg = Eigen::Vector3d::Map(ctx.numbers("cone-deg").data());
   if (ctx.given("origin-mm")) spec.origin_mm = Eigen::Vector3d::Map(ctx.numbers("origin-mm").data());
   return spec;
+}
+
+design_scaffold::Wishes wishesOf(const cli::Context& ctx) {
+  design_scaffold::Wishes wishes;
+  wishes.volume_fraction = ctx.maybe("volume-fraction");
+  if (ctx.given("porosity") && !wishes.volume_fraction) wishes.volume_fraction = 1 - *ctx.maybe("porosity");
+  wishes.cell_mm = ctx.maybe("cell-mm");
+  wishes.pore_mm = ctx.maybe("pore-mm");
+  wishes.wall_mm = ctx.maybe("wall-mm");
+  wishes.modulus_mpa = ctx.maybe("modulus-mpa");
+  wishes.permeability_m2 = ctx.maybe("permeability-m2");
+  return wishes;
+}
+
+design_scaffold::SolidPhase materialOf(const cli::Context& ctx) {
+  const std::string name = ctx.text("material");
+  if (!ctx.given("materials"))
+    return design_scaffold::builtIn(name);
+  const simulate::Material material = simulate::readMaterials(ctx.input("materials")).at(name);
+  return {name, material.modulus_mpa, material.poisson, material.strength_mpa};
+}
+
+std::optional<std::array<double, 2>> endsOf(const cli::Context& ctx, const std::string& name) {
+  if (!ctx.given(name)) return std::nullopt;
+  const std::vector<double> ends = ctx.numbers(name);
+  return std::array<double, 2>{ends[0], ends[1]};
+}
+
+/// The lattice, or one that a field grades over the defect.
+Infill infillOf(const cli::Context& ctx, const design_scaffold::LatticeSpec& spec, const levelset::LevelSet& defect) {
+  if (!ctx.given("grade")) {
+    ctx.refuse({"grade-range", "grade-volume-fraction", "grade-cell-mm", "grade-lattice"}, "goes with --grade");
+    return Infill(design_scaffold::Lattice(spec));
+  }
+  design_scaffold::Grading grading;
+  grading.field = design_scaffold::readGradingField(ctx.input("grade"), defect);
+  grading.volume_fraction = endsOf(ctx, "grade-volume-fraction");
+  grading.cell_mm = endsOf(ctx, "grade-cell-mm");
+  if (ctx.changed("grade-lattice")) grading.towards = design_scaffold::latticeNamed(ctx.text("grade-lattice"));
+  if (!grading.volume_fraction && !grading.cell_mm && !grading.towards)
+    grading.volume_fraction = design_scaffold::usualGrading(spec.volume_fraction);
+  if (const auto range = endsOf(ctx, "grade-range"))
+    grading.low = (*range)[0], grading.high = (*range)[1];
+  else
+    design_scaffold::useOwnRange(grading, defect);
+  design_scaffold::requireGradable(grading);
+  return design_scaffold::gradedInfill(spec, std::move(grading), defect);
 }
 
 Fit fitOf(const cli::Context& ctx) {
@@ -45,16 +97,10 @@ Fit fitOf(const cli::Context& ctx) {
   return fit;
 }
 
-/// The defect as a level set, once its size is known to fit this machine.
-levelset::LevelSet readDefect(const std::string& path, const design_scaffold::Lattice& lattice, double voxel_mm) {
-  if (levelset::isMeshFile(path)) {
-    const mesh::TriangleMesh shape = mesh::readMesh(path);
-    design_scaffold::requireMemory(mesh::volume_mm3(shape), lattice, voxel_mm);
-    return levelset::fromMesh(shape, voxel_mm);
-  }
-  const levelset::LevelSet shape = levelset::readVdb(path);
-  design_scaffold::requireMemory(levelset::volume_mm3(shape), lattice, voxel_mm);
-  return shape;
+/// The defect as a level set. A mesh needs voxels that tell its edges, not the lattice's walls.
+levelset::LevelSet readDefect(const std::string& path, double cell_mm) {
+  constexpr double kFinest_mm = 0.15;
+  return levelset::readSolid(path, std::max(cell_mm / 24, kFinest_mm));
 }
 
 levelset::LevelSet readHost(const std::string& path, double voxel_mm) {
@@ -64,21 +110,34 @@ levelset::LevelSet readHost(const std::string& path, double voxel_mm) {
 
 void run(cli::Context& ctx) {
   const Fit fit = fitOf(ctx);
-  const design_scaffold::Lattice lattice(latticeOf(ctx));
-  const double voxel = design_scaffold::checkedVoxel_mm(lattice, ctx.maybe("voxel-mm").value_or(0));
-  const levelset::LevelSet defect = readDefect(ctx.input("defect"), lattice, voxel);
+  const design_scaffold::SolidPhase material = materialOf(ctx);
+  const design_scaffold::LatticeSpec spec = design_scaffold::fulfilled(shapeOf(ctx), wishesOf(ctx), material);
+  const levelset::LevelSet defect = readDefect(ctx.input("defect"), spec.cell_mm);
+  const Infill infill = infillOf(ctx, spec, defect);
+  const double voxel = design_scaffold::checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
+  const bool want_mesh = ctx.given("mesh") || ctx.given("picture");
+  const double defect_mm3 = levelset::volume_mm3(defect);
+  design_scaffold::requireMemory(defect_mm3, infill, voxel, want_mesh);
   std::optional<levelset::LevelSet> host;
   if (ctx.given("host")) host = readHost(ctx.input("host"), voxel);
   const levelset::LevelSet* bone = host ? &*host : nullptr;
   design_scaffold::requireDesignable(defect, bone);
-  if (ctx.dryRun(design_scaffold::estimatedBytes(levelset::volume_mm3(defect), lattice, voxel))) return;
+  if (ctx.dryRun(design_scaffold::estimatedBytes(defect_mm3, infill, voxel, want_mesh))) return;
 
   const std::string vdb = ctx.output("output"), stl = ctx.output("mesh"), png = ctx.output("picture");
-  const auto made = design_scaffold::design(defect, bone, lattice, fit, voxel, ctx.results());
+  auto made = design_scaffold::design({defect, bone, fit, voxel, want_mesh}, infill, ctx.results());
   ctx.results()["skin_mm"] = fit.skin_mm;
+  const auto measured = static_cast<design_scaffold::Measured>(std::string("spa").find(ctx.text("measure")[0]));
+  design_scaffold::measure(made, measured, material, {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")},
+                           ctx.results());
   levelset::writeVdb(made.solid, vdb, "scaffold");
   if (!stl.empty()) mesh::writeMesh(made.mesh, stl);
   if (!png.empty()) design_scaffold::draw(made.mesh, bone, png);
+}
+
+std::vector<std::string> withNone(std::vector<std::string> names) {
+  names.insert(names.begin(), "none");
+  return names;
 }
 
 }  // namespace
@@ -90,23 +149,41 @@ cli::App cli::describe() {
       "Turns a defect into a porous implant that fits its bone: one closed, printable piece.",
       {{"",
         "Fills a defect with a lattice, keeps it clear of the host and covers it with a skin.",
-        {"design-scaffold defect.vdb --host bone.vdb -o scaffold.vdb --mesh scaffold.stl --picture scaffold.png",
-         "design-scaffold defect.vdb --host bone.vdb -o rim.vdb --skin rim --porosity 0.7 --voxel-mm 0.2",
+        {"design-scaffold defect.vdb --host bone.vdb -o scaffold.vdb --cell-mm 3 --mesh scaffold.stl --picture scaffold.png",
+         "design-scaffold defect.vdb --host bone.vdb -o rim.vdb --skin rim --porosity 0.7 --cell-mm 3 --voxel-mm 0.2",
          "design-scaffold defect.vdb -o block.vdb --kind sheet --volume-fraction 0.3 --cell-mm 5 --voxel-mm 0.15"},
         {input("defect", shapes, "shape of the missing bone, as reconstruct writes it"),
          inputOption("host", {".vdb", ".stl", ".ply", ".obj", ".3mf"}, "remaining bone; the implant keeps clear of it"),
          output({".vdb"}, "scaffold as a level set"),
          outputOption("mesh", {".stl", ".ply", ".obj", ".amf", ".3mf"}, "scaffold as a closed triangle mesh"),
-         choice("lattice", design_scaffold::tpmsNames(), "gyroid", "triply periodic minimal surface of the cell"),
+         choice("lattice", design_scaffold::latticeNames(), "gyroid", "surface, struts, foam or random field of a cell"),
          choice("kind", {"network", "sheet"}, "network", "solid on one side of the surface, or a sheet along it"),
-         number("porosity", "", 0.65, {0.05, 0.95}, "share of pores in the lattice core"),
-         optionalNumber("volume-fraction", "", {0.05, 0.95}, "solid share of the core; takes the place of --porosity"),
-         number("cell-mm", "mm", 3.0, {0.2, 50}, "edge of the lattice's cell"),
+         optionalNumber("porosity", "", {0.001, 0.999}, "share of pores in the lattice core (default 0.65)"),
+         optionalNumber("volume-fraction", "", {0.001, 0.999}, "solid share of the core; in place of --porosity"),
+         optionalNumber("cell-mm", "mm", {0.1, 50}, "edge of the lattice's cell; default: what makes pores of 0.6 mm"),
+         optionalNumber("pore-mm", "mm", {0.05, 20}, "mean pore diameter, in place of --cell-mm"),
+         optionalNumber("wall-mm", "mm", {0.02, 20}, "mean wall thickness, in place of --cell-mm or of the porosity"),
+         optionalNumber("modulus-mpa", "MPa", {0.001, 1e6}, "mean Young's modulus of the lattice; sets the porosity"),
+         optionalNumber("permeability-m2", "m2", {1e-14, 1e-4}, "Darcy permeability, in place of --cell-mm"),
+         text("material", "ti6al4v", "what the lattice is made of, by its name in --materials"),
+         inputOption("materials", {".json"}, "materials file (configs/materials); default: the usual alloys and polymers"),
+         inputOption("grade", {".nrrd", ".nii", ".gz", ".vdb"},
+                     "scalar field that changes the lattice over space; a level set stands for the distance to it"),
+         numbers("grade-range", "", 2, {}, "values of the field where the change begins and ends (default: its own)"),
+         numbers("grade-volume-fraction", "", 2, {0.05, 0.95}, "solid share at both (default 0.6 and 1.4 times the wanted)"),
+         numbers("grade-cell-mm", "mm", 2, {0.1, 50}, "cells at both"),
+         choice("grade-lattice", withNone(design_scaffold::latticeNames()), "none", "lattice into which it blends"),
          number("clearance-mm", "mm", 0.3, {0, 5}, "gap to the host"),
          choice("skin", {"outer", "both", "rim"}, "outer",
                 "solid cover: surface away from the host's centre, all free surfaces, or a frame along the host"),
          optionalNumber("skin-mm", "mm", {0, 10}, "thickness of the skin; default 1 with a host, 0 without; 0: none"),
          number("rim-mm", "mm", 3.0, {0.5, 30}, "width of the frame of --skin rim").advanced(),
+         choice("measure", {"shape", "pores", "all"}, "all",
+                "shape alone, with walls and pores, or with flow, stiffness and verdicts too"),
+         number("powder-mm", "mm", 0.15, {0.001, 5}, "channels narrower than this keep their powder").advanced(),
+         number("smallest-feature-mm", "mm", 0.15, {0.001, 5}, "thinnest wall that the process prints").advanced(),
+         number("fillet", "radii", 0.2, {0, 1}, "of struts where they meet").advanced(),
+         numbers("cone-deg", "deg", 3, {0, 90}, "cones of the spinodoid's waves around x,y,z (default 90,90,90)").advanced(),
          numbers("origin-mm", "mm", 3, {}, "point of phase zero of the lattice (default 0,0,0)").advanced(),
          optionalNumber("voxel-mm", "mm", {0.01, 2}, "voxel; default the smaller of cell/24 and wall/4").advanced(),
          picture("scaffold whole, cut open, and in its host")},

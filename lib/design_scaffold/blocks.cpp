@@ -68,17 +68,12 @@ openvdb::FloatGrid::Ptr gridFromBlocks(const BlockRange& range, double voxel_mm,
   };
   std::vector<Part> parts(static_cast<std::size_t>(range.size()));
   const auto band = static_cast<float>(band_mm);
-  const auto lowestOf = [&](std::int64_t block) {
-    return range.first.offsetBy(static_cast<int>(block / range.count[2] / range.count[1]) * kBlock,
-                                static_cast<int>(block / range.count[2] % range.count[1]) * kBlock,
-                                static_cast<int>(block % range.count[2]) * kBlock);
-  };
   const auto lowestLeaf = [](const Coord& block, int n) {
     return block.offsetBy(8 * (n >> 2), 8 * (n >> 1 & 1), 8 * (n & 1));
   };
   core::parallelFor(range.size(), [&](std::int64_t block) {
     BlockValues values;
-    const Coord lowest = lowestOf(block);
+    const Coord lowest = range.lowest(block);
     Part& part = parts[static_cast<std::size_t>(block)];
     part.any = evaluate(lowest, block, values);
     for (int n = 0; part.any && n < 8; ++n)
@@ -93,7 +88,7 @@ openvdb::FloatGrid::Ptr gridFromBlocks(const BlockRange& range, double voxel_mm,
       if (part.leaves[n])
         grid->tree().addLeaf(part.leaves[n].release());
       else if (part.tiles[n] < 0)
-        grid->tree().addTile(1, lowestLeaf(lowestOf(block), n), part.tiles[n], false);
+        grid->tree().addTile(1, lowestLeaf(range.lowest(block), n), part.tiles[n], false);
     }
   }
   return grid;

@@ -19,6 +19,12 @@ struct BlockRange {
   openvdb::Coord first;        ///< lowest voxel, a multiple of 16
   std::array<int, 3> count{};  ///< blocks along x, y, z
   std::int64_t size() const { return std::int64_t{count[0]} * count[1] * count[2]; }
+  /// Lowest voxel of a block; z runs fastest.
+  openvdb::Coord lowest(std::int64_t block) const {
+    return first.offsetBy(static_cast<int>(block / count[2] / count[1]) * kBlock,
+                          static_cast<int>(block / count[2] % count[1]) * kBlock,
+                          static_cast<int>(block % count[2]) * kBlock);
+  }
 };
 
 /// The blocks that cover an index box.

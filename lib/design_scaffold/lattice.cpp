@@ -1,164 +1,157 @@
 #include "design_scaffold/lattice.h"
 
-#include <Eigen/Geometry>
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
-#include "core/parallel.h"
+#include "core/error.h"
+#include "design_scaffold/periodic_distance.h"
+#include "design_scaffold/spinodoid.h"
+#include "design_scaffold/struts.h"
 
 namespace osteo::design_scaffold {
 namespace {
 
+using Eigen::Vector3d;
+
 constexpr double kTwoPi = 2 * std::numbers::pi;
-constexpr float kFar = std::numeric_limits<float>::infinity();
+constexpr int kFoamNodes = 24;  // along an edge of one cell of a foam or a wave
 
-using Offsets = std::vector<Eigen::Vector3f>;  // from a node to its nearest known surface point, radians
+// Fields that are only sampled have feet no better than these from farther away.
+constexpr float kNearSurface = 4, kEverywhere = 1e9F;
 
-/// The nodes of one cell; a multiple of 24 along an edge, so that voxels of cell/24 fall on nodes. Surfaces of twice
-/// the frequency take twice as many.
-struct Cell {
-  Tpms surface;
-  int nodes;
-  double step() const { return kTwoPi / nodes; }
-  std::size_t count() const { return static_cast<std::size_t>(nodes) * nodes * nodes; }
-  int wrap(int i) const { return (i + nodes) % nodes; }
-  std::size_t at(int i, int j, int k) const {
-    return (static_cast<std::size_t>(wrap(k)) * nodes + wrap(j)) * nodes + wrap(i);
+/// Nodes along an edge of the period, a multiple of 24 to the cell, so that voxels of cell/24 fall on nodes. Surfaces
+/// of twice the frequency take twice as many.
+int nodesOf(LatticeType type) {
+  switch (type) {
+    case LatticeType::Gyroid:
+    case LatticeType::Diamond:
+    case LatticeType::Primitive:
+      return 72;
+    case LatticeType::Voronoi:
+    case LatticeType::Spinodoid:
+      return kWaves * kFoamNodes;
+    default:
+      return hasStruts(type) ? 96 : 144;
   }
+}
+
+/// A signed field over the nodes: the surface lies where it is t.
+struct Leveled {
+  PeriodicSamples field;
+  double t;
+  double operator()(const Vector3d& p, Vector3d& gradient) const { return field(p, gradient) - t; }
 };
 
-int nodesOf(Tpms surface) {
-  return surface == Tpms::Gyroid || surface == Tpms::Diamond || surface == Tpms::Primitive ? 72 : 144;
+/// Distances in steps to the sheet or network of a function F at level t.
+template <class Surface>
+std::vector<float> table(PeriodicNodes nodes, Kind kind, double t, const Surface& surfaceAt, float refined_steps) {
+  std::vector<float> distances = periodicDistances(nodes, surfaceAt(t), refined_steps);
+  if (kind == Kind::Network) return distances;
+  const std::vector<float> face = periodicDistances(nodes, surfaceAt(-t), refined_steps);
+  for (std::size_t n = 0; n < distances.size(); ++n) distances[n] = std::max(distances[n], -face[n]);
+  return distances;
 }
 
-/// Moves `point` to the surface F = t, and along it towards `from` until it is the foot of the perpendicular.
-Eigen::Vector3d footPoint(Tpms surface, const Eigen::Vector3d& from, Eigen::Vector3d point, double t, int steps) {
-  for (int step = 0; step < steps; ++step) {
-    Eigen::Vector3d gradient;
-    const double excess = nodal(surface, point, gradient) - t, square = gradient.squaredNorm();
-    if (square < 1e-6) break;
-    const Eigen::Vector3d to_surface = gradient * (-excess / square);
-    const Eigen::Vector3d offset = from - point;
-    const Eigen::Vector3d tangential = offset - gradient * (offset.dot(gradient) / square);
-    Eigen::Vector3d move = to_surface + 0.5 * tangential;
-    const double length = move.norm();
-    if (length > 0.3) move *= 0.3 / length;
-    point += move;
-    if (length < 1e-5) break;
-  }
-  return point;
-}
-
-/// Nodes next to the surface get their own foot point, the others none yet.
-Offsets seed(const Cell& cell, double t) {
-  const double step = cell.step();
-  Offsets offsets(cell.count(), Eigen::Vector3f::Constant(kFar));
-  core::parallelFor(cell.nodes, [&](std::int64_t k) {
-    for (int j = 0; j < cell.nodes; ++j)
-      for (int i = 0; i < cell.nodes; ++i) {
-        const Eigen::Vector3d node = step * Eigen::Vector3d(i, j, static_cast<double>(k));
-        Eigen::Vector3d gradient;
-        if (std::abs(nodal(cell.surface, node, gradient) - t) > 2 * step * gradient.norm()) continue;
-        const Eigen::Vector3d foot = footPoint(cell.surface, node, node, t, 30);
-        if (std::abs(nodal(cell.surface, foot, gradient) - t) < 1e-5)
-          offsets[cell.at(i, j, static_cast<int>(k))] = (foot - node).cast<float>();
+/// The smallest thickness of a sheet in steps: twice the depth of the shallowest nodes beside its middle surface, F = 0.
+template <class F>
+double thinnest(PeriodicNodes nodes, const std::vector<float>& distances, const F& f) {
+  std::vector<double> depths;
+  for (int k = 0; k < nodes.side; ++k)
+    for (int j = 0; j < nodes.side; ++j)
+      for (int i = 0; i < nodes.side; ++i) {
+        Vector3d gradient;
+        if (std::abs(f(Vector3d(i, j, k), gradient)) < 0.25 * gradient.norm())
+          depths.push_back(-static_cast<double>(distances[nodes.at(i, j, k)]));
       }
-  });
-  return offsets;
+  return depths.empty() ? 0 : 2 * *std::min_element(depths.begin(), depths.end());
 }
 
-/// Danielsson's propagation: sweeps in the eight directions, twice because the cell is periodic.
-void propagate(const Cell& cell, Offsets& offsets) {
-  for (int sweep = 0; sweep < 16; ++sweep) {
-    const std::array<int, 3> way{sweep & 1 ? -1 : 1, sweep & 2 ? -1 : 1, sweep & 4 ? -1 : 1};
-    for (int kk = 0; kk < cell.nodes; ++kk)
-      for (int jj = 0; jj < cell.nodes; ++jj)
-        for (int ii = 0; ii < cell.nodes; ++ii) {
-          const int i = way[0] > 0 ? ii : -ii, j = way[1] > 0 ? jj : -jj, k = way[2] > 0 ? kk : -kk;
-          Eigen::Vector3f& own = offsets[cell.at(i, j, k)];
-          float best = own.squaredNorm();
-          for (int n = 1; n < 8; ++n) {
-            const int di = n & 1 ? -way[0] : 0, dj = n & 2 ? -way[1] : 0, dk = n & 4 ? -way[2] : 0;
-            const Eigen::Vector3f candidate = offsets[cell.at(i + di, j + dj, k + dk)] +
-                                              static_cast<float>(cell.step()) * Eigen::Vector3f(di, dj, dk);
-            const float square = candidate.squaredNorm();
-            if (!(square < best)) continue;
-            own = candidate;
-            best = square;
-          }
-        }
-  }
+void requireKind(const LatticeSpec& spec) {
+  if (spec.kind == Kind::Network || !hasStruts(spec.type)) return;
+  throw core::Error(core::Exit::Config,
+                    {.what = fmt::format("{} is made of struts and has no sheet", nameOf(spec.type)),
+                     .expected = "--kind network",
+                     .got = "--kind sheet",
+                     .hint = "plates between the struts would close every pore; sheets need a surface such as gyroid"});
 }
 
-/// Signed distances of all nodes to F = t in cells, negative where F < t.
-std::vector<float> distances(const Cell& cell, double t) {
-  Offsets offsets = seed(cell, t);
-  propagate(cell, offsets);
-  std::vector<float> table(offsets.size());
-  core::parallelFor(cell.nodes, [&](std::int64_t k) {
-    for (int j = 0; j < cell.nodes; ++j)
-      for (int i = 0; i < cell.nodes; ++i) {
-        const std::size_t n = cell.at(i, j, static_cast<int>(k));
-        const Eigen::Vector3d node = cell.step() * Eigen::Vector3d(i, j, static_cast<double>(k));
-        const Eigen::Vector3d start = node + offsets[n].cast<double>();
-        const Eigen::Vector3d foot = footPoint(cell.surface, node, start, t, 6);
-        const double handed_on = offsets[n].cast<double>().norm();
-        Eigen::Vector3d gradient;
-        const double distance = std::abs(nodal(cell.surface, foot, gradient) - t) < 1e-4
-                                    ? std::min(handed_on, (foot - node).norm())
-                                    : handed_on;
-        table[n] = static_cast<float>((nodal(cell.surface, node, gradient) < t ? -distance : distance) / kTwoPi);
-      }
-  });
-  return table;
-}
-
-/// The smallest thickness of a sheet: twice the depth of the shallowest node beside its middle surface.
-double thinnest(const Cell& cell, const std::vector<float>& table) {
-  double depth = kFar;
-  for (int k = 0; k < cell.nodes; ++k)
-    for (int j = 0; j < cell.nodes; ++j)
-      for (int i = 0; i < cell.nodes; ++i) {
-        const Eigen::Vector3d node = cell.step() * Eigen::Vector3d(i, j, k);
-        Eigen::Vector3d gradient;
-        if (std::abs(nodal(cell.surface, node, gradient)) < 0.25 * cell.step() * gradient.norm())
-          depth = std::min(depth, -static_cast<double>(table[cell.at(i, j, k)]));
-      }
-  return 2 * depth;
+void requireFraction(double volume_fraction) {
+  if (volume_fraction >= kMinFraction && volume_fraction <= kMaxFraction) return;
+  throw core::Error(core::Exit::Usage,
+                    {.what = "no lattice has this volume fraction",
+                     .expected = fmt::format("{} to {}", kMinFraction, kMaxFraction),
+                     .got = fmt::format("{}", volume_fraction)});
 }
 
 }  // namespace
 
-Lattice::Lattice(const LatticeSpec& spec)
-    : spec_(spec), iso_(isoValue(spec.surface, spec.kind, spec.volume_fraction)), nodes_(nodesOf(spec.surface)) {
-  const Cell cell{spec.surface, nodes_};
-  table_ = distances(cell, iso_);
-  if (spec.kind == Kind::Sheet) {
-    const std::vector<float> face = distances(cell, -iso_);
-    for (std::size_t n = 0; n < table_.size(); ++n) table_[n] = std::max(table_[n], -face[n]);
+Lattice::Lattice(const LatticeSpec& spec) : spec_(spec), nodes_(nodesOf(spec.type)) {
+  requireKind(spec);
+  requireFraction(spec.volume_fraction);
+  const PeriodicNodes nodes{nodes_};
+  std::vector<float> steps;
+  double wall_steps = 0;
+  if (isTpms(spec.type)) {
+    const Tpms tpms = tpmsOf(spec.type);
+    iso_ = isoValue(tpms, spec.kind, spec.volume_fraction);
+    const double step = kTwoPi / nodes_;
+    const auto surfaceAt = [tpms, step](double t) {
+      return [tpms, step, t](const Vector3d& p, Vector3d& gradient) {
+        const double value = nodal(tpms, step * p, gradient) - t;
+        gradient *= step;
+        return value;
+      };
+    };
+    steps = table(nodes, spec.kind, iso_, surfaceAt, kEverywhere);
+    if (spec.kind == Kind::Sheet) wall_steps = thinnest(nodes, steps, surfaceAt(0));
+  } else if (spec.type == LatticeType::Spinodoid) {
+    cells_ = kWaves;
+    const std::vector<float> field = spinodoidField(nodes, spec.cone_deg, spec.seed);
+    iso_ = spinodoidLevel(field, spec.kind == Kind::Sheet, spec.volume_fraction);
+    const PeriodicSamples samples(nodes, field);
+    steps = table(nodes, spec.kind, iso_, [&](double t) { return Leveled{samples, t}; }, kNearSurface);
+  } else {
+    const StrutNetwork network = spec.type == LatticeType::Voronoi ? voronoiFoam(spec.seed) : unitCell(spec.type);
+    cells_ = network.cells;
+    const StrutField field = strutField(network, nodes, spec.volume_fraction, spec.fillet);
+    iso_ = field.radius_cells;
+    steps = periodicDistances(nodes, PeriodicSamples(nodes, field.values), kNearSurface);
+    wall_steps = 2 * iso_ * nodes_ / cells_;
   }
-  const auto [low, high] = std::minmax_element(table_.begin(), table_.end());
-  pore_mm_ = 2 * *high * spec.cell_mm;
-  wall_mm_ = (spec.kind == Kind::Network ? -2 * *low : thinnest(cell, table_)) * spec.cell_mm;
+  const double step = static_cast<double>(cells_) / nodes_;
+  const auto [low, high] = std::minmax_element(steps.begin(), steps.end());
+  pore_cells_ = 2 * *high * step;
+  wall_cells_ = (wall_steps > 0 ? wall_steps : -2 * *low) * step;
+  for (float& distance : steps) distance *= static_cast<float>(step);
+  table_ = std::make_shared<const std::vector<float>>(std::move(steps));
+  if (spec.type == LatticeType::Spinodoid)  // twice the volume per surface: the mean thickness of sheets, less of bars
+    wall_cells_ = 2 * spec.volume_fraction / (area_per_mm() * spec.cell_mm);
 }
 
 Lattice Lattice::grown(double outward_mm) const {
   Lattice copy = *this;
-  for (float& distance : copy.table_) distance -= static_cast<float>(outward_mm / spec_.cell_mm);
+  copy.outward_cells_ += outward_mm / spec_.cell_mm;
+  return copy;
+}
+
+Lattice Lattice::scaled(double cell_mm) const {
+  Lattice copy = *this;
+  copy.spec_.cell_mm = cell_mm;
   return copy;
 }
 
 double Lattice::area_per_mm() const {
-  constexpr double kShell = 0.02;  // of a cell, on either side
-  const auto near = std::count_if(table_.begin(), table_.end(), [](float d) { return std::abs(d) < kShell; });
-  return static_cast<double>(near) / static_cast<double>(table_.size()) / (2 * kShell * spec_.cell_mm);
+  const double shell = 0.02;  // of a cell, on either side
+  const auto near = std::count_if(table_->begin(), table_->end(), [&](float d) { return std::abs(d) < shell; });
+  return static_cast<double>(near) / static_cast<double>(table_->size()) / (2 * shell * spec_.cell_mm);
 }
 
-double Lattice::distance_mm(const Eigen::Vector3d& point_mm) const {
-  const Eigen::Array3d u = (point_mm - spec_.origin_mm).array() * (nodes_ / spec_.cell_mm);
+double Lattice::distanceAt(const Eigen::Vector3d& cells) const {
+  const Eigen::Array3d u = cells.array() * (static_cast<double>(nodes_) / cells_);
   const Eigen::Array3d low = u.floor();
   const Eigen::Array3d f = u - low;
   std::array<std::size_t, 3> a{}, b{};
@@ -167,13 +160,18 @@ double Lattice::distance_mm(const Eigen::Vector3d& point_mm) const {
     a[axis] = static_cast<std::size_t>(node < 0 ? node + nodes_ : node);
     b[axis] = a[axis] + 1 == static_cast<std::size_t>(nodes_) ? 0 : a[axis] + 1;
   }
+  const float* table = table_->data();
   const auto row = [&](std::size_t j, std::size_t k) {
-    const float* values = &table_[(k * nodes_ + j) * nodes_];
+    const float* values = table + (k * nodes_ + j) * nodes_;
     return values[a[0]] + f[0] * (values[b[0]] - values[a[0]]);
   };
   const double y0 = row(a[1], a[2]), y1 = row(b[1], a[2]), z0 = row(a[1], b[2]), z1 = row(b[1], b[2]);
   const double near = y0 + f[1] * (y1 - y0), far = z0 + f[1] * (z1 - z0);
-  return (near + f[2] * (far - near)) * spec_.cell_mm;
+  return near + f[2] * (far - near) - outward_cells_;
+}
+
+std::string latticeName(const LatticeSpec& spec) {
+  return nameOf(spec.type) + (spec.kind == Kind::Network ? "_network" : "_sheet");
 }
 
 }  // namespace osteo::design_scaffold

@@ -33,20 +33,25 @@ double share(double distance, double voxel) { return std::clamp(0.5 - distance /
 
 /// What one block adds to the measures.
 struct BlockSums {
-  double envelope = 0, skin = 0, open = 0;
+  double envelope = 0, skin = 0, wanted = 0, open = 0;
   std::vector<float> gaps;
 };
 
 class Composer {
  public:
-  Composer(const Envelope& envelope, const Lattice& lattice, double voxel_mm)
-      : envelope_(envelope), lattice_(lattice), voxel_(voxel_mm), band_(levelset::kHalfWidth_voxels * voxel_mm) {}
+  Composer(const Envelope& envelope, const Infill& infill, double voxel_mm)
+      : envelope_(envelope), infill_(infill), voxel_(voxel_mm), band_(levelset::kHalfWidth_voxels * voxel_mm) {}
 
   bool block(const Coord& lowest, BlockValues& values, BlockSums& sums) const {
     const Body body(envelope_, spanOf(lowest));
     const double diagonal = 0.5 * std::sqrt(3.0) * (kBlock + 1) * voxel_;
     const Eigen::Vector3d centre = point(lowest) + Eigen::Vector3d::Constant(0.5 * (kBlock - 1) * voxel_);
-    if (body.envelope_mm(centre) > diagonal + band_) return false;
+    const double middle = body.envelope_mm(centre);
+    if (middle > diagonal + band_) return false;
+    if (middle < -diagonal - band_ && body.skin_mm(centre) > diagonal + band_) {
+      fillCore(lowest, values, sums);
+      return true;
+    }
     auto outer = std::make_unique<Padded>(), material = std::make_unique<Padded>();
     fill(body, lowest, *outer, *material, sums);
     if (*std::min_element(outer->begin(), outer->end()) >= band_) return false;
@@ -64,6 +69,18 @@ class Composer {
   /// A block with its margin of one voxel.
   Span spanOf(const Coord& lowest) const { return {point(lowest.offsetBy(-1)), point(lowest.offsetBy(kBlock))}; }
 
+  /// A block that the infill alone decides.
+  void fillCore(const Coord& lowest, BlockValues& values, BlockSums& sums) const {
+    std::size_t n = 0;
+    for (int x = 0; x < kBlock; ++x)
+      for (int y = 0; y < kBlock; ++y)
+        for (int z = 0; z < kBlock; ++z)
+          values[n++] = static_cast<float>(infill_.distance_mm(point(lowest.offsetBy(x, y, z))));
+    constexpr double kVoxels = kBlock * kBlock * kBlock;
+    sums.envelope += kVoxels;
+    sums.wanted += kVoxels * infill_.fraction(point(lowest.offsetBy(kBlock / 2)));
+  }
+
   void fill(const Body& body, const Coord& lowest, Padded& outer, Padded& material, BlockSums& sums) const {
     std::size_t n = 0;
     for (int x = 0; x < kPadded; ++x)
@@ -75,11 +92,13 @@ class Composer {
           material[n] = outer[n];
           if (shape > band_ + 2 * voxel_) continue;
           const double skin = body.skin_mm(p);
-          material[n] = static_cast<float>(std::min(skin, lattice_.distance_mm(p)));
+          material[n] = static_cast<float>(std::min(skin, infill_.distance_mm(p)));
           const bool own = std::min({x, y, z}) > 0 && std::max({x, y, z}) <= kBlock;
           if (!own) continue;
-          sums.envelope += share(shape, voxel_);
-          sums.skin += share(std::max(shape, skin), voxel_);
+          const double of_body = share(shape, voxel_), of_skin = share(std::max(shape, skin), voxel_);
+          sums.envelope += of_body;
+          sums.skin += of_skin;
+          if (of_body > of_skin) sums.wanted += (of_body - of_skin) * infill_.fraction(p);
         }
   }
 
@@ -112,7 +131,7 @@ class Composer {
   }
 
   const Envelope& envelope_;
-  const Lattice& lattice_;
+  const Infill& infill_;
   double voxel_, band_;
 };
 
@@ -136,9 +155,9 @@ double Body::envelope_mm(const Eigen::Vector3d& p) const {
   return state_->host ? std::max(in_defect, state_->clearance_mm - (*state_->host)(p)) : in_defect;
 }
 
-double Body::skin_mm(const Eigen::Vector3d& p) const { return state_->skin ? (*state_->skin)(p) : 3.0; }
+double Body::skin_mm(const Eigen::Vector3d& p) const { return state_->skin ? (*state_->skin)(p) : 1000.0; }
 
-Solid compose(const Envelope& envelope, const Lattice& lattice, double voxel_mm) {
+Solid compose(const Envelope& envelope, const Infill& infill, double voxel_mm) {
   Eigen::Vector3i min, max;
   envelope.defect.activeBox(min, max);
   const double ratio = envelope.defect.voxel_mm() / voxel_mm;
@@ -149,7 +168,7 @@ Solid compose(const Envelope& envelope, const Lattice& lattice, double voxel_mm)
   };
   const BlockRange range = blocksOver(openvdb::CoordBBox(scaled(min, -4), scaled(max, 4)));
   std::vector<BlockSums> sums(static_cast<std::size_t>(range.size()));
-  const Composer composer(envelope, lattice, voxel_mm);
+  const Composer composer(envelope, infill, voxel_mm);
   Solid solid;
   {
     core::Progress progress("compose lattice and skin", range.size());
@@ -161,11 +180,16 @@ Solid compose(const Envelope& envelope, const Lattice& lattice, double voxel_mm)
                                                       return any;
                                                     }));
   }
+  if (infill.isGraded()) {
+    const double band = levelset::kHalfWidth_voxels * voxel_mm;
+    solid.level_set = levelset::wrap(sweep(*solid.level_set.grid().vdb, band, band));
+  }
   double open = 0;
   const double voxel_mm3 = voxel_mm * voxel_mm * voxel_mm;
   for (const BlockSums& part : sums) {
     solid.envelope_mm3 += part.envelope * voxel_mm3;
     solid.skin_mm3 += part.skin * voxel_mm3;
+    solid.wanted_mm3 += part.wanted * voxel_mm3;
     open += part.open;
     solid.gaps_mm.insert(solid.gaps_mm.end(), part.gaps.begin(), part.gaps.end());
   }

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "design_scaffold/envelope.h"
-#include "design_scaffold/lattice.h"
+#include "design_scaffold/infill.h"
 
 namespace osteo::design_scaffold {
 
@@ -11,22 +11,23 @@ struct Solid {
   levelset::LevelSet level_set;
   double envelope_mm3 = 0;       ///< what the clearance left of the defect
   double skin_mm3 = 0;           ///< solid skin or frame in it
+  double wanted_mm3 = 0;         ///< what the infill is to take of the rest
   std::vector<float> gaps_mm;    ///< distance to the host over the facing surface, ascending; one per voxel of surface
   double facing_open_share = 0;  ///< share of the facing surface that is pore
   double facing_area_mm2 = 0;
 };
 
-/// Envelope ∩ (lattice ∪ skin) on voxels of the given size, as true distances: the parts' own distances where one of
+/// Envelope ∩ (infill ∪ skin) on voxels of the given size, as true distances: the parts' own distances where one of
 /// them decides, and around the edges where both do, the distance to the edge of the wedge that their tangent planes
 /// make.
-Solid compose(const Envelope& envelope, const Lattice& lattice, double voxel_mm);
+Solid compose(const Envelope& envelope, const Infill& infill, double voxel_mm);
 
 /// Tells at a point of a span in which part of the body it lies.
 class Body {
  public:
   Body(const Envelope& envelope, const Span& span);
   double envelope_mm(const Eigen::Vector3d& p) const;  ///< distance to the body's own surface, negative inside
-  double skin_mm(const Eigen::Vector3d& p) const;      ///< negative in what is to be solid, +3 mm without skin
+  double skin_mm(const Eigen::Vector3d& p) const;      ///< negative in what is to be solid, 1 m without skin
 
  private:
   struct State;

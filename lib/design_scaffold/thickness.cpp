@@ -232,6 +232,29 @@ std::vector<float> sphereRadii(const Window& window, const std::vector<std::uint
   return radii;
 }
 
+/// Diameter in voxels of the largest sphere that holds each sample of the core and lies in its phase.
+std::vector<float> paintedDiameters(const Window& window, const std::vector<std::uint8_t>& phases,
+                                    const std::vector<float>& distance) {
+  const std::vector<float> radii = sphereRadii(window, phases, distance);
+  std::vector<float> diameters(phases.size(), 0.0F);
+  constexpr int kSlab = 8;
+  const float reach = *std::max_element(radii.begin(), radii.end());
+  core::parallelChunks(window.size[2], kSlab, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+    const int low = std::max(0, static_cast<int>(first) - static_cast<int>(reach) - 1);
+    const int high = std::min(window.size[2] - 1, static_cast<int>(last) + static_cast<int>(reach));
+    for (int k = low; k <= high; ++k)
+      for (int j = 0; j < window.size[1]; ++j)
+        for (int i = 0; i < window.size[0]; ++i) {
+          const float radius = radii[window.at(i, j, k)];
+          if (radius <= 0 || k + radius < static_cast<float>(first) || k - radius > static_cast<float>(last) ||
+              isCovered(window, radii, i, j, k))
+            continue;
+          paint(window, phases, {i, j, k}, radius, static_cast<int>(first), static_cast<int>(last) - 1, diameters);
+        }
+  });
+  return diameters;
+}
+
 }  // namespace
 
 Thickness measureThickness(const levelset::LevelSet& solid, const Envelope& envelope) {
@@ -254,27 +277,40 @@ Thickness measureThickness(const levelset::LevelSet& solid, const Envelope& enve
       }
   });
   progress.advance();
-  const std::vector<float> radii = sphereRadii(window, phases, distance);
+  const std::vector<float> diameters = paintedDiameters(window, phases, distance);
   progress.advance();
-  std::vector<float> diameters(count, 0.0F);
-  constexpr int kSlab = 8;
-  const float reach = *std::max_element(radii.begin(), radii.end());
-  core::parallelChunks(window.size[2], kSlab, [&](std::int64_t first, std::int64_t last, std::int64_t) {
-    const int low = std::max(0, static_cast<int>(first) - static_cast<int>(reach) - 1);
-    const int high = std::min(window.size[2] - 1, static_cast<int>(last) + static_cast<int>(reach));
-    for (int k = low; k <= high; ++k)
-      for (int j = 0; j < window.size[1]; ++j)
-        for (int i = 0; i < window.size[0]; ++i) {
-          const float radius = radii[window.at(i, j, k)];
-          if (radius <= 0 || k + radius < static_cast<float>(first) || k - radius > static_cast<float>(last) ||
-              isCovered(window, radii, i, j, k))
-            continue;
-          paint(window, phases, {i, j, k}, radius, static_cast<int>(first), static_cast<int>(last) - 1, diameters);
-        }
-  });
   std::vector<float> walls, pores;
   for (std::size_t n = 0; n < count; ++n)
     if (diameters[n] > 0) (phases[n] == Wall ? walls : pores).push_back(diameters[n]);
+  progress.advance();
+  return {summary(std::move(walls), window.voxel_mm), summary(std::move(pores), window.voxel_mm), window.count()};
+}
+
+Thickness measureThickness(const Lattice& lattice) {
+  // A single cell is looked at with half a cell around it, so that spheres may leave it; foams are large enough.
+  constexpr int kNodes = 48, kFoamNodes = 20;
+  const int cells = lattice.cells(), margin = cells > 1 ? 0 : kNodes / 2;
+  const int side = cells > 1 ? cells * kFoamNodes : kNodes;
+  Window window;
+  window.base.setConstant(-margin);
+  window.size.setConstant(side + 2 * margin);
+  window.voxel_mm = cells * lattice.spec().cell_mm / side;
+  const auto count = static_cast<std::size_t>(window.count());
+  std::vector<std::uint8_t> phases(count);
+  std::vector<float> distance(count);
+  forSamples(window, [&](int i, int j, int k, std::size_t n) {
+    const Eigen::Vector3d at = window.point(i, j, k) / lattice.spec().cell_mm;
+    distance[n] = static_cast<float>(lattice.distanceAt(at) * lattice.spec().cell_mm / window.voxel_mm);
+    phases[n] = distance[n] < 0 ? Wall : Pore;
+  });
+  const std::vector<float> diameters = paintedDiameters(window, phases, distance);
+  std::vector<float> walls, pores;
+  for (int k = margin; k < side + margin; ++k)
+    for (int j = margin; j < side + margin; ++j)
+      for (int i = margin; i < side + margin; ++i) {
+        const std::size_t n = window.at(i, j, k);
+        if (diameters[n] > 0) (phases[n] == Wall ? walls : pores).push_back(diameters[n]);
+      }
   return {summary(std::move(walls), window.voxel_mm), summary(std::move(pores), window.voxel_mm), window.count()};
 }
 

@@ -18,7 +18,10 @@ struct Thickness {
 /// the whole body where it has at most kWindow samples, else on a cube around its middle.
 Thickness measureThickness(const levelset::LevelSet& solid, const Envelope& envelope);
 
-constexpr std::int64_t kWindow = 12'000'000;
+constexpr std::int64_t kWindow = 4'000'000;
+
+/// The same of an endless lattice, from one period.
+Thickness measureThickness(const Lattice& lattice);
 
 /// Volume of voxels that are inside of both, in mm³, on the solid's voxels.
 double overlap_mm3(const levelset::LevelSet& solid, const levelset::LevelSet& host);

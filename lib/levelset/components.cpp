@@ -42,15 +42,15 @@ struct Components::Block {
     return count == 0 ? -1 : local.empty() ? 0 : local[offset] == kNone ? -1 : local[offset];
   }
 
-  void label(bool inside) {
+  void label(bool inside, float iso) {
     const float* values = leaf->buffer().data();
     local.assign(kVoxels, kNone);
     std::array<std::int16_t, kVoxels> stack;
     for (int seed = 0; seed < kVoxels; ++seed) {
-      if (local[seed] != kNone || (values[seed] < 0) != inside) continue;
+      if (local[seed] != kNone || (values[seed] < iso) != inside) continue;
       int top = 0;
       const auto push = [&](int at) {
-        if (local[at] != kNone || (values[at] < 0) != inside) return;
+        if (local[at] != kNone || (values[at] < iso) != inside) return;
         local[at] = static_cast<std::uint16_t>(count);
         stack[top++] = static_cast<std::int16_t>(at);
       };
@@ -69,7 +69,8 @@ struct Components::Block {
   }
 };
 
-Components::Components(const LevelSet& level_set, Side side) : level_set_(level_set), side_(side) {
+Components::Components(const LevelSet& level_set, Side side, double iso_mm)
+    : level_set_(level_set), side_(side), iso_(static_cast<float>(iso_mm)) {
   Eigen::Vector3i min, max;
   level_set.activeBox(min, max);
   for (int axis = 0; axis < 3; ++axis) {  // one block of margin: the way around
@@ -96,9 +97,9 @@ void Components::cutBlocks() {
         Block& block = blocks_[at];
         block.leaf = values.probeConstLeaf(origin);
         if (block.leaf != nullptr) {
-          block.label(inside);
+          block.label(inside, iso_);
         } else {
-          block.count = (values.getValue(origin) < 0) == inside ? 1 : 0;
+          block.count = (values.getValue(origin) < iso_) == inside ? 1 : 0;
         }
       }
     }

@@ -21,7 +21,8 @@ struct Piece {
 class Components {
  public:
   enum class Side { Inside, Outside };
-  Components(const LevelSet& level_set, Side side);
+  /// Voxels below `iso_mm` count as inside; other values than 0 are for looking at pieces only, not for `filtered`.
+  Components(const LevelSet& level_set, Side side, double iso_mm = 0);
   ~Components();
   const std::vector<Piece>& pieces() const { return pieces_; }
   /// The level set with every piece that fails `keep` given to the other side; distances are true again, or, where the
@@ -32,6 +33,7 @@ class Components {
   struct Block;
   LevelSet level_set_;
   Side side_;
+  float iso_ = 0;
   Eigen::Vector3i low_, count_;  ///< blocks of 8³ voxels
   std::vector<Block> blocks_;
   std::vector<std::int32_t> piece_of_;  ///< local component → piece

@@ -62,6 +62,15 @@ LevelSet fromSamples(const std::vector<float>& values, const Eigen::Vector3i& ba
 /// faces.
 mesh::TriangleMesh toMesh(const LevelSet& level_set);
 
+/// What toMesh would give, without holding a mesh: the volume under its triangles, their area and numbers.
+struct SurfaceSums {
+  double volume_mm3 = 0, area_mm2 = 0;
+  std::int64_t vertices = 0, triangles = 0;
+  /// Of the closed surface: vertices − edges + triangles, with three edges to two triangles.
+  double eulerNumber() const { return static_cast<double>(vertices) - 0.5 * static_cast<double>(triangles); }
+};
+SurfaceSums measureSurface(const LevelSet& level_set);
+
 /// Signed distance at a point by trilinear interpolation; clamped to ± half-width.
 double sample(const LevelSet& level_set, const Eigen::Vector3d& point_mm);
 /// Distances sampled at the voxel centres of a frame.

@@ -1,3 +1,4 @@
+#include <Eigen/Geometry>
 #include <algorithm>
 #include <cmath>
 
@@ -123,6 +124,20 @@ std::vector<Block> listBlocks(const Tree& tree) {
   return blocks;
 }
 
+/// Where the surface crosses an edge, in mm, rounded to float so that every file format keeps vertices apart.
+Eigen::Vector3d crossingOf(const Samples& samples, const Coord& origin, const Coord& cell, int axis, double voxel_mm) {
+  Coord end = cell;
+  ++end[axis];
+  const double a = samples.at(cell.x(), cell.y(), cell.z()), b = samples.at(end.x(), end.y(), end.z());
+  const Coord ijk = origin + cell;
+  const double reach = std::abs(ijk[axis]) + 1.0;
+  const double margin = std::min(0.25, std::max(1e-3, 8 * reach * 0x1p-23));
+  const double t = std::clamp(a / (a - b), margin, 1 - margin);
+  Eigen::Vector3d p(ijk.x(), ijk.y(), ijk.z());
+  p[axis] += std::isfinite(t) ? t : 0.5;
+  return (p * voxel_mm).cast<float>().cast<double>();
+}
+
 /// Writes one block's vertices and triangles to their places.
 class BlockWriter {
  public:
@@ -149,18 +164,8 @@ class BlockWriter {
   }
 
  private:
-  /// Where the surface crosses an edge, rounded to float so that every file format keeps vertices apart.
   Eigen::Vector3d crossing(const Coord& origin, const Coord& cell, int axis) const {
-    Coord end = cell;
-    ++end[axis];
-    const double a = samples_.at(cell.x(), cell.y(), cell.z()), b = samples_.at(end.x(), end.y(), end.z());
-    const Coord ijk = origin + cell;
-    const double reach = std::abs(ijk[axis]) + 1.0;
-    const double margin = std::min(0.25, std::max(1e-3, 8 * reach * 0x1p-23));
-    const double t = std::clamp(a / (a - b), margin, 1 - margin);
-    Eigen::Vector3d p(ijk.x(), ijk.y(), ijk.z());
-    p[axis] += std::isfinite(t) ? t : 0.5;
-    return (p * voxel_mm_).cast<float>().cast<double>();
+    return crossingOf(samples_, origin, cell, axis, voxel_mm_);
   }
 
   void writeEdges(const Block& block) {
@@ -214,17 +219,83 @@ class BlockWriter {
   std::array<const Block*, 8> neighbour_{};
 };
 
+constexpr int kChunk = 64;
+
+std::vector<Block> countedBlocks(const Tree& tree) {
+  std::vector<Block> blocks = listBlocks(tree);
+  cubeTable();
+  core::parallelChunks(static_cast<std::int64_t>(blocks.size()), kChunk,
+                       [&](std::int64_t first, std::int64_t last, std::int64_t) {
+                         for (std::int64_t i = first; i < last; ++i) count(tree, blocks[i]);
+                       });
+  return blocks;
+}
+
+/// Adds the volume under a block's triangles, seen from `centre_mm`, and their area.
+void measureBlock(const Tree& tree, const Block& block, double voxel_mm, const Eigen::Vector3d& centre_mm,
+                  SurfaceSums& sums) {
+  Samples samples;
+  fetch(tree, block.origin, samples);
+  forEachCell(samples, [&](int x, int y, int z, int inside) {
+    const CubeCase& drawn = cubeTable()[inside];
+    std::array<Eigen::Vector3d, 12 + 4> corner;
+    std::uint32_t known = 0;
+    const auto at = [&](int n) -> const Eigen::Vector3d& {
+      if ((known >> n & 1) == 0) {
+        const int low = edgeCorner(n);
+        const Coord cell(x + (low & 1), y + (low >> 1 & 1), z + (low >> 2 & 1));
+        corner[n] = crossingOf(samples, block.origin, cell, n / 4, voxel_mm) - centre_mm;
+        known |= 1U << n;
+      }
+      return corner[n];
+    };
+    for (std::size_t loop = 0; loop < drawn.centroids.size(); ++loop) {
+      Eigen::Vector3d sum = Eigen::Vector3d::Zero();
+      for (const int edge : drawn.centroids[loop]) sum += at(edge);
+      corner[12 + loop] = sum / static_cast<double>(drawn.centroids[loop].size());
+      known |= 1U << (12 + loop);
+    }
+    for (const auto& t : drawn.triangles) {
+      const Eigen::Vector3d normal = (at(t[1]) - at(t[0])).cross(at(t[2]) - at(t[0]));
+      sums.volume_mm3 += at(t[0]).dot(normal) / 6;
+      sums.area_mm2 += normal.norm() / 2;
+    }
+  });
+}
+
 }  // namespace
+
+SurfaceSums measureSurface(const LevelSet& level_set) {
+  const Tree& tree = level_set.grid().vdb->tree();
+  const std::vector<Block> blocks = countedBlocks(tree);
+  const auto n = static_cast<std::int64_t>(blocks.size());
+  Eigen::Vector3i min, max;
+  level_set.activeBox(min, max);
+  const Eigen::Vector3d centre = 0.5 * (min + max).cast<double>() * level_set.voxel_mm();
+  std::vector<SurfaceSums> parts(static_cast<std::size_t>((n + kChunk - 1) / kChunk));
+  core::parallelChunks(n, kChunk, [&](std::int64_t first, std::int64_t last, std::int64_t chunk) {
+    SurfaceSums& part = parts[static_cast<std::size_t>(chunk)];
+    for (std::int64_t i = first; i < last; ++i) {
+      const Block& block = blocks[i];
+      part.vertices += block.edges + block.centroids;
+      part.triangles += block.triangles;
+      if (block.triangles > 0) measureBlock(tree, block, level_set.voxel_mm(), centre, part);
+    }
+  });
+  SurfaceSums sums;
+  for (const SurfaceSums& part : parts) {
+    sums.volume_mm3 += part.volume_mm3;
+    sums.area_mm2 += part.area_mm2;
+    sums.vertices += part.vertices;
+    sums.triangles += part.triangles;
+  }
+  return sums;
+}
 
 mesh::TriangleMesh toMesh(const LevelSet& level_set) {
   const Tree& tree = level_set.grid().vdb->tree();
-  std::vector<Block> blocks = listBlocks(tree);
+  std::vector<Block> blocks = countedBlocks(tree);
   const auto n = static_cast<std::int64_t>(blocks.size());
-  cubeTable();
-  constexpr int kChunk = 64;
-  core::parallelChunks(n, kChunk, [&](std::int64_t first, std::int64_t last, std::int64_t) {
-    for (std::int64_t i = first; i < last; ++i) count(tree, blocks[i]);
-  });
   std::uint64_t vertices = 0, triangles = 0;
   for (Block& block : blocks) {
     block.first_vertex = vertices;

@@ -99,7 +99,7 @@ TEST_CASE("every lattice's distances are distances and hold its volume fraction"
   for (std::size_t n = 0; n < tpmsNames().size(); ++n)
     for (const Kind kind : {Kind::Network, Kind::Sheet}) {
       INFO(tpmsNames()[n] << (kind == Kind::Network ? " network" : " sheet"));
-      const Lattice lattice({kind, 2.0, 0.4, Vector3d::Zero(), surfaceOf(n)});
+      const Lattice lattice({kind, 2.0, 0.4, Vector3d::Zero(), latticeNamed(tpmsNames()[n])});
       CHECK(counted(lattice, 100) == Approx(0.4).margin(0.002));
       // Along its own gradient a distance changes by what one walks, where it is smooth.
       double steepest = 0;

@@ -1,0 +1,27 @@
+#pragma once
+#include <string>
+
+#include "design_scaffold/infill.h"
+#include "levelset/level_set.h"
+
+namespace osteo::design_scaffold {
+
+/// A scalar field over a body, on its own grid: a volume (.nrrd, .nii), or a level set (.vdb), which becomes the distance
+/// to its surface in mm, positive outside, sampled around the body. Throws DataError for values that aren't finite,
+/// another frame, or a field that misses the body.
+image::CtVolume readGradingField(const std::string& path, const levelset::LevelSet& body);
+
+/// Sets low and high to the 2nd and 98th percentile of the field within the body. Throws DataError when they are equal.
+void useOwnRange(Grading& grading, const levelset::LevelSet& body);
+
+/// What changes when nobody says: the volume fraction, from 0.6 to 1.4 times the wanted one, between 0.1 and 0.9.
+std::array<double, 2> usualGrading(double volume_fraction);
+
+/// The graded infill over a body's box.
+Infill gradedInfill(const LatticeSpec& spec, Grading grading, const levelset::LevelSet& body);
+
+/// Checks what the grading asks for. Throws Config for volume fractions that no lattice has, cells that differ by more
+/// than a factor of 4, or nothing that changes.
+void requireGradable(const Grading& grading);
+
+}  // namespace osteo::design_scaffold

@@ -1,0 +1,26 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "design_scaffold/cube.h"
+
+namespace osteo::design_scaffold {
+
+/// The solid that a lattice is made of.
+struct SolidPhase {
+  std::string name;
+  double modulus_mpa = 0, poisson = 0.3, yield_mpa = 0;
+};
+
+/// Ti-6Al-4V as configs/materials/library.json has it; every other material comes from a materials file. Throws Config
+/// for another name.
+SolidPhase builtIn(const std::string& name);
+
+/// Stiffness tensor of the endless structure by periodic homogenisation (simulate/effective.h) on at most `side` elements
+/// along the cube's edge, elements at the surface as stiff as their solid share.
+nlohmann::json effectiveStiffness(const Cube& cube, const SolidPhase& solid, int side);
+
+/// Young's moduli along x, y, z of such a tensor in mm-MPa units, and their mean.
+double meanModulus_mpa(const nlohmann::json& stiffness);
+
+}  // namespace osteo::design_scaffold
