@@ -18,7 +18,7 @@ namespace {
 using nlohmann::json;
 
 Fatigue fatigue(const json& j) {
-  return {j["strength_mpa"],       j["cycles"], j["ultimate_mpa"], j["slope_b"], j.value("lattice_factor", 1.0),
+  return {j["strength_mpa"],       j["cycles"], j["ultimate_mpa"], j["slope_b"], j.value("lattice_factor", 0.0),
           j.value("reference", "")};
 }
 
