@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cli/app.h"
+#include "core/names.h"
 
 namespace osteo::cli {
 
@@ -12,8 +13,7 @@ std::vector<Parameter> commonParameters();
 std::vector<Parameter> allParameters(const Job& job);
 /// JSON key of a long option: `_` for `-`.
 std::string keyOf(const std::string& name);
-/// The nearest known name by edit distance, or "" when none is near.
-std::string didYouMean(const std::string& word, const std::vector<std::string>& known);
+using core::didYouMean;
 /// "app" or "app job".
 std::string commandOf(const App& app, const Job& job);
 

@@ -10,6 +10,7 @@
 #include "core/schema.h"
 #include "simulate/document.h"
 #include "simulate/grid.h"
+#include "simulate/mixture.h"
 
 namespace osteo::simulate {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 using nlohmann::json;
 
 Fatigue fatigue(const json& j) {
-  return {j["strength_mpa"],       j["cycles"], j["ultimate_mpa"], j["slope_b"], j.value("lattice_factor", 1.0),
+  return {j["strength_mpa"],       j["cycles"], j["ultimate_mpa"], j["slope_b"], j.value("lattice_factor", 0.0),
           j.value("reference", "")};
 }
 
@@ -55,6 +56,22 @@ Material material(const std::string& name, const json& j) {
     m.tension_strain = f["tension_strain"];
   }
   return m;
+}
+
+Composite composite(const json& j) {
+  const std::string rule = j["rule"];
+  return {j["matrix"], j["filler"], j["filler_volume_share"],
+          rule == "voigt"                    ? MixtureRule::Voigt
+          : rule == "reuss"                  ? MixtureRule::Reuss
+          : rule == "hashin_shtrikman_upper" ? MixtureRule::HashinShtrikmanUpper
+                                             : MixtureRule::HashinShtrikmanLower};
+}
+
+/// Composites take their constants from their constituents, which must not be composites themselves.
+void makeComposites(const json& materials, Materials& result) {
+  const std::map<std::string, Material> plain = result.materials;
+  for (const auto& [name, j] : materials.items())
+    if (j.contains("composite")) makeComposite(composite(j["composite"]), plain, result.path, result.materials[name]);
 }
 
 DensityLaw densityLaw(const std::string& name, const json& j) {
@@ -116,6 +133,7 @@ Materials readMaterials(const std::string& path) {
       for (const auto& [name, j] : document[key].items()) use(name, j);
   };
   each("materials", [&](const std::string& n, const json& j) { result.materials[n] = material(n, j); });
+  if (document.contains("materials")) makeComposites(document["materials"], result);
   each("density_laws", [&](const std::string& n, const json& j) { result.density_laws[n] = densityLaw(n, j); });
   each("lattice_laws", [&](const std::string& n, const json& j) { result.lattice_laws[n] = latticeLaw(n, j); });
   if (document.contains("calibration")) result.calibration = calibration(document["calibration"]);

@@ -63,6 +63,17 @@ Vector6d pull(double stress) { return stress * Vector6d::Unit(2); }
 
 }  // namespace
 
+TEST_CASE("without a lattice factor of its own a material's lattice is held to its fatigue strength") {
+  const Materials library = readMaterials(OSTEO_SOURCE_DIR "/configs/materials/library.json");
+  Filler peek;
+  peek.material = library.at("peek");
+  peek.law = Filler::Law::Lattice;
+  CHECK(fatigueDemand(peek, pull(44.7), -1) == Approx(1));
+  Filler printed = peek;
+  printed.material = library.at("ti6al4v_lpbf");
+  CHECK(fatigueDemand(printed, pull(106), -1) == Approx(1));
+}
+
 TEST_CASE("a peak is averaged over a ball within its material") {
   auto filling = box({6, 5, 5});
   for (std::size_t v = 0; v < filling.material.size(); ++v) filling.material[v] = v % 6 < 3 ? 1 : 2;
