@@ -11,9 +11,9 @@
 #include "design_scaffold/draw.h"
 #include "design_scaffold/grade.h"
 #include "design_scaffold/measures.h"
+#include "design_scaffold/recommend.h"
 #include "design_scaffold/targets.h"
 #include "mesh/io.h"
-#include "simulate/materials.h"
 
 namespace osteo {
 namespace {
@@ -46,12 +46,40 @@ design_scaffold::Wishes wishesOf(const cli::Context& ctx) {
   return wishes;
 }
 
-design_scaffold::SolidPhase materialOf(const cli::Context& ctx) {
+/// What the implant is for, as far as the flags say; the defect and the lattice are filled in later.
+design_scaffold::ImplantCase caseOf(const cli::Context& ctx) {
+  design_scaffold::ImplantCase wanted;
+  wanted.site = ctx.text("site");
+  wanted.peak_load_n = ctx.maybe("peak-load-n");
+  wanted.body_mass_kg = ctx.number("body-mass-kg");
+  wanted.age_years = ctx.maybe("age-years");
+  wanted.plated = ctx.flag("plated");
+  wanted.resorption_months = ctx.number("resorption-months");
+  if (ctx.text("segmental") != "auto") wanted.segmental = ctx.text("segmental") == "yes";
+  if (ctx.changed("sterilisation")) wanted.sterilisation = ctx.text("sterilisation");
+  return wanted;
+}
+
+/// Ranks the library's materials for the site, or holds the chosen one against it; returns the one to use.
+std::string chooseMaterial(cli::Context& ctx, const design_scaffold::ImplantLibrary& library,
+                           const levelset::LevelSet& defect, const Infill& infill) {
   const std::string name = ctx.text("material");
-  if (!ctx.given("materials"))
-    return design_scaffold::builtIn(name);
-  const simulate::Material material = simulate::readMaterials(ctx.input("materials")).at(name);
-  return {name, material.modulus_mpa, material.poisson, material.strength_mpa};
+  if (ctx.text("site").empty()) {
+    ctx.refuse({"recommend-material", "plated", "peak-load-n", "resorption-months", "sterilisation", "age-years"},
+               "goes with --site");
+    return name;
+  }
+  design_scaffold::ImplantCase wanted = caseOf(ctx);
+  wanted.extent_mm = design_scaffold::longestExtent_mm(defect);
+  wanted.volume_mm3 = levelset::volume_mm3(defect);
+  wanted.porosity = 1 - infill.spec().volume_fraction;
+  wanted.wall_mm = infill.thinnestWall_mm();
+  if (!ctx.flag("recommend-material")) {
+    ctx.results()["material_check"] = requireSuitable(library, name, wanted);
+    return name;
+  }
+  const nlohmann::json& made = ctx.results()["material_recommendation"] = recommendMaterials(library, wanted);
+  return ctx.changed("material") ? name : made.at("ranking").at(0).at("name").get<std::string>();
 }
 
 std::optional<std::array<double, 2>> endsOf(const cli::Context& ctx, const std::string& name) {
@@ -98,9 +126,9 @@ Fit fitOf(const cli::Context& ctx) {
 }
 
 /// The defect as a level set. A mesh needs voxels that tell its edges, not the lattice's walls.
-levelset::LevelSet readDefect(const std::string& path, double cell_mm) {
+levelset::LevelSet readDefect(const std::string& path, double voxel_mm) {
   constexpr double kFinest_mm = 0.15;
-  return levelset::readSolid(path, std::max(cell_mm / 24, kFinest_mm));
+  return levelset::readSolid(path, std::max(voxel_mm, kFinest_mm));
 }
 
 levelset::LevelSet readHost(const std::string& path, double voxel_mm) {
@@ -110,26 +138,28 @@ levelset::LevelSet readHost(const std::string& path, double voxel_mm) {
 
 void run(cli::Context& ctx) {
   const Fit fit = fitOf(ctx);
-  const design_scaffold::SolidPhase material = materialOf(ctx);
-  const design_scaffold::LatticeSpec spec = design_scaffold::fulfilled(shapeOf(ctx), wishesOf(ctx), material);
-  const levelset::LevelSet defect = readDefect(ctx.input("defect"), spec.cell_mm);
+  const design_scaffold::ImplantLibrary library = design_scaffold::readImplantLibrary(ctx.input("materials"));
+  const design_scaffold::LatticeSpec spec = design_scaffold::fulfilled(
+      shapeOf(ctx), wishesOf(ctx), design_scaffold::solidPhase(library, ctx.text("material")));
+  const levelset::LevelSet defect = readDefect(ctx.input("defect"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 24));
   const Infill infill = infillOf(ctx, spec, defect);
   const double voxel = design_scaffold::checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
   const bool want_mesh = ctx.given("mesh") || ctx.given("picture");
-  const double defect_mm3 = levelset::volume_mm3(defect);
+  const double defect_mm3 = levelset::measureSurface(defect).volume_mm3;
   design_scaffold::requireMemory(defect_mm3, infill, voxel, want_mesh);
   std::optional<levelset::LevelSet> host;
   if (ctx.given("host")) host = readHost(ctx.input("host"), voxel);
   const levelset::LevelSet* bone = host ? &*host : nullptr;
   design_scaffold::requireDesignable(defect, bone);
+  const std::string material = chooseMaterial(ctx, library, defect, infill);
   if (ctx.dryRun(design_scaffold::estimatedBytes(defect_mm3, infill, voxel, want_mesh))) return;
 
   const std::string vdb = ctx.output("output"), stl = ctx.output("mesh"), png = ctx.output("picture");
   auto made = design_scaffold::design({defect, bone, fit, voxel, want_mesh}, infill, ctx.results());
   ctx.results()["skin_mm"] = fit.skin_mm;
   const auto measured = static_cast<design_scaffold::Measured>(std::string("spa").find(ctx.text("measure")[0]));
-  design_scaffold::measure(made, measured, material, {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")},
-                           ctx.results());
+  design_scaffold::measure(made, measured, design_scaffold::solidPhase(library, material),
+                           {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")}, ctx.results());
   levelset::writeVdb(made.solid, vdb, "scaffold");
   if (!stl.empty()) mesh::writeMesh(made.mesh, stl);
   if (!png.empty()) design_scaffold::draw(made.mesh, bone, png);
@@ -166,7 +196,17 @@ cli::App cli::describe() {
          optionalNumber("modulus-mpa", "MPa", {0.001, 1e6}, "mean Young's modulus of the lattice; sets the porosity"),
          optionalNumber("permeability-m2", "m2", {1e-14, 1e-4}, "Darcy permeability, in place of --cell-mm"),
          text("material", "ti6al4v", "what the lattice is made of, by its name in --materials"),
-         inputOption("materials", {".json"}, "materials file (configs/materials); default: the usual alloys and polymers"),
+         inputOption("materials", {".json"}, "materials file; default: configs/materials/library.json"),
+         flag("recommend-material", "rank the materials for --site, with reasons; the first is taken unless --material"),
+         text("site", "", "bone of the defect: cranial, mandible, spine, femur, ... (configs/design-scaffold/sites.json)"),
+         optionalNumber("peak-load-n", "N", {1, 20000}, "peak load of the site (default: the site's)"),
+         number("body-mass-kg", "kg", 75, {2, 300}, "for loads that go by the body's weight"),
+         optionalNumber("age-years", "years", {0, 120}, "of the patient; below 18 the physes may be open"),
+         flag("plated", "a plate or nail bridges the defect as well"),
+         choice("segmental", {"auto", "yes", "no"}, "auto", "whether the defect goes through the whole bone"),
+         number("resorption-months", "months", 0, {0, 120}, "after which the implant should be gone; 0: it stays"),
+         choice("sterilisation", {"any", "steam", "ethylene_oxide", "gamma", "electron_beam", "hydrogen_peroxide"}, "any",
+                "method that the material has to bear"),
          inputOption("grade", {".nrrd", ".nii", ".gz", ".vdb"},
                      "scalar field that changes the lattice over space; a level set stands for the distance to it"),
          numbers("grade-range", "", 2, {}, "values of the field where the change begins and ends (default: its own)"),

@@ -135,7 +135,8 @@ openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm, do
   return swept;
 }
 
-Sampler::Sampler(const levelset::LevelSet& level_set, const Span& span) : voxel_mm_(level_set.voxel_mm()) {
+Sampler::Sampler(const levelset::LevelSet& level_set, const Span& span)
+    : voxel_mm_(level_set.voxel_mm()), per_mm_(1 / level_set.voxel_mm()) {
   // One voxel of margin for the upper corner of a cell, one more on both sides for gradients.
   base_ = (span.low_mm / voxel_mm_).array().floor().cast<int>() - 1;
   size_ = (span.high_mm / voxel_mm_).array().floor().cast<int>() + 3 - base_;
@@ -148,15 +149,18 @@ Sampler::Sampler(const levelset::LevelSet& level_set, const Span& span) : voxel_
 }
 
 double Sampler::operator()(const Eigen::Vector3d& point_mm) const {
-  const Eigen::Array3d inside = (point_mm / voxel_mm_).array() - base_.cast<double>();
-  const Eigen::Array3d at = inside.max(0.0).min((size_ - 1).cast<double>());
-  const Eigen::Array3i low = at.cast<int>().min(size_ - 2);
-  const Eigen::Array3d f = at - low.cast<double>();
-  const std::size_t row = static_cast<std::size_t>(size_[2]), slice = row * size_[1];
-  const float* corner = &values_[low[0] * slice + low[1] * row + low[2]];
-  const auto alongZ = [&](const float* c) { return c[0] + f[2] * (c[1] - c[0]); };
-  const double near = alongZ(corner) + f[1] * (alongZ(corner + row) - alongZ(corner));
-  const double far = alongZ(corner + slice) + f[1] * (alongZ(corner + slice + row) - alongZ(corner + slice));
+  std::array<int, 3> low{};
+  std::array<float, 3> f{};
+  for (int axis = 0; axis < 3; ++axis) {
+    const double at = std::clamp(point_mm[axis] * per_mm_ - base_[axis], 0.0, static_cast<double>(size_[axis] - 1));
+    low[axis] = std::min(static_cast<int>(at), size_[axis] - 2);
+    f[axis] = static_cast<float>(at - low[axis]);
+  }
+  const int row = size_[2], slice = row * size_[1];
+  const float* corner = values_.data() + low[0] * slice + low[1] * row + low[2];
+  const auto alongZ = [&](int offset) { return corner[offset] + f[2] * (corner[offset + 1] - corner[offset]); };
+  const float a = alongZ(0), b = alongZ(row), c = alongZ(slice), d = alongZ(slice + row);
+  const float near = a + f[1] * (b - a), far = c + f[1] * (d - c);
   return near + f[0] * (far - near);
 }
 

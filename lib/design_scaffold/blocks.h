@@ -61,7 +61,7 @@ class Sampler {
   Eigen::Vector3d gradient(const Eigen::Vector3d& point_mm) const;
 
  private:
-  double voxel_mm_;
+  double voxel_mm_, per_mm_;
   Eigen::Array3i base_, size_;
   std::vector<float> values_;  ///< z fastest
 };

@@ -11,6 +11,7 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "design_scaffold/fraction.h"
+#include "levelset/components.h"
 #include "design_scaffold/thickness.h"
 #include "mesh/measures.h"
 
@@ -29,7 +30,7 @@ constexpr int kRounds = 3;
 /// One composed and cleaned piece with what its mesh has or would have.
 struct Piece {
   Solid solid;
-  Cleaning cleaning, left;  ///< what was taken off, and what a second look found
+  Cleaning cleaning;  ///< what was taken off
   levelset::SurfaceSums surface;
   double core_mm3() const { return solid.envelope_mm3 - solid.skin_mm3; }
   double coreFraction() const { return core_mm3() > 0 ? (surface.volume_mm3 - solid.skin_mm3) / core_mm3() : 1; }
@@ -44,7 +45,6 @@ Piece makePiece(const Envelope& envelope, const Infill& infill, double voxel_mm)
                                               .expected = "a defect that holds lattice walls",
                                               .hint = "lower --cell-mm, --porosity or --clearance-mm"});
   piece.solid.level_set = cleaned(piece.solid.level_set, piece.cleaning);
-  if (piece.cleaning.pieces_removed + piece.cleaning.voids_filled > 0) cleaned(piece.solid.level_set, piece.left);
   piece.surface = levelset::measureSurface(piece.solid.level_set);
   return piece;
 }
@@ -80,11 +80,20 @@ void reportShape(nlohmann::json& results, const Piece& piece) {
   results["connectivity_per_mm3"] = (1 - piece.surface.eulerNumber() / 2) / solid.envelope_mm3;
 }
 
+/// An independent look at what is left: pieces of solid, and pores without a way out.
+void reportPieces(nlohmann::json& results, const Piece& piece) {
+  const levelset::Components solid(piece.solid.level_set, levelset::Components::Side::Inside);
+  const levelset::Components pores(piece.solid.level_set, levelset::Components::Side::Outside);
+  double trapped = 0;
+  for (const levelset::Piece& pore : pores.pieces())
+    if (!pore.reaches_border) trapped += pore.volume_mm3;
+  results["components"] = solid.pieces().size();
+  results["trapped_void_mm3"] = trapped;
+  results["open_porosity"] =
+      (piece.solid.envelope_mm3 - piece.surface.volume_mm3 - trapped) / piece.solid.envelope_mm3;
+}
+
 void reportCleaning(nlohmann::json& results, const Piece& piece, const Envelope& envelope) {
-  const double pores = piece.solid.envelope_mm3 - piece.surface.volume_mm3;
-  results["components"] = piece.left.pieces_removed + 1;
-  results["trapped_void_mm3"] = piece.left.voids_filled_mm3;
-  results["open_porosity"] = (pores - piece.left.voids_filled_mm3) / piece.solid.envelope_mm3;
   results["pieces_removed"] = piece.cleaning.pieces_removed;
   results["dust_removed_mm3"] = piece.cleaning.dust_removed_mm3;
   results["voids_filled"] = piece.cleaning.voids_filled;
@@ -194,12 +203,14 @@ void requireDesignable(const LevelSet& defect, const LevelSet* host) {
 
 Design design(const Plan& plan, const Infill& infill, nlohmann::json& results) {
   const Envelope envelope = makeEnvelope(plan.defect, plan.host, plan.fit);
+  requireRoomForCell(envelope, infill.smallestCell_mm());
   double shift = surfaceShift_mm(envelope, infill, plan.voxel_mm);
   Infill moved = infill.grown(shift);
   Piece piece = makePiece(envelope, moved, plan.voxel_mm);
   double slope = infill.lattice().area_per_mm(), before = piece.coreFraction();
   for (int round = 0; round < kRounds && settles(piece, slope * kMaxShift_voxels * plan.voxel_mm); ++round) {
     // Triangles cut the body's edges; where these are many, the lattice makes up for what is lost.
+    core::debug(fmt::format("core fraction {:.5f} of {:.5f}", piece.coreFraction(), piece.wanted()));
     const double by = (piece.wanted() - piece.coreFraction()) / slope;
     shift += by;
     moved = infill.grown(shift);
@@ -220,6 +231,7 @@ Design design(const Plan& plan, const Infill& infill, nlohmann::json& results) {
   reportInfill(results, infill, shift);
   results["voxel_mm"] = plan.voxel_mm;
   reportShape(results, piece);
+  reportPieces(results, piece);
   reportCleaning(results, piece, envelope);
   results["host"] = plan.host != nullptr;
   if (plan.host) reportFit(results, piece, *plan.host, plan.fit);

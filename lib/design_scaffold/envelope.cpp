@@ -1,6 +1,11 @@
 #include "design_scaffold/envelope.h"
 
 #include <fmt/format.h>
+
+#include <Eigen/Eigenvalues>
+#include <openvdb/tools/FastSweeping.h>
+#include <openvdb/tools/LevelSetUtil.h>
+#include <openvdb/tools/Morphology.h>
 #include <openvdb/tools/ValueTransformer.h>
 
 #include <algorithm>
@@ -82,10 +87,34 @@ LevelSet hostAround(const LevelSet& host, const Region& region, double band_mm) 
   return levelset::wrap(widen(*part, band_mm));
 }
 
-/// The largest piece of what is thicker than kThinnest_mm once the host is clear.
-LevelSet thickCore(const LevelSet& defect, const Region& region, Envelope& envelope) {
-  const double shrink = 0.5 * kThinnest_mm, band = 3 * region.voxel_mm;
-  const LevelSet whole = evaluate(region, shrink + band, [&](const Span& span) -> VoxelFunction {
+/// Counts the pieces that are thicker than kThinnest_mm. Beside the largest only crumbs may lie: an implant in two parts
+/// is two designs.
+void requireThickPiece(const LevelSet& whole, Envelope& envelope) {
+  constexpr double kCrumbs = 0.05;  // of the whole
+  const levelset::Components parts(whole, levelset::Components::Side::Inside, -0.5 * kThinnest_mm);
+  if (parts.pieces().empty())
+    throw core::Error(
+        core::Exit::DataError,
+        {.what = "nothing of the defect is thick enough to print",
+         .expected = fmt::format("parts above {} mm after a clearance of {} mm", kThinnest_mm, envelope.clearance_mm),
+         .hint = "check that defect and host belong together, or lower --clearance-mm"});
+  envelope.pieces_removed = static_cast<int>(parts.pieces().size()) - 1;
+  double all = 0, largest = 0;
+  for (const auto& piece : parts.pieces()) all += piece.volume_mm3, largest = std::max(largest, piece.volume_mm3);
+  if (all - largest < kCrumbs * all) return;
+  throw core::Error(core::Exit::DataError,
+                    {.what = "the envelope is not connected",
+                     .expected = fmt::format("one piece, or crumbs of less than {:.0f} % beside it", 100 * kCrumbs),
+                     .got = fmt::format("{} pieces that are printable; the largest has {:.0f} % of the volume",
+                                        parts.pieces().size(), 100 * largest / all),
+                     .hint = "design each piece on its own, or lower --clearance-mm where the host cuts it in two"});
+}
+
+constexpr double kShrink_mm = 0.5 * kThinnest_mm;
+
+/// Defect minus the host grown by the clearance; inside, values are true distances.
+LevelSet clearedBody(const LevelSet& defect, const Region& region, const Envelope& envelope) {
+  return evaluate(region, kShrink_mm + 3 * region.voxel_mm, [&](const Span& span) -> VoxelFunction {
     auto in_defect = std::make_shared<Sampler>(defect, span);
     auto in_host = envelope.host ? std::make_shared<Sampler>(*envelope.host, span) : nullptr;
     return [=, &region, &envelope](const openvdb::Coord& ijk) {
@@ -93,18 +122,31 @@ LevelSet thickCore(const LevelSet& defect, const Region& region, Envelope& envel
       return std::max((*in_defect)(p), in_host ? envelope.clearance_mm - (*in_host)(p) : -kInfinity);
     };
   });
-  const LevelSet thick = moved(levelset::wrap(sweep(*whole.grid().vdb, shrink + band, 0)), -shrink, band);
+}
+
+/// The largest piece of what is thicker than kThinnest_mm once the host is clear.
+LevelSet thickCore(const LevelSet& whole, const Region& region) {
+  const double band = 3 * region.voxel_mm;
+  const LevelSet thick =
+      moved(levelset::wrap(sweep(*whole.grid().vdb, kShrink_mm + band, kShrink_mm + band)), -kShrink_mm, band);
   const levelset::Components parts(thick, levelset::Components::Side::Inside);
-  if (parts.pieces().empty())
-    throw core::Error(
-        core::Exit::DataError,
-        {.what = "nothing of the defect is thick enough to print",
-         .expected = fmt::format("parts above {} mm after a clearance of {} mm", kThinnest_mm, envelope.clearance_mm),
-         .hint = "check that defect and host belong together, or lower --clearance-mm"});
   const auto largest = std::max_element(parts.pieces().begin(), parts.pieces().end(),
                                         [](const auto& a, const auto& b) { return a.volume_mm3 < b.volume_mm3; });
-  envelope.pieces_removed = static_cast<int>(parts.pieces().size()) - 1;
   return parts.filtered([&](const levelset::Piece& piece) { return &piece == &*largest; }, false);
+}
+
+/// Whether every voxel of a body lies within some steps of its thick core, fewer than make up `reach_mm`.
+bool isThickThroughout(const LevelSet& whole, double reach_mm) {
+  const openvdb::FloatGrid& grid = *whole.grid().vdb;
+  const auto inside = openvdb::tools::sdfInteriorMask(grid, 0.0F);
+  auto near = openvdb::tools::sdfInteriorMask(grid, static_cast<float>(-kShrink_mm));
+  const int steps = static_cast<int>(reach_mm / whole.voxel_mm());
+  if (steps < 1) return false;
+  openvdb::tools::dilateActiveValues(near->tree(), 1, openvdb::tools::NN_FACE_EDGE_VERTEX);
+  openvdb::tools::dilateActiveValues(near->tree(), steps - 1, openvdb::tools::NN_FACE);
+  auto far = inside->deepCopy();
+  far->tree().topologyDifference(near->tree());
+  return far->tree().activeVoxelCount() == 0;
 }
 
 /// Whether any voxel of the region lies in the defect but too far from its thick core.
@@ -128,11 +170,13 @@ bool hasSlivers(const LevelSet& defect, const LevelSet& near, double reach_mm, c
 /// The defect without what lies too far from its thick core.
 LevelSet pruned(const LevelSet& defect, const Region& region, Envelope& envelope) {
   const double reach = kReach * 0.5 * kThinnest_mm + envelope.clearance_mm, band = 3 * region.voxel_mm;
-  const LevelSet core = thickCore(defect, region, envelope);
-  const LevelSet near = levelset::wrap(sweep(*core.grid().vdb, reach + band, band));
+  const LevelSet whole = clearedBody(defect, region, envelope);
+  requireThickPiece(whole, envelope);
   const Region own = regionOf(defect, defect.voxel_mm(), 4 * defect.voxel_mm());
-  LevelSet kept = defect;
-  if (hasSlivers(defect, near, reach, region)) {
+  LevelSet kept = defect, near;
+  const bool is_thick = envelope.pieces_removed == 0 && isThickThroughout(whole, reach);
+  if (!is_thick) near = levelset::wrap(sweep(*thickCore(whole, region).grid().vdb, reach + band, band));
+  if (!is_thick && hasSlivers(defect, near, reach, region)) {
     kept = evaluate(own, 3 * own.voxel_mm, [&](const Span& span) -> VoxelFunction {
       auto in_defect = std::make_shared<Sampler>(defect, span), to_core = std::make_shared<Sampler>(near, span);
       return [=, &own](const openvdb::Coord& ijk) {
@@ -175,7 +219,75 @@ LevelSet skinOf(const Envelope& envelope, const Region& region, const Fit& fit, 
   });
 }
 
+/// Whether balls of some diameter fit around points of a coarse grid, as far as points on them tell.
+bool hasObviousRoom(const LevelSet& body, const Eigen::Vector3i& min, const Eigen::Vector3i& max, double diameter_mm) {
+  constexpr int kPlaces = 16;
+  const double voxel = body.voxel_mm();
+  const Eigen::Vector3d low = min.cast<double>() * voxel, step = (max - min).cast<double>() * voxel / kPlaces;
+  const auto isInside = [&](const Eigen::Vector3d& p) { return levelset::sample(body, p) < 0; };
+  const auto fits = [&](const Eigen::Vector3d& p) {
+    for (int n = 0; n < 27; ++n) {
+      const Eigen::Vector3d way(n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1);
+      if (!isInside(n == 13 ? p : Eigen::Vector3d(p + 0.5 * diameter_mm * way.normalized()))) return false;
+    }
+    return true;
+  };
+  for (int n = 0; n < kPlaces * kPlaces * kPlaces; ++n) {
+    const Eigen::Vector3d at(n % kPlaces, n / kPlaces % kPlaces, n / kPlaces / kPlaces);
+    if (fits(low + (at + Eigen::Vector3d::Constant(0.5)).cwiseProduct(step))) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+double longestExtent_mm(const LevelSet& body) {
+  std::vector<Eigen::Vector3d> points;
+  Eigen::Vector3d sum = Eigen::Vector3d::Zero();
+  const double voxel = body.voxel_mm();
+  for (auto value = body.grid().vdb->cbeginValueOn(); value; ++value)
+    if (value.isVoxelValue() && std::abs(*value) < voxel) {
+      const openvdb::Coord ijk = value.getCoord();
+      points.emplace_back(voxel * Eigen::Vector3d(ijk.x(), ijk.y(), ijk.z()));
+      sum += points.back();
+    }
+  if (points.empty()) return 0;
+  const Eigen::Vector3d middle = sum / static_cast<double>(points.size());
+  Eigen::Matrix3d spread = Eigen::Matrix3d::Zero();
+  for (const Eigen::Vector3d& p : points) spread += (p - middle) * (p - middle).transpose();
+  const Eigen::Vector3d axis = Eigen::SelfAdjointEigenSolver<Eigen::Matrix3d>(spread).eigenvectors().col(2);
+  double low = 0, high = 0;
+  for (const Eigen::Vector3d& p : points) {
+    low = std::min(low, axis.dot(p - middle));
+    high = std::max(high, axis.dot(p - middle));
+  }
+  return high - low;
+}
+
+void requireRoomForCell(const Envelope& envelope, double cell_mm) {
+  const LevelSet& body = envelope.defect;
+  Eigen::Vector3i min, max;
+  body.activeBox(min, max);
+  const double thinnest = (max - min).minCoeff() * body.voxel_mm();
+  if (hasObviousRoom(body, min, max, cell_mm)) return;
+  double deepest = 0.5 * thinnest;
+  if (thinnest > cell_mm) {  // else the box tells already
+    const double step = std::max(body.voxel_mm(), cell_mm / 12);
+    const LevelSet coarse = step > body.voxel_mm() ? levelset::resample(body, step) : body;
+    const auto deep = openvdb::tools::dilateSdf(*coarse.grid().vdb, static_cast<int>(std::ceil(0.5 * cell_mm / step)) + 1,
+                                                openvdb::tools::NN_FACE_EDGE, 1,
+                                                openvdb::tools::FastSweepingDomain::SWEEP_LESS_THAN_ISOVALUE);
+    float lowest = 0;
+    for (auto value = deep->cbeginValueOn(); value; ++value) lowest = std::min(lowest, *value);
+    deepest = -lowest + 0.5 * step;
+  }
+  if (2 * deepest >= cell_mm) return;
+  throw core::Error(core::Exit::DataError,
+                    {.what = "the envelope is thinner than a cell of the lattice",
+                     .expected = fmt::format("room for a ball of {:.3g} mm, the cell's edge", cell_mm),
+                     .got = fmt::format("{:.3g} mm where it is thickest", 2 * deepest),
+                     .hint = "a smaller --cell-mm, --pore-mm or --wall-mm, or a larger --volume-fraction"});
+}
 
 Envelope makeEnvelope(const LevelSet& defect, const LevelSet* host, const Fit& fit) {
   if (defect.empty())

@@ -43,9 +43,16 @@ struct Envelope {
   double slivers_removed_mm3 = 0;  ///< volume taken off as pieces or slivers
 };
 
+/// Length of a body along the axis of its surface's largest spread, in mm.
+double longestExtent_mm(const levelset::LevelSet& body);
+
+/// Throws DataError unless a ball of the cell's diameter fits into the body somewhere.
+void requireRoomForCell(const Envelope& envelope, double cell_mm);
+
 /// Defect minus the host grown by the clearance, one piece, without slivers; a skin's depth is measured from the
 /// surface of defect and host together, closed across their seam, which is what keeps it off the side that faces the
-/// host. Throws DataError when nothing is left; frames must have been compared before.
+/// host. Throws DataError when nothing is left, or
+/// more than one piece; frames must have been compared before.
 Envelope makeEnvelope(const levelset::LevelSet& defect, const levelset::LevelSet* host, const Fit& fit);
 
 }  // namespace osteo::design_scaffold

@@ -81,10 +81,12 @@ void requireKind(const LatticeSpec& spec) {
 
 void requireFraction(double volume_fraction) {
   if (volume_fraction >= kMinFraction && volume_fraction <= kMaxFraction) return;
-  throw core::Error(core::Exit::Usage,
-                    {.what = "no lattice has this volume fraction",
-                     .expected = fmt::format("{} to {}", kMinFraction, kMaxFraction),
-                     .got = fmt::format("{}", volume_fraction)});
+  throw core::Error(
+      core::Exit::Config,
+      {.what = fmt::format("a solid share of {:.4g} (porosity {:.4g}) and connected walls contradict each other",
+                           volume_fraction, 1 - volume_fraction),
+       .expected = fmt::format("a volume fraction of {} to {}", kMinFraction, kMaxFraction),
+       .hint = "below, walls fall apart whatever their thickness; above, pores close"});
 }
 
 }  // namespace
@@ -151,23 +153,24 @@ double Lattice::area_per_mm() const {
 }
 
 double Lattice::distanceAt(const Eigen::Vector3d& cells) const {
-  const Eigen::Array3d u = cells.array() * (static_cast<double>(nodes_) / cells_);
-  const Eigen::Array3d low = u.floor();
-  const Eigen::Array3d f = u - low;
-  std::array<std::size_t, 3> a{}, b{};
+  const double periods = 1.0 / cells_;
+  std::array<int, 3> a{}, b{};
+  std::array<float, 3> f{};
   for (int axis = 0; axis < 3; ++axis) {
-    const auto node = static_cast<std::int64_t>(low[axis]) % nodes_;
-    a[axis] = static_cast<std::size_t>(node < 0 ? node + nodes_ : node);
-    b[axis] = a[axis] + 1 == static_cast<std::size_t>(nodes_) ? 0 : a[axis] + 1;
+    const double t = cells[axis] * periods, u = (t - std::floor(t)) * nodes_;
+    const int node = std::min(static_cast<int>(u), nodes_ - 1);
+    a[axis] = node;
+    b[axis] = node + 1 == nodes_ ? 0 : node + 1;
+    f[axis] = static_cast<float>(u - node);
   }
   const float* table = table_->data();
-  const auto row = [&](std::size_t j, std::size_t k) {
+  const auto row = [&](int j, int k) {
     const float* values = table + (k * nodes_ + j) * nodes_;
     return values[a[0]] + f[0] * (values[b[0]] - values[a[0]]);
   };
-  const double y0 = row(a[1], a[2]), y1 = row(b[1], a[2]), z0 = row(a[1], b[2]), z1 = row(b[1], b[2]);
-  const double near = y0 + f[1] * (y1 - y0), far = z0 + f[1] * (z1 - z0);
-  return near + f[2] * (far - near) - outward_cells_;
+  const float y0 = row(a[1], a[2]), y1 = row(b[1], a[2]), z0 = row(a[1], b[2]), z1 = row(b[1], b[2]);
+  const float near = y0 + f[1] * (y1 - y0), far = z0 + f[1] * (z1 - z0);
+  return static_cast<double>(near + f[2] * (far - near)) - outward_cells_;
 }
 
 std::string latticeName(const LatticeSpec& spec) {

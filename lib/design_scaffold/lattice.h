@@ -26,7 +26,7 @@ struct LatticeSpec {
 /// linearly (error below 0.0005 cell near the surfaces of tpms.h).
 class Lattice {
  public:
-  /// Throws Usage for volume fractions outside of kMinFraction…kMaxFraction, Config for a kind that the type has not.
+  /// Throws Config for volume fractions outside of kMinFraction…kMaxFraction, and for a kind that the type has not.
   explicit Lattice(const LatticeSpec& spec);
 
   /// Distance in mm to the lattice's surface, negative in the solid.

@@ -43,11 +43,11 @@ simulate::Filling fillingOf(const Cube& cube, int side) {
 
 }  // namespace
 
-SolidPhase builtIn(const std::string& name) {
-  if (name == "ti6al4v") return {name, 114000, 0.33, 795};
-  throw core::Error(core::Exit::Config, {.what = "the constants of " + name + " aren't known",
-                                         .expected = "--materials FILE that holds it",
-                                         .hint = "configs/materials/library.json has the usual ones"});
+SolidPhase solidPhase(const ImplantLibrary& library, const std::string& name) {
+  const simulate::Material& solid = library.at(name).solid;
+  if (solid.modulus_mpa <= 0)
+    throw core::Error(core::Exit::Config, {.what = name + " has no modulus of its own", .expected = "modulus_mpa"});
+  return {name, solid.modulus_mpa, solid.poisson, solid.strength_mpa};
 }
 
 nlohmann::json effectiveStiffness(const Cube& cube, const SolidPhase& solid, int side) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "design_scaffold/cube.h"
+#include "design_scaffold/implant_library.h"
 
 namespace osteo::design_scaffold {
 
@@ -12,9 +13,8 @@ struct SolidPhase {
   double modulus_mpa = 0, poisson = 0.3, yield_mpa = 0;
 };
 
-/// Ti-6Al-4V as configs/materials/library.json has it; every other material comes from a materials file. Throws Config
-/// for another name.
-SolidPhase builtIn(const std::string& name);
+/// A material of the library as a solid. Throws Config for an unknown name, and for one without a modulus of its own.
+SolidPhase solidPhase(const ImplantLibrary& library, const std::string& name);
 
 /// Stiffness tensor of the endless structure by periodic homogenisation (simulate/effective.h) on at most `side` elements
 /// along the cube's edge, elements at the surface as stiff as their solid share.

@@ -61,7 +61,7 @@ TEST_CASE("walls and pores are measured as the largest spheres that fit") {
   const Lattice lattice({Kind::Network, 3.0, 0.5});
   nlohmann::json results;
   Design made = design({boxLevelSet(4.5, 0.125), nullptr, {}, 0.125}, lattice, results);
-  measure(made, Measured::Pores, builtIn("ti6al4v"), {}, results);
+  measure(made, Measured::Pores, {"ti6al4v", 114000, 0.33, 795}, {}, results);
   CHECK(results["max_pore_diameter_mm"].get<double>() == Approx(3 * 0.459316).margin(0.02));
   CHECK(results["max_wall_thickness_mm"].get<double>() == Approx(3 * 0.459316).margin(0.02));
   CHECK(results["pore_diameter_mm"].get<double>() > 0.8 * 3 * 0.459316);
