@@ -141,7 +141,7 @@ void run(cli::Context& ctx) {
   const design_scaffold::ImplantLibrary library = design_scaffold::readImplantLibrary(ctx.input("materials"));
   const design_scaffold::LatticeSpec spec = design_scaffold::fulfilled(
       shapeOf(ctx), wishesOf(ctx), design_scaffold::solidPhase(library, ctx.text("material")));
-  const levelset::LevelSet defect = readDefect(ctx.input("defect"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 24));
+  const levelset::LevelSet defect = readDefect(ctx.input("defect"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16));
   const Infill infill = infillOf(ctx, spec, defect);
   const double voxel = design_scaffold::checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
   const bool want_mesh = ctx.given("mesh") || ctx.given("picture");
@@ -225,7 +225,7 @@ cli::App cli::describe() {
          number("fillet", "radii", 0.2, {0, 1}, "of struts where they meet").advanced(),
          numbers("cone-deg", "deg", 3, {0, 90}, "cones of the spinodoid's waves around x,y,z (default 90,90,90)").advanced(),
          numbers("origin-mm", "mm", 3, {}, "point of phase zero of the lattice (default 0,0,0)").advanced(),
-         optionalNumber("voxel-mm", "mm", {0.01, 2}, "voxel; default the smaller of cell/24 and wall/4").advanced(),
+         optionalNumber("voxel-mm", "mm", {0.01, 2}, "voxel; default the smaller of cell/16 and wall/4").advanced(),
          picture("scaffold whole, cut open, and in its host")},
         run}}};
 }

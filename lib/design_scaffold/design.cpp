@@ -1,6 +1,7 @@
 #include "design_scaffold/design.h"
 
 #include <fmt/format.h>
+#include <openvdb/tree/LeafManager.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +13,7 @@
 #include "core/progress.h"
 #include "design_scaffold/fraction.h"
 #include "levelset/components.h"
+#include "levelset/grid.h"
 #include "design_scaffold/thickness.h"
 #include "mesh/measures.h"
 
@@ -25,7 +27,9 @@ constexpr double kMaxFilledShare = 0.02;  // of the body; more trapped pore than
 constexpr double kFractionTolerance = 0.01;
 constexpr double kSettled = 5e-4;        // of the fraction; a second piece is made for more
 constexpr double kMaxShift_voxels = 0.5;
+constexpr double kUnseen_voxels = 0.03;
 constexpr int kRounds = 3;
+constexpr double kVoxelsPerCell = 16;  // a gyroid's triangles then lie within 0.003 cells of it
 
 /// One composed and cleaned piece with what its mesh has or would have.
 struct Piece {
@@ -53,6 +57,16 @@ Piece makePiece(const Envelope& envelope, const Infill& infill, double voxel_mm)
 bool settles(const Piece& piece, double reach) {
   const double missing = std::abs(piece.wanted() - piece.coreFraction());
   return piece.core_mm3() > 0 && missing > kSettled && missing < reach;
+}
+
+/// Moves the zero level outwards, by much less than a voxel.
+void moveSurface(LevelSet& solid, double outward_mm) {
+  openvdb::FloatGrid& grid = *solid.grid().vdb;
+  const float by = static_cast<float>(outward_mm), band = grid.background();
+  openvdb::tree::LeafManager<openvdb::FloatTree> leaves(grid.tree());
+  leaves.foreach ([by, band](auto& leaf, std::size_t) {
+    for (auto value = leaf.beginValueOn(); value; ++value) value.setValue(std::clamp(*value - by, -band, band));
+  });
 }
 
 double gap(const std::vector<float>& sorted, double share) {
@@ -157,7 +171,7 @@ const char* closedPoresHint(const LatticeSpec& spec, const Fit& fit) {
 
 double checkedVoxel_mm(const Infill& infill, double voxel_mm) {
   const double wall = infill.thinnestWall_mm();
-  if (voxel_mm <= 0) return std::min(infill.smallestCell_mm() / 24, wall / 4);
+  if (voxel_mm <= 0) return std::min(infill.smallestCell_mm() / kVoxelsPerCell, wall / 4);
   if (voxel_mm > 0.5 * wall)
     throw core::Error(core::Exit::Usage, {.what = fmt::format("walls of {:.3g} mm are lost on these voxels", wall),
                                           .expected = fmt::format("--voxel-mm up to {:.3g}", 0.5 * wall),
@@ -209,12 +223,16 @@ Design design(const Plan& plan, const Infill& infill, nlohmann::json& results) {
   Piece piece = makePiece(envelope, moved, plan.voxel_mm);
   double slope = infill.lattice().area_per_mm(), before = piece.coreFraction();
   for (int round = 0; round < kRounds && settles(piece, slope * kMaxShift_voxels * plan.voxel_mm); ++round) {
-    // Triangles cut the body's edges; where these are many, the lattice makes up for what is lost.
-    core::debug(fmt::format("core fraction {:.5f} of {:.5f}", piece.coreFraction(), piece.wanted()));
+    // Triangles cut the body's edges and dust was taken off: the lattice makes up for what is lost.
     const double by = (piece.wanted() - piece.coreFraction()) / slope;
     shift += by;
     moved = infill.grown(shift);
-    piece = makePiece(envelope, moved, plan.voxel_mm);
+    if (round == 0 && std::abs(by) < kUnseen_voxels * plan.voxel_mm) {
+      moveSurface(piece.solid.level_set, by);  // the body's own surface goes along, by less than anyone could measure
+      piece.surface = levelset::measureSurface(piece.solid.level_set);
+    } else {
+      piece = makePiece(envelope, moved, plan.voxel_mm);
+    }
     if ((piece.coreFraction() - before) / by > 0.2 * slope) slope = (piece.coreFraction() - before) / by;
     before = piece.coreFraction();
   }

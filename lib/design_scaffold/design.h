@@ -6,7 +6,7 @@
 
 namespace osteo::design_scaffold {
 
-/// The given voxel, or for 0 the house's: the smaller of a twenty-fourth of the cell and a quarter of the wall. Throws
+/// The given voxel, or for 0 the house's: the smaller of a sixteenth of the cell and a quarter of the wall. Throws
 /// Usage for voxels above half a wall, which would lose it.
 double checkedVoxel_mm(const Infill& infill, double voxel_mm);
 

@@ -114,7 +114,8 @@ constexpr double kShrink_mm = 0.5 * kThinnest_mm;
 
 /// Defect minus the host grown by the clearance; inside, values are true distances.
 LevelSet clearedBody(const LevelSet& defect, const Region& region, const Envelope& envelope) {
-  return evaluate(region, kShrink_mm + 3 * region.voxel_mm, [&](const Span& span) -> VoxelFunction {
+  const double band = kShrink_mm + 3 * region.voxel_mm, known = levelset::kHalfWidth_voxels * defect.voxel_mm();
+  const LevelSet whole = evaluate(region, band, [&](const Span& span) -> VoxelFunction {
     auto in_defect = std::make_shared<Sampler>(defect, span);
     auto in_host = envelope.host ? std::make_shared<Sampler>(*envelope.host, span) : nullptr;
     return [=, &region, &envelope](const openvdb::Coord& ijk) {
@@ -122,6 +123,8 @@ LevelSet clearedBody(const LevelSet& defect, const Region& region, const Envelop
       return std::max((*in_defect)(p), in_host ? envelope.clearance_mm - (*in_host)(p) : -kInfinity);
     };
   });
+  // A fine level set doesn't know how deep its inside is.
+  return known < kShrink_mm + region.voxel_mm ? levelset::wrap(sweep(*whole.grid().vdb, band, known)) : whole;
 }
 
 /// The largest piece of what is thicker than kThinnest_mm once the host is clear.
