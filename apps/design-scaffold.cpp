@@ -14,6 +14,7 @@
 #include "design_scaffold/recommend.h"
 #include "design_scaffold/targets.h"
 #include "mesh/io.h"
+#include "mesh/measures.h"
 
 namespace osteo {
 namespace {
@@ -125,10 +126,14 @@ Fit fitOf(const cli::Context& ctx) {
   return fit;
 }
 
-/// The defect as a level set. A mesh needs voxels that tell its edges, not the lattice's walls.
+/// The defect as a level set. A mesh needs voxels that tell its edges, not the lattice's walls, and no more of them
+/// than some ten million around its surface.
 levelset::LevelSet readDefect(const std::string& path, double voxel_mm) {
-  constexpr double kFinest_mm = 0.15;
-  return levelset::readSolid(path, std::max(voxel_mm, kFinest_mm));
+  constexpr double kFinest_mm = 0.15, kVoxels = 3e7;
+  if (!levelset::isMeshFile(path)) return levelset::readVdb(path);
+  const mesh::TriangleMesh shape = mesh::readMesh(path);
+  const double fits = std::sqrt(2 * levelset::kHalfWidth_voxels * mesh::area_mm2(shape) / kVoxels);
+  return levelset::fromMesh(shape, std::max({voxel_mm, kFinest_mm, fits}));
 }
 
 levelset::LevelSet readHost(const std::string& path, double voxel_mm) {
@@ -179,14 +184,16 @@ cli::App cli::describe() {
       "Turns a defect into a porous implant that fits its bone: one closed, printable piece.",
       {{"",
         "Fills a defect with a lattice, keeps it clear of the host and covers it with a skin.",
-        {"design-scaffold defect.vdb --host bone.vdb -o scaffold.vdb --cell-mm 3 --mesh scaffold.stl --picture scaffold.png",
+        {"design-scaffold defect.vdb --host bone.vdb -o scaffold.vdb --cell-mm 3 --mesh scaffold.stl --picture "
+         "scaffold.png",
          "design-scaffold defect.vdb --host bone.vdb -o rim.vdb --skin rim --porosity 0.7 --cell-mm 3 --voxel-mm 0.2",
          "design-scaffold defect.vdb -o block.vdb --kind sheet --volume-fraction 0.3 --cell-mm 5 --voxel-mm 0.15"},
         {input("defect", shapes, "shape of the missing bone, as reconstruct writes it"),
          inputOption("host", {".vdb", ".stl", ".ply", ".obj", ".3mf"}, "remaining bone; the implant keeps clear of it"),
          output({".vdb"}, "scaffold as a level set"),
          outputOption("mesh", {".stl", ".ply", ".obj", ".amf", ".3mf"}, "scaffold as a closed triangle mesh"),
-         choice("lattice", design_scaffold::latticeNames(), "gyroid", "surface, struts, foam or random field of a cell"),
+         choice("lattice", design_scaffold::latticeNames(), "gyroid",
+                "surface, struts, foam or random field of a cell"),
          choice("kind", {"network", "sheet"}, "network", "solid on one side of the surface, or a sheet along it"),
          optionalNumber("porosity", "", {0.001, 0.999}, "share of pores in the lattice core (default 0.65)"),
          optionalNumber("volume-fraction", "", {0.001, 0.999}, "solid share of the core; in place of --porosity"),
@@ -197,20 +204,23 @@ cli::App cli::describe() {
          optionalNumber("permeability-m2", "m2", {1e-14, 1e-4}, "Darcy permeability, in place of --cell-mm"),
          text("material", "ti6al4v", "what the lattice is made of, by its name in --materials"),
          inputOption("materials", {".json"}, "materials file; default: configs/materials/library.json"),
-         flag("recommend-material", "rank the materials for --site, with reasons; the first is taken unless --material"),
-         text("site", "", "bone of the defect: cranial, mandible, spine, femur, ... (configs/design-scaffold/sites.json)"),
+         flag("recommend-material",
+              "rank the materials for --site, with reasons; the first is taken unless --material"),
+         text("site", "",
+              "bone of the defect: cranial, mandible, spine, femur, ... (configs/design-scaffold/sites.json)"),
          optionalNumber("peak-load-n", "N", {1, 20000}, "peak load of the site (default: the site's)"),
          number("body-mass-kg", "kg", 75, {2, 300}, "for loads that go by the body's weight"),
          optionalNumber("age-years", "years", {0, 120}, "of the patient; below 18 the physes may be open"),
          flag("plated", "a plate or nail bridges the defect as well"),
          choice("segmental", {"auto", "yes", "no"}, "auto", "whether the defect goes through the whole bone"),
          number("resorption-months", "months", 0, {0, 120}, "after which the implant should be gone; 0: it stays"),
-         choice("sterilisation", {"any", "steam", "ethylene_oxide", "gamma", "electron_beam", "hydrogen_peroxide"}, "any",
-                "method that the material has to bear"),
+         choice("sterilisation", {"any", "steam", "ethylene_oxide", "gamma", "electron_beam", "hydrogen_peroxide"},
+                "any", "method that the material has to bear"),
          inputOption("grade", {".nrrd", ".nii", ".gz", ".vdb"},
                      "scalar field that changes the lattice over space; a level set stands for the distance to it"),
          numbers("grade-range", "", 2, {}, "values of the field where the change begins and ends (default: its own)"),
-         numbers("grade-volume-fraction", "", 2, {0.05, 0.95}, "solid share at both (default 0.6 and 1.4 times the wanted)"),
+         numbers("grade-volume-fraction", "", 2, {0.05, 0.95},
+                 "solid share at both (default 0.6 and 1.4 times the wanted)"),
          numbers("grade-cell-mm", "mm", 2, {0.1, 50}, "cells at both"),
          choice("grade-lattice", withNone(design_scaffold::latticeNames()), "none", "lattice into which it blends"),
          number("clearance-mm", "mm", 0.3, {0, 5}, "gap to the host"),
@@ -223,7 +233,8 @@ cli::App cli::describe() {
          number("powder-mm", "mm", 0.15, {0.001, 5}, "channels narrower than this keep their powder").advanced(),
          number("smallest-feature-mm", "mm", 0.15, {0.001, 5}, "thinnest wall that the process prints").advanced(),
          number("fillet", "radii", 0.2, {0, 1}, "of struts where they meet").advanced(),
-         numbers("cone-deg", "deg", 3, {0, 90}, "cones of the spinodoid's waves around x,y,z (default 90,90,90)").advanced(),
+         numbers("cone-deg", "deg", 3, {0, 90}, "cones of the spinodoid's waves around x,y,z (default 90,90,90)")
+             .advanced(),
          numbers("origin-mm", "mm", 3, {}, "point of phase zero of the lattice (default 0,0,0)").advanced(),
          optionalNumber("voxel-mm", "mm", {0.01, 2}, "voxel; default the smaller of cell/16 and wall/4").advanced(),
          picture("scaffold whole, cut open, and in its host")},

@@ -103,7 +103,8 @@ Fabric fabricOf(const Cube& cube) {
       for (int i = 0; i < nodes.side; ++i) {
         if (std::abs(cube.distance_mm[nodes.at(i, j, k)]) > cube.step_mm()) continue;
         const auto slope = [&](int di, int dj, int dk) {
-          return cube.distance_mm[nodes.at(i + di, j + dj, k + dk)] - cube.distance_mm[nodes.at(i - di, j - dj, k - dk)];
+          return cube.distance_mm[nodes.at(i + di, j + dj, k + dk)] -
+                 cube.distance_mm[nodes.at(i - di, j - dj, k - dk)];
         };
         const Vector3d normal(slope(1, 0, 0), slope(0, 1, 0), slope(0, 0, 1));
         if (normal.norm() > 0) normals.push_back(normal.normalized());

@@ -19,13 +19,14 @@ struct Cube {
   double porosity() const;
 };
 
-/// A cube of whole cells with about `nodes_per_cell` nodes along a cell (the side is a multiple of 8), cut from the core
-/// of the finished piece nearest to its middle; where no such cube fits, from the lattice itself. Distances are made
-/// true over the whole period.
+/// A cube of whole cells with about `nodes_per_cell` nodes along a cell (the side is a multiple of 8), cut from the
+/// core of the finished piece nearest to its middle; where no such cube fits, from the lattice itself. Distances are
+/// made true over the whole period.
 Cube representativeCube(const Design& made, int nodes_per_cell);
 
 /// Mean intercept lengths over the directions of a cube's surface (Harrigan & Mann, J Mater Sci 19, 1984; by the
-/// surface's normals, which tell how often lines cross it): the fabric's axes, longest first, and how anisotropic it is.
+/// surface's normals, which tell how often lines cross it): the fabric's axes, longest first, and how anisotropic it
+/// is.
 struct Fabric {
   Eigen::Matrix3d axes;        ///< columns, unit vectors in LPS
   Eigen::Vector3d lengths_mm;  ///< of the solid, along the axes

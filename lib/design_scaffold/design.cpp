@@ -12,9 +12,9 @@
 #include "core/memory.h"
 #include "core/progress.h"
 #include "design_scaffold/fraction.h"
+#include "design_scaffold/thickness.h"
 #include "levelset/components.h"
 #include "levelset/grid.h"
-#include "design_scaffold/thickness.h"
 #include "mesh/measures.h"
 
 namespace osteo::design_scaffold {
@@ -25,7 +25,7 @@ using levelset::LevelSet;
 constexpr double kMaxSliceGap_mm = 3.0;   // no implant is designed on a CT coarser than this
 constexpr double kMaxFilledShare = 0.02;  // of the body; more trapped pore than this is a design error, not a speck
 constexpr double kFractionTolerance = 0.01;
-constexpr double kSettled = 5e-4;        // of the fraction; a second piece is made for more
+constexpr double kSettled = 5e-4;  // of the fraction; a second piece is made for more
 constexpr double kMaxShift_voxels = 0.5;
 constexpr double kUnseen_voxels = 0.03;
 constexpr int kRounds = 3;
@@ -103,8 +103,7 @@ void reportPieces(nlohmann::json& results, const Piece& piece) {
     if (!pore.reaches_border) trapped += pore.volume_mm3;
   results["components"] = solid.pieces().size();
   results["trapped_void_mm3"] = trapped;
-  results["open_porosity"] =
-      (piece.solid.envelope_mm3 - piece.surface.volume_mm3 - trapped) / piece.solid.envelope_mm3;
+  results["open_porosity"] = (piece.solid.envelope_mm3 - piece.surface.volume_mm3 - trapped) / piece.solid.envelope_mm3;
 }
 
 void reportCleaning(nlohmann::json& results, const Piece& piece, const Envelope& envelope) {

@@ -1,13 +1,12 @@
 #include "design_scaffold/envelope.h"
 
 #include <fmt/format.h>
-
-#include <Eigen/Eigenvalues>
 #include <openvdb/tools/FastSweeping.h>
 #include <openvdb/tools/LevelSetUtil.h>
 #include <openvdb/tools/Morphology.h>
 #include <openvdb/tools/ValueTransformer.h>
 
+#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -87,8 +86,8 @@ LevelSet hostAround(const LevelSet& host, const Region& region, double band_mm) 
   return levelset::wrap(widen(*part, band_mm));
 }
 
-/// Counts the pieces that are thicker than kThinnest_mm. Beside the largest only crumbs may lie: an implant in two parts
-/// is two designs.
+/// Counts the pieces that are thicker than kThinnest_mm. Beside the largest only crumbs may lie: an implant in two
+/// parts is two designs.
 void requireThickPiece(const LevelSet& whole, Envelope& envelope) {
   constexpr double kCrumbs = 0.05;  // of the whole
   const levelset::Components parts(whole, levelset::Components::Side::Inside, -0.5 * kThinnest_mm);
@@ -277,9 +276,9 @@ void requireRoomForCell(const Envelope& envelope, double cell_mm) {
   if (thinnest > cell_mm) {  // else the box tells already
     const double step = std::max(body.voxel_mm(), cell_mm / 12);
     const LevelSet coarse = step > body.voxel_mm() ? levelset::resample(body, step) : body;
-    const auto deep = openvdb::tools::dilateSdf(*coarse.grid().vdb, static_cast<int>(std::ceil(0.5 * cell_mm / step)) + 1,
-                                                openvdb::tools::NN_FACE_EDGE, 1,
-                                                openvdb::tools::FastSweepingDomain::SWEEP_LESS_THAN_ISOVALUE);
+    const auto deep = openvdb::tools::dilateSdf(
+        *coarse.grid().vdb, static_cast<int>(std::ceil(0.5 * cell_mm / step)) + 1, openvdb::tools::NN_FACE_EDGE, 1,
+        openvdb::tools::FastSweepingDomain::SWEEP_LESS_THAN_ISOVALUE);
     float lowest = 0;
     for (auto value = deep->cbeginValueOn(); value; ++value) lowest = std::min(lowest, *value);
     deepest = -lowest + 0.5 * step;

@@ -126,8 +126,8 @@ class Stokes {
   std::vector<Component> components_;
 };
 
-/// Preconditioned MINRES (Paige & Saunders, SIAM J Numer Anal 12, 1975; in the form of Elman, Silvester & Wathen, Finite
-/// Elements and Fast Iterative Solvers, 2014, algorithm 4.1).
+/// Preconditioned MINRES (Paige & Saunders, SIAM J Numer Anal 12, 1975; in the form of Elman, Silvester & Wathen,
+/// Finite Elements and Fast Iterative Solvers, 2014, algorithm 4.1).
 int minres(Stokes& system, const State& right, State& x, bool& converged) {
   const std::size_t count = x.pressure.size();
   State v_old(count), v = right, z(count), z_next(count), w_old(count), w(count), w_next(count), image(count);
@@ -149,8 +149,8 @@ int minres(Stokes& system, const State& right, State& x, bool& converged) {
     std::swap(v, image);
     system.precondition(v, z_next);
     const double gamma_next = std::sqrt(std::max(0.0, product(z_next, v)));
-    const double a0 = c * delta - c_old * s * gamma, a1 = std::hypot(a0, gamma_next), a2 = s * delta + c_old * c * gamma,
-                 a3 = s_old * gamma;
+    const double a0 = c * delta - c_old * s * gamma, a1 = std::hypot(a0, gamma_next),
+                 a2 = s * delta + c_old * c * gamma, a3 = s_old * gamma;
     const double c_next = a0 / a1, s_next = gamma_next / a1;
     w_next = z;
     combine(1 / a1, w_next, -a3 / a1, w_old);
@@ -202,9 +202,8 @@ double tortuosity(const std::vector<float>& distance_mm, PeriodicNodes nodes, do
   // c = x·(1 step) + periodic part: the part answers for what the uniform gradient piles up.
   Values right(nodes.size()), x(nodes.size()), z(nodes.size()), direction, image(nodes.size());
   const std::vector<float>& along = op.link[static_cast<std::size_t>(axis)];
-  forNodes(nodes, [&](std::size_t n, int i, int j, int k) {
-    right[n] = along[n] - along[shifted(nodes, i, j, k, axis, -1)];
-  });
+  forNodes(nodes,
+           [&](std::size_t n, int i, int j, int k) { right[n] = along[n] - along[shifted(nodes, i, j, k, axis, -1)]; });
   const double first = innerProduct(right, right);
   grids.apply(right, z);
   direction = z;

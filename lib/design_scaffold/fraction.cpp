@@ -31,8 +31,7 @@ struct Count {
   /// Solid samples once the surface is moved outwards, in steps.
   double solid(double shift) const {
     double sum = deep;
-    for (int n = 0; n < kBins; ++n)
-      sum += near[n] * std::clamp(0.5 + shift - ((n + 0.5) * 3 / kBins - 1.5), 0.0, 1.0);
+    for (int n = 0; n < kBins; ++n) sum += near[n] * std::clamp(0.5 + shift - ((n + 0.5) * 3 / kBins - 1.5), 0.0, 1.0);
     return sum;
   }
 };
@@ -68,8 +67,8 @@ double surfaceShift_mm(const Envelope& envelope, const Infill& infill, double vo
   Eigen::Vector3i min, max;
   envelope.defect.activeBox(min, max);
   const Eigen::Vector3d extent = (max - min + Eigen::Vector3i::Ones()).cast<double>() * envelope.defect.voxel_mm();
-  const double step = std::clamp(std::cbrt(extent.prod() / kPoints), voxel_mm,
-                                 std::max(voxel_mm, infill.smallestCell_mm() / 12));
+  const double step =
+      std::clamp(std::cbrt(extent.prod() / kPoints), voxel_mm, std::max(voxel_mm, infill.smallestCell_mm() / 12));
   const double ratio = envelope.defect.voxel_mm() / step;
   const auto scaled = [&](const Eigen::Vector3i& ijk, int margin) {
     return Coord(static_cast<int>(std::floor(ijk.x() * ratio)) + margin,

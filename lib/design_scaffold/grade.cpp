@@ -69,8 +69,7 @@ std::vector<double> valuesIn(const image::CtVolume& field, const levelset::Level
         if (levelset::sample(body, p) > 0) continue;
         const Vector3d index = field.frame.toIndex(p);
         if ((index.array() < -0.5).any() || (index.array() > most.array() + 0.5).any()) ++beyond;
-        values.push_back(
-            image::sampleLinear(field, index.cwiseMax(0.0).cwiseMin(most), field.voxels.front()));
+        values.push_back(image::sampleLinear(field, index.cwiseMax(0.0).cwiseMin(most), field.voxels.front()));
       }
   return values;
 }

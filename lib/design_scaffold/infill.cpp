@@ -77,7 +77,8 @@ Infill::Infill(const LatticeSpec& spec, Grading grading, const Vector3d& low_mm,
   graded->spec = spec;
   graded->grading = std::move(grading);
   const Grading& by = graded->grading;
-  const std::array<double, 2> ends = by.volume_fraction.value_or(std::array{spec.volume_fraction, spec.volume_fraction});
+  const std::array<double, 2> ends =
+      by.volume_fraction.value_or(std::array{spec.volume_fraction, spec.volume_fraction});
   core::Progress progress("lattices of the grading", 3);
   graded->families.emplace_back(spec, spec.type, std::min(ends[0], ends[1]), std::max(ends[0], ends[1]));
   progress.advance();
@@ -127,7 +128,8 @@ double Infill::thinnestWall_mm() const {
   double wall = lattice_.wall_mm() / lattice_.spec().cell_mm;
   if (graded_)
     for (const Family& family : graded_->families)
-      for (const Lattice& lattice : family.lattices()) wall = std::min(wall, lattice.wall_mm() / lattice.spec().cell_mm);
+      for (const Lattice& lattice : family.lattices())
+        wall = std::min(wall, lattice.wall_mm() / lattice.spec().cell_mm);
   return wall * smallestCell_mm();
 }
 

@@ -22,8 +22,8 @@ struct Grading {
   double share(const Eigen::Vector3d& point_mm) const;
 };
 
-/// What fills a body: one lattice, or one that is graded. Distances of a graded lattice are those of the lattice that it
-/// is at that point (density interpolated between lattices 0.05 apart, types blended by distance, phases from
+/// What fills a body: one lattice, or one that is graded. Distances of a graded lattice are those of the lattice that
+/// it is at that point (density interpolated between lattices 0.05 apart, types blended by distance, phases from
 /// phase_map.h); they are true only where nothing changes, so that the composed level set is swept once more.
 class Infill {
  public:

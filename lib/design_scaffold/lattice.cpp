@@ -56,7 +56,8 @@ std::vector<float> table(PeriodicNodes nodes, Kind kind, double t, const Surface
   return distances;
 }
 
-/// The smallest thickness of a sheet in steps: twice the depth of the shallowest nodes beside its middle surface, F = 0.
+/// The smallest thickness of a sheet in steps: twice the depth of the shallowest nodes beside its middle surface, F =
+/// 0.
 template <class F>
 double thinnest(PeriodicNodes nodes, const std::vector<float>& distances, const F& f) {
   std::vector<double> depths;
@@ -115,7 +116,12 @@ Lattice::Lattice(const LatticeSpec& spec) : spec_(spec), nodes_(nodesOf(spec.typ
     const std::vector<float> field = spinodoidField(nodes, spec.cone_deg, spec.seed);
     iso_ = spinodoidLevel(field, spec.kind == Kind::Sheet, spec.volume_fraction);
     const PeriodicSamples samples(nodes, field);
-    steps = table(nodes, spec.kind, iso_, [&](double t) { return Leveled{samples, t}; }, kNearSurface);
+    steps = table(
+        nodes, spec.kind, iso_,
+        [&](double t) {
+          return Leveled{samples, t};
+        },
+        kNearSurface);
   } else {
     const StrutNetwork network = spec.type == LatticeType::Voronoi ? voronoiFoam(spec.seed) : unitCell(spec.type);
     cells_ = network.cells;
@@ -130,8 +136,27 @@ Lattice::Lattice(const LatticeSpec& spec) : spec_(spec), nodes_(nodesOf(spec.typ
   wall_cells_ = (wall_steps > 0 ? wall_steps : -2 * *low) * step;
   for (float& distance : steps) distance *= static_cast<float>(step);
   table_ = std::make_shared<const std::vector<float>>(std::move(steps));
+  if (!isTpms(spec.type)) outward_cells_ = missingOutward();
   if (spec.type == LatticeType::Spinodoid)  // twice the volume per surface: the mean thickness of sheets, less of bars
     wall_cells_ = 2 * spec.volume_fraction / (area_per_mm() * spec.cell_mm);
+}
+
+double Lattice::missingOutward() const {
+  const double step = static_cast<double>(cells_) / nodes_;
+  const PeriodicNodes nodes{nodes_};
+  std::vector<float> between(nodes.size());
+  core::parallelFor(nodes_, [&](std::int64_t k) {
+    for (int j = 0; j < nodes_; ++j)
+      for (int i = 0; i < nodes_; ++i)
+        between[nodes.at(i, j, static_cast<int>(k))] = static_cast<float>(
+            distanceAt(step * Eigen::Vector3d(i + 0.5, j + 0.5, static_cast<double>(k) + 0.5)) / step);
+  });
+  double low = -1, high = 1;  // steps
+  for (int round = 0; round < 24; ++round) {
+    const double middle = 0.5 * (low + high);
+    (negativeShare(between, middle) < spec_.volume_fraction ? low : high) = middle;
+  }
+  return 0.5 * (low + high) * step;
 }
 
 Lattice Lattice::grown(double outward_mm) const {

@@ -33,7 +33,9 @@ class Lattice {
   double distance_mm(const Eigen::Vector3d& point_mm) const { return distanceAt(phaseOf(point_mm)) * spec_.cell_mm; }
   /// The same in cells at a point in cells from the origin, whatever the size of the cells there.
   double distanceAt(const Eigen::Vector3d& cells) const;
-  Eigen::Vector3d phaseOf(const Eigen::Vector3d& point_mm) const { return (point_mm - spec_.origin_mm) / spec_.cell_mm; }
+  Eigen::Vector3d phaseOf(const Eigen::Vector3d& point_mm) const {
+    return (point_mm - spec_.origin_mm) / spec_.cell_mm;
+  }
 
   /// The same lattice with its surface moved outwards; the nominal values stay those of the lattice that was asked for.
   Lattice grown(double outward_mm) const;
@@ -60,6 +62,9 @@ class Lattice {
   int cells_ = 1;
   int nodes_;                                        ///< along an edge of the period
   std::shared_ptr<const std::vector<float>> table_;  ///< nodes_³ distances in cells, x fastest
+
+  /// What the interpolation between nodes takes off thin walls, so that the share between the nodes is as wanted.
+  double missingOutward() const;
 };
 
 /// The name that goes into files: type and kind.

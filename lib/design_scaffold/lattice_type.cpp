@@ -22,9 +22,9 @@ LatticeType latticeNamed(const std::string& name) {
   const auto& names = latticeNames();
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end())
-    throw core::Error(core::Exit::Usage, {.what = "there is no such lattice",
-                                          .expected = fmt::format("{}", fmt::join(names, ", ")),
-                                          .got = name});
+    throw core::Error(
+        core::Exit::Usage,
+        {.what = "there is no such lattice", .expected = fmt::format("{}", fmt::join(names, ", ")), .got = name});
   return static_cast<LatticeType>(found - names.begin());
 }
 

@@ -114,8 +114,9 @@ void reportFeatures(nlohmann::json& results, const Thickness& thickness, const P
   results["smallest_feature_mm"] = thickness.wall.p05_mm;
   results["smallest_printable_feature_mm"] = process.smallest_feature_mm;
   if (thickness.wall.p05_mm > 0 && thickness.wall.p05_mm < process.smallest_feature_mm)
-    core::warn(fmt::format("a twentieth of the walls is thinner than {:.3g} mm, and the process prints no less than {} mm",
-                           thickness.wall.p05_mm, process.smallest_feature_mm));
+    core::warn(
+        fmt::format("a twentieth of the walls is thinner than {:.3g} mm, and the process prints no less than {} mm",
+                    thickness.wall.p05_mm, process.smallest_feature_mm));
 }
 
 }  // namespace

@@ -19,7 +19,6 @@ struct Process {
 /// leave, the smallest feature; and for All on a representative cube (cube.h): throat, tortuosity, permeability,
 /// stiffness, fabric, and the table of verdicts (verdicts.h). `wall_mm` of the level set's metadata becomes what was
 /// measured.
-void measure(Design& made, Measured measured, const SolidPhase& solid, const Process& process,
-             nlohmann::json& results);
+void measure(Design& made, Measured measured, const SolidPhase& solid, const Process& process, nlohmann::json& results);
 
 }  // namespace osteo::design_scaffold

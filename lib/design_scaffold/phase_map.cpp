@@ -43,22 +43,18 @@ PhaseMap::PhaseMap(const Vector3d& low_mm, const Vector3d& high_mm, double step_
     for (int j = 0; j < size_[1]; ++j)
       for (int i = 0; i < size_[0]; ++i) phase_[at(i, j, k)] = mean * (low_ + step_ * Vector3d(i, j, k) - origin_mm);
   for (int component = 0; component < 3; ++component) solve(frequency, component);
-  const Eigen::Vector3i nearest = ((origin_mm - low_) / step_)
-                                      .array()
-                                      .round()
-                                      .cast<int>()
-                                      .max(0)
-                                      .min(size_.array() - 1);
+  const Eigen::Vector3i nearest =
+      ((origin_mm - low_) / step_).array().round().cast<int>().max(0).min(size_.array() - 1);
   const std::size_t anchor = at(nearest[0], nearest[1], nearest[2]);
-  const Vector3d shift =
-      frequency[anchor] * (low_ + step_ * nearest.cast<double>() - origin_mm) - phase_[anchor];
+  const Vector3d shift = frequency[anchor] * (low_ + step_ * nearest.cast<double>() - origin_mm) - phase_[anchor];
   for (Vector3d& phase : phase_) phase += shift;
   std::vector<double> misfits;
   for (int k = 0; k + 1 < size_[2]; ++k)
     for (int j = 0; j + 1 < size_[1]; ++j)
       for (int i = 0; i + 1 < size_[0]; ++i)
-        misfits.push_back(std::abs(cell_mm(low_ + step_ * Vector3d(i + 0.5, j + 0.5, k + 0.5)) *
-                                       0.5 * (frequency[at(i, j, k)] + frequency[at(i + 1, j + 1, k + 1)]) - 1));
+        misfits.push_back(std::abs(cell_mm(low_ + step_ * Vector3d(i + 0.5, j + 0.5, k + 0.5)) * 0.5 *
+                                       (frequency[at(i, j, k)] + frequency[at(i + 1, j + 1, k + 1)]) -
+                                   1));
   const auto rank = misfits.begin() + static_cast<std::ptrdiff_t>(0.99 * static_cast<double>(misfits.size() - 1));
   std::nth_element(misfits.begin(), rank, misfits.end());
   misfit_ = *rank;

@@ -21,8 +21,7 @@ struct Wave {
 
 bool isInCones(const Vector3d& direction, const Vector3d& cone_deg) {
   for (int axis = 0; axis < 3; ++axis)
-    if (cone_deg[axis] > 0 &&
-        std::abs(direction[axis]) >= std::cos(cone_deg[axis] * std::numbers::pi / 180) - 1e-12)
+    if (cone_deg[axis] > 0 && std::abs(direction[axis]) >= std::cos(cone_deg[axis] * std::numbers::pi / 180) - 1e-12)
       return true;
   return false;
 }
@@ -62,8 +61,7 @@ std::vector<float> spinodoidField(PeriodicNodes nodes, const Vector3d& cone_deg,
     for (int j = 0; j < nodes.side; ++j) {
       std::fill(row.begin(), row.end(), 0.0);
       for (const Wave& wave : waves) {
-        const double start =
-            wave.phase + step * (wave.periods.y() * j + wave.periods.z() * static_cast<double>(k));
+        const double start = wave.phase + step * (wave.periods.y() * j + wave.periods.z() * static_cast<double>(k));
         const std::complex<double> turn = std::polar(1.0, step * wave.periods.x());
         std::complex<double> value = std::polar(1.0, start);
         for (double& sum : row) {

@@ -16,8 +16,8 @@ struct SolidPhase {
 /// A material of the library as a solid. Throws Config for an unknown name, and for one without a modulus of its own.
 SolidPhase solidPhase(const ImplantLibrary& library, const std::string& name);
 
-/// Stiffness tensor of the endless structure by periodic homogenisation (simulate/effective.h) on at most `side` elements
-/// along the cube's edge, elements at the surface as stiff as their solid share.
+/// Stiffness tensor of the endless structure by periodic homogenisation (simulate/effective.h) on at most `side`
+/// elements along the cube's edge, elements at the surface as stiff as their solid share.
 nlohmann::json effectiveStiffness(const Cube& cube, const SolidPhase& solid, int side);
 
 /// Young's moduli along x, y, z of such a tensor in mm-MPa units, and their mean.

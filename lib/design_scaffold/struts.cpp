@@ -24,8 +24,9 @@ class Collector {
     if ((to - from).norm() < kShortest) return;
     // The middle tells a strut from all others but those that cross there, and the direction those.
     const Vector3d middle = 0.5 * (from + to), way = (to - from).cwiseAbs();
-    const auto key = std::make_tuple(rounded(middle[0]), rounded(middle[1]), rounded(middle[2]), std::lround(1e5 * way[0]),
-                                     std::lround(1e5 * way[1]), std::lround(1e5 * way[2]), slant(to - from));
+    const auto key =
+        std::make_tuple(rounded(middle[0]), rounded(middle[1]), rounded(middle[2]), std::lround(1e5 * way[0]),
+                        std::lround(1e5 * way[1]), std::lround(1e5 * way[2]), slant(to - from));
     if (known_.emplace(key, true).second) network_.struts.push_back({from, to});
   }
   StrutNetwork take() { return std::move(network_); }
@@ -167,13 +168,12 @@ double levelOf(const std::vector<float>& values, double step, double share) {
 }  // namespace
 
 double negativeShare(const std::vector<float>& steps, double offset) {
-  const double sum = core::parallelSum(static_cast<std::int64_t>(steps.size()), 1 << 16,
-                                       [&](std::int64_t first, std::int64_t last) {
-                                         double part = 0;
-                                         for (std::int64_t n = first; n < last; ++n)
-                                           part += std::clamp(0.5 + offset - steps[n], 0.0, 1.0);
-                                         return part;
-                                       });
+  const double sum =
+      core::parallelSum(static_cast<std::int64_t>(steps.size()), 1 << 16, [&](std::int64_t first, std::int64_t last) {
+        double part = 0;
+        for (std::int64_t n = first; n < last; ++n) part += std::clamp(0.5 + offset - steps[n], 0.0, 1.0);
+        return part;
+      });
   return sum / static_cast<double>(steps.size());
 }
 

@@ -41,8 +41,8 @@ Cube periodOf(const Lattice& lattice, int nodes_along_edge) {
   core::parallelFor(nodes_along_edge, [&](std::int64_t k) {
     for (int j = 0; j < nodes_along_edge; ++j)
       for (int i = 0; i < nodes_along_edge; ++i)
-        cube.distance_mm[cube.nodes.at(i, j, static_cast<int>(k))] = static_cast<float>(
-            lattice.distance_mm(lattice.spec().origin_mm + cube.step_mm() * Eigen::Vector3d(i, j, static_cast<double>(k))));
+        cube.distance_mm[cube.nodes.at(i, j, static_cast<int>(k))] = static_cast<float>(lattice.distance_mm(
+            lattice.spec().origin_mm + cube.step_mm() * Eigen::Vector3d(i, j, static_cast<double>(k))));
   });
   return cube;
 }
@@ -55,9 +55,11 @@ std::vector<SizeWish> sizesOf(const Wishes& wishes) {
   std::vector<SizeWish> sizes;
   if (wishes.cell_mm) sizes.push_back({"--cell-mm", *wishes.cell_mm, 1, [](const Lattice&) { return 1.0; }});
   if (wishes.pore_mm)
-    sizes.push_back({"--pore-mm", *wishes.pore_mm, 1, [](const Lattice& l) { return measureThickness(l).pore.mean_mm; }});
+    sizes.push_back(
+        {"--pore-mm", *wishes.pore_mm, 1, [](const Lattice& l) { return measureThickness(l).pore.mean_mm; }});
   if (wishes.wall_mm)
-    sizes.push_back({"--wall-mm", *wishes.wall_mm, 1, [](const Lattice& l) { return measureThickness(l).wall.mean_mm; }});
+    sizes.push_back(
+        {"--wall-mm", *wishes.wall_mm, 1, [](const Lattice& l) { return measureThickness(l).wall.mean_mm; }});
   if (wishes.permeability_m2)
     sizes.push_back({"--permeability-m2", *wishes.permeability_m2, 2, [](const Lattice& l) {
                        const Cube cube = measuredPeriod(l);

@@ -58,7 +58,8 @@ std::array<double, 3> throatRadii(const std::vector<float>& distance, PeriodicNo
   const int side = nodes.side;
   for (const std::uint32_t n : order) {
     is_open[n] = 1;
-    const int i = static_cast<int>(n) % side, j = static_cast<int>(n) / side % side, k = static_cast<int>(n) / side / side;
+    const int i = static_cast<int>(n) % side, j = static_cast<int>(n) / side % side,
+              k = static_cast<int>(n) / side / side;
     for (int dk = -1; dk <= 1; ++dk)
       for (int dj = -1; dj <= 1; ++dj)
         for (int di = -1; di <= 1; ++di) {

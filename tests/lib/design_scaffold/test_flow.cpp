@@ -43,7 +43,8 @@ TEST_CASE("a tube, a duct and a slit let through what theory says") {
     CHECK(round.converged);
     CHECK(round.k_m2 == Approx(1.534e-9).epsilon(0.02));
     CHECK(permeability(sampled(nodes, duct), nodes, step, 2).k_m2 == Approx(2.1965e-9).epsilon(0.02));
-    CHECK(permeability(sampled(nodes, slit), nodes, step, 0).k_m2 == Approx(std::pow(0.4, 3) / 12 * 1e-6).epsilon(0.01));
+    CHECK(permeability(sampled(nodes, slit), nodes, step, 0).k_m2 ==
+          Approx(std::pow(0.4, 3) / 12 * 1e-6).epsilon(0.01));
     CHECK(permeability(sampled(nodes, tube), nodes, step, 0).k_m2 < 1e-14);
   }
 }
