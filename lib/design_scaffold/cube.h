@@ -24,9 +24,9 @@ struct Cube {
 /// made true over the whole period.
 Cube representativeCube(const Design& made, int nodes_per_cell);
 
-/// Mean intercept lengths over the directions of a cube's surface (Harrigan & Mann, J Mater Sci 19, 1984; by the
-/// surface's normals, which tell how often lines cross it): the fabric's axes, longest first, and how anisotropic it
-/// is.
+/// Mean intercept lengths over the directions of a cube's surface (Harrigan & Mann, Journal of Materials Science 19,
+/// 1984; by the surface's normals, which tell how often lines cross it): the fabric's axes, longest first, and how
+/// anisotropic it is.
 struct Fabric {
   Eigen::Matrix3d axes;        ///< columns, unit vectors in LPS
   Eigen::Vector3d lengths_mm;  ///< of the solid, along the axes

@@ -126,8 +126,8 @@ class Stokes {
   std::vector<Component> components_;
 };
 
-/// Preconditioned MINRES (Paige & Saunders, SIAM J Numer Anal 12, 1975; in the form of Elman, Silvester & Wathen,
-/// Finite Elements and Fast Iterative Solvers, 2014, algorithm 4.1).
+/// Preconditioned MINRES (Paige & Saunders, SIAM Journal on Numerical Analysis 12, 1975; in the form of Elman,
+/// Silvester & Wathen, Finite Elements and Fast Iterative Solvers, 2014, algorithm 4.1).
 int minres(Stokes& system, const State& right, State& x, bool& converged) {
   const std::size_t count = x.pressure.size();
   State v_old(count), v = right, z(count), z_next(count), w_old(count), w(count), w_next(count), image(count);

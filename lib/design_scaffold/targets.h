@@ -8,7 +8,7 @@
 namespace osteo::design_scaffold {
 
 /// What a user asks of a lattice. Two things are free, the volume fraction and the cell: whoever says less gets a
-/// volume fraction of 0.35 and pores of 0.6 mm (Taniguchi et al., Mater Sci Eng C 59:690, 2016).
+/// volume fraction of 0.35 and pores of 0.6 mm (Taniguchi et al., Materials Science and Engineering C 59:690, 2016).
 struct Wishes {
   std::optional<double> volume_fraction, cell_mm;
   std::optional<double> pore_mm, wall_mm;  ///< means of the largest spheres (thickness.h)

@@ -20,7 +20,7 @@ const std::vector<Row>& rows() {
        "Karageorgiou & Kaplan, Biomaterials 26:5474 (2005): trabecular bone 50 to 90 %", 0.5, 0.9},
       {"pore_diameter_mm", "porosity - strength - growth", "pores below 0.3 mm heal by cartilage for want of vessels",
        "pores above 0.9 mm are bridged late",
-       "Karageorgiou & Kaplan (2005); Taniguchi et al., Mater Sci Eng C 59:690 (2016)", 0.3, 0.9},
+       "Karageorgiou & Kaplan (2005); Taniguchi et al., Materials Science and Engineering C 59:690 (2016)", 0.3, 0.9},
       {"throat_diameter_mm", "porosity - strength - growth", "windows between pores stop vessels and cells",
        "windows as wide as large pores hold cells poorly", "Karageorgiou & Kaplan (2005)", 0.1, 0.9},
       {"permeability_m2", "porosity - strength - growth", "nutrients reach the middle by diffusion alone",
