@@ -48,7 +48,7 @@ Piece makePiece(const Envelope& envelope, const Infill& infill, double voxel_mm)
     throw core::Error(core::Exit::DataError, {.what = "the scaffold is empty",
                                               .expected = "a defect that holds lattice walls",
                                               .hint = "lower --cell-mm, --porosity or --clearance-mm"});
-  piece.solid.level_set = cleaned(piece.solid.level_set, piece.cleaning);
+  clean(piece.solid.level_set, piece.cleaning);
   piece.surface = levelset::measureSurface(piece.solid.level_set);
   return piece;
 }

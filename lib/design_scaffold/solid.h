@@ -42,7 +42,8 @@ struct Cleaning {
   double voids_filled_mm3 = 0;
 };
 
-/// Keeps the largest piece, fills pores without a way out, and mends the distances around both.
-levelset::LevelSet cleaned(const levelset::LevelSet& solid, Cleaning& cleaning);
+/// Keeps the largest piece, fills pores without a way out, and mends the distances around both, in place: bodies of
+/// some hundred million voxels are held once.
+void clean(levelset::LevelSet& solid, Cleaning& cleaning);
 
 }  // namespace osteo::design_scaffold

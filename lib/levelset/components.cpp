@@ -210,6 +210,26 @@ LevelSet Components::filtered(const std::function<bool(const Piece&)>& keep, boo
   return true_distances ? redistance(wrap(grid)) : wrap(grid);
 }
 
+void Components::forOthers(const std::function<bool(const Piece&)>& keep,
+                           const std::function<void(const Eigen::Vector3i&)>& visit) const {
+  std::vector<char> kept(pieces_.size());
+  std::transform(pieces_.begin(), pieces_.end(), kept.begin(), [&](const Piece& p) { return keep(p) ? 1 : 0; });
+  for (std::size_t index = 0; index < blocks_.size(); ++index) {
+    const Block& block = blocks_[index];
+    bool any = false;
+    for (int local = 0; local < block.count; ++local) any = any || kept[piece_of_[block.first + local]] == 0;
+    if (!any) continue;
+    const int stride = count_[1] * count_[2], i = static_cast<int>(index);
+    const Eigen::Vector3i origin =
+        (low_ + Eigen::Vector3i(i / stride, i / count_[2] % count_[1], i % count_[2])) * kSide;
+    for (int at = 0; at < kVoxels; ++at) {
+      const int local = block.labelAt(at);
+      if (local >= 0 && kept[piece_of_[block.first + local]] == 0)
+        visit(origin + Eigen::Vector3i(at >> 6, at >> 3 & 7, at & 7));
+    }
+  }
+}
+
 LevelSet largestComponent(const LevelSet& level_set, int* pieces_removed) {
   const Components components(level_set, Components::Side::Inside);
   const auto& pieces = components.pieces();

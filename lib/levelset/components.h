@@ -25,6 +25,9 @@ class Components {
   Components(const LevelSet& level_set, Side side, double iso_mm = 0);
   ~Components();
   const std::vector<Piece>& pieces() const { return pieces_; }
+  /// Calls visit(i, j, k) for every voxel of the pieces that fail `keep`, in a fixed order.
+  void forOthers(const std::function<bool(const Piece&)>& keep,
+                 const std::function<void(const Eigen::Vector3i&)>& visit) const;
   /// The level set with every piece that fails `keep` given to the other side; distances are true again, or, where the
   /// caller mends them itself, ± the band on the given voxels and as they were elsewhere.
   LevelSet filtered(const std::function<bool(const Piece&)>& keep, bool true_distances = true) const;
