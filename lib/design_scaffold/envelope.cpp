@@ -123,7 +123,7 @@ LevelSet clearedBody(const LevelSet& defect, const Region& region, const Envelop
     };
   });
   // A fine level set doesn't know how deep its inside is.
-  return known < kShrink_mm + region.voxel_mm ? levelset::wrap(sweep(*whole.grid().vdb, band, known)) : whole;
+  return known < 1.1 * kShrink_mm ? levelset::wrap(sweep(*whole.grid().vdb, band, known)) : whole;
 }
 
 /// The largest piece of what is thicker than kThinnest_mm once the host is clear.
