@@ -72,7 +72,7 @@ std::string chooseMaterial(cli::Context& ctx, const design_scaffold::ImplantLibr
   }
   design_scaffold::ImplantCase wanted = caseOf(ctx);
   wanted.extent_mm = design_scaffold::longestExtent_mm(defect);
-  wanted.volume_mm3 = levelset::volume_mm3(defect);
+  wanted.volume_mm3 = levelset::measureSurface(defect).volume_mm3;
   wanted.porosity = 1 - infill.spec().volume_fraction;
   wanted.wall_mm = infill.thinnestWall_mm();
   if (!ctx.flag("recommend-material")) {
@@ -80,7 +80,10 @@ std::string chooseMaterial(cli::Context& ctx, const design_scaffold::ImplantLibr
     return name;
   }
   const nlohmann::json& made = ctx.results()["material_recommendation"] = recommendMaterials(library, wanted);
-  return ctx.changed("material") ? name : made.at("ranking").at(0).at("name").get<std::string>();
+  const nlohmann::json& best = made.at("ranking").at(0);
+  const std::string chosen = ctx.changed("material") ? name : best.at("name").get<std::string>();
+  if (best.at("verdict") == "refused") requireSuitable(library, chosen, wanted);  // says why
+  return chosen;
 }
 
 std::optional<std::array<double, 2>> endsOf(const cli::Context& ctx, const std::string& name) {
@@ -141,6 +144,11 @@ levelset::LevelSet readHost(const std::string& path, double voxel_mm) {
   return levelset::readSolid(path, std::max(voxel_mm, kFinest_mm));
 }
 
+design_scaffold::Measured measuredOf(const std::string& name) {
+  using design_scaffold::Measured;
+  return name == "shape" ? Measured::Shape : name == "pores" ? Measured::Pores : Measured::All;
+}
+
 void run(cli::Context& ctx) {
   const Fit fit = fitOf(ctx);
   const design_scaffold::ImplantLibrary library = design_scaffold::readImplantLibrary(ctx.input("materials"));
@@ -162,8 +170,7 @@ void run(cli::Context& ctx) {
   const std::string vdb = ctx.output("output"), stl = ctx.output("mesh"), png = ctx.output("picture");
   auto made = design_scaffold::design({defect, bone, fit, voxel, want_mesh}, infill, ctx.results());
   ctx.results()["skin_mm"] = fit.skin_mm;
-  const auto measured = static_cast<design_scaffold::Measured>(std::string("spa").find(ctx.text("measure")[0]));
-  design_scaffold::measure(made, measured, design_scaffold::solidPhase(library, material),
+  design_scaffold::measure(made, measuredOf(ctx.text("measure")), design_scaffold::solidPhase(library, material),
                            {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")}, ctx.results());
   levelset::writeVdb(made.solid, vdb, "scaffold");
   if (!stl.empty()) mesh::writeMesh(made.mesh, stl);

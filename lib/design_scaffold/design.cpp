@@ -180,7 +180,8 @@ double checkedVoxel_mm(const Infill& infill, double voxel_mm) {
 }
 
 double estimatedBytes(double defect_mm3, const Infill& infill, double voxel_mm, bool want_mesh) {
-  constexpr double kLeafWaste = 1.3, kBytesPerVoxel = 4.2 + 2.2, kTrianglesPerVoxelFace = 2.6;
+  constexpr double kLeafWaste = 1.5, kTrianglesPerVoxelFace = 2.6;
+  constexpr double kBytesPerVoxel = 4.2 + 2.2 + 1;  // the level set, its pieces' numbers, the mesher's blocks
   constexpr double kBytesPerTriangle =
       12 + 0.5 * 24 + 40;  // indices, shared vertices, the writer's and the mesher's tables
   const double voxels = defect_mm3 / std::pow(voxel_mm, 3);

@@ -8,6 +8,7 @@
 
 #include "core/parallel.h"
 #include "design_scaffold/periodic_solver.h"
+#include "design_scaffold/throat.h"
 
 namespace osteo::design_scaffold {
 namespace {
@@ -171,6 +172,7 @@ int minres(Stokes& system, const State& right, State& x, bool& converged) {
 }  // namespace
 
 Permeability permeability(const std::vector<float>& distance_mm, PeriodicNodes nodes, double step_mm, int axis) {
+  if (throatRadii(distance_mm, nodes)[static_cast<std::size_t>(axis)] <= 0) return {0, 0, true};  // no way through
   Stokes system(distance_mm, nodes);
   State right(nodes.size()), x(nodes.size());
   const auto a = static_cast<std::size_t>(axis);

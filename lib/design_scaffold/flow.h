@@ -15,6 +15,7 @@ struct Permeability {
 /// grid (Harlow & Welch, Phys Fluids 8, 1965), no slip where the distances cross zero, at sub-step distance (Gibou et
 /// al., J Comput Phys 176, 2002), solved by MINRES with multigrid on the velocities and the identity on the pressure.
 /// `distance_mm`: signed distances at the nodes, positive in pores; `step_mm` between nodes. The side has to be even.
+/// Pores without a way through along the axis let nothing through.
 Permeability permeability(const std::vector<float>& distance_mm, PeriodicNodes nodes, double step_mm, int axis);
 
 /// Porosity · D0 / D along `axis`, by diffusion through the pores without flux into the walls (Laplace's equation on
