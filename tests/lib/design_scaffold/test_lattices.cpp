@@ -1,9 +1,13 @@
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numbers>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "design_scaffold/design.h"
 #include "design_scaffold/grade.h"
 #include "design_scaffold/measures.h"
@@ -11,6 +15,8 @@
 #include "design_scaffold/spinodoid.h"
 #include "design_scaffold/struts.h"
 #include "design_scaffold/targets.h"
+#include "mesh/formats.h"
+#include "mesh/io.h"
 #include "mesh/measures.h"
 
 using namespace osteo;
@@ -252,4 +258,25 @@ TEST_CASE("the finished piece is measured, and judged") {
   CHECK(results["verdicts"].size() == 8);
   for (const auto& row : results["verdicts"]) CHECK_FALSE(row["source"].get<std::string>().empty());
   CHECK(results["trapped_powder_mm3"] == 0);
+}
+
+TEST_CASE("the mesh of every lattice is closed, in one piece, and passes lib3mf's strict reader") {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("osteo_lattice_" + std::to_string(::getpid()) + ".3mf")).string();
+  Plan plan{ball(3, 0.15)};
+  plan.voxel_mm = 0.125;
+  for (const std::string& name : latticeNames()) {
+    INFO(name);
+    LatticeSpec spec = specOf(latticeNamed(name), 0.4);
+    spec.cell_mm = 2.5;
+    nlohmann::json results;
+    const Design made = design(plan, Lattice(spec), results);
+    const mesh::Topology topology = mesh::topology(made.mesh);
+    CHECK(topology.closed());
+    CHECK(topology.components == 1);
+    CHECK(results["core_volume_fraction"].get<double>() == Approx(0.4).margin(5e-3));
+    mesh::writeMesh(made.mesh, path);
+    CHECK(mesh::read3mf(core::readFile(path), path, true).mesh.triangles.size() == made.mesh.triangles.size());
+  }
+  std::filesystem::remove(path);
 }
