@@ -25,7 +25,8 @@ using levelset::LevelSet;
 constexpr double kMaxSliceGap_mm = 3.0;   // no implant is designed on a CT coarser than this
 constexpr double kMaxFilledShare = 0.02;  // of the body; more trapped pore than this is a design error, not a speck
 constexpr double kFractionTolerance = 0.01;
-constexpr double kSettled = 5e-4;  // of the fraction; a second piece is made for more
+constexpr double kSettled =
+    0.0017;  // of the wanted volume, of which 0.2 % may be missing; a second piece is made for more
 constexpr double kMaxShift_voxels = 0.5;
 constexpr double kUnseen_voxels = 0.03;
 constexpr int kRounds = 3;
@@ -56,16 +57,19 @@ Piece makePiece(const Envelope& envelope, const Infill& infill, double voxel_mm)
 /// Whether moving the surface is worth while and can bring what is missing of the fraction, at most `reach`.
 bool settles(const Piece& piece, double reach) {
   const double missing = std::abs(piece.wanted() - piece.coreFraction());
-  return piece.core_mm3() > 0 && missing > kSettled && missing < reach;
+  return piece.core_mm3() > 0 && missing > kSettled * piece.wanted() && missing < reach;
 }
 
-/// Moves the zero level outwards, by much less than a voxel.
+/// Moves the zero level outwards, by much less than a voxel. No voxel changes sides, so that no piece comes or goes.
 void moveSurface(LevelSet& solid, double outward_mm) {
   openvdb::FloatGrid& grid = *solid.grid().vdb;
-  const float by = static_cast<float>(outward_mm), band = grid.background();
+  const float by = static_cast<float>(outward_mm), band = grid.background(), least = 1e-4F * band;
   openvdb::tree::LeafManager<openvdb::FloatTree> leaves(grid.tree());
-  leaves.foreach ([by, band](auto& leaf, std::size_t) {
-    for (auto value = leaf.beginValueOn(); value; ++value) value.setValue(std::clamp(*value - by, -band, band));
+  leaves.foreach ([by, band, least](auto& leaf, std::size_t) {
+    for (auto value = leaf.beginValueOn(); value; ++value) {
+      const float moved = *value - by;
+      value.setValue(*value < 0 ? std::clamp(moved, -band, -least) : std::clamp(moved, least, band));
+    }
   });
 }
 
