@@ -30,7 +30,7 @@ constexpr double kSettled =
 constexpr double kMaxShift_voxels = 0.5;
 constexpr double kUnseen_voxels = 0.03;
 constexpr int kRounds = 3;
-constexpr double kVoxelsPerCell = 16;  // a gyroid's triangles then lie within 0.003 cells of it
+constexpr double kVoxelsPerCell = 16;  // a gyroid's triangles then lie within 0.005 cells of it
 
 /// One composed and cleaned piece with what its mesh has or would have.
 struct Piece {
