@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "design_scaffold/blocks.h"
 #include "image/io.h"
+#include "levelset/vdb_file.h"
 
 namespace osteo::design_scaffold {
 namespace {
@@ -55,6 +56,11 @@ image::CtVolume distancesTo(const levelset::LevelSet& surface, const Box& box) {
   return field;
 }
 
+image::CtVolume fieldOfVdb(const std::string& path, const Box& box) {
+  if (auto field = levelset::readVdbField(path)) return std::move(*field);
+  return distancesTo(levelset::readVdb(path), box);
+}
+
 /// Values of the field at some ten thousand points in the body, and how many of these lie beyond the field's grid.
 std::vector<double> valuesIn(const image::CtVolume& field, const levelset::LevelSet& body, std::size_t& beyond) {
   constexpr int kPoints = 40;  // along each side of the box
@@ -77,9 +83,8 @@ std::vector<double> valuesIn(const image::CtVolume& field, const levelset::Level
 }  // namespace
 
 image::CtVolume readGradingField(const std::string& path, const levelset::LevelSet& body) {
-  const bool is_level_set = core::extension(path) == ".vdb";
   const image::CtVolume field =
-      is_level_set ? distancesTo(levelset::readVdb(path), boxOf(body)) : image::readVolume(path);
+      core::extension(path) == ".vdb" ? fieldOfVdb(path, boxOf(body)) : image::readVolume(path);
   image::requireSameFrame(field.frame.frame_id, "the grading field", body.frameId(), "the envelope");
   std::size_t beyond = 0;
   const std::size_t all = valuesIn(field, body, beyond).size();

@@ -6,8 +6,8 @@
 
 namespace osteo::design_scaffold {
 
-/// A scalar field over a body, on its own grid: a volume (.nrrd, .nii), or a level set (.vdb), which becomes the
-/// distance to its surface in mm, positive outside, sampled around the body. Throws DataError for values that aren't
+/// A scalar field over a body, on its own grid: a volume (.nrrd, .nii), the float grid of a .vdb (simulate's
+/// fields), or a level set, which becomes the distance to its surface in mm, positive outside, sampled around the body. Throws DataError for values that aren't
 /// finite, another frame, or a field that misses the body.
 image::CtVolume readGradingField(const std::string& path, const levelset::LevelSet& body);
 

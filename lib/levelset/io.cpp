@@ -3,6 +3,7 @@
 #include <openvdb/io/File.h>
 #include <openvdb/io/Stream.h>
 
+#include <array>
 #include <cmath>
 #include <mutex>
 #include <set>
@@ -47,7 +48,23 @@ openvdb::GridPtrVecPtr parse(const std::string& path, const std::string& bytes) 
   }
 }
 
-void checkTransform(const std::string& path, const openvdb::FloatGrid& grid) {
+openvdb::GridPtrVecPtr readGrids(const std::string& path) {
+  core::requireInput(path);
+  initializeVdb();
+  const std::string bytes = core::readFile(path);
+  checkHeader(path, bytes);
+  if (const std::string flaw = flawOfVdb(bytes); !flaw.empty())
+    refuse(path, {.what = "the VDB file is damaged or cut off", .expected = "float grids", .got = flaw});
+  return parse(path, bytes);
+}
+
+void checkSpace(const std::string& path, const LevelSet& grid) {
+  const std::string space = grid.meta("space");
+  if (space.empty()) core::warn(core::baseName(path) + " doesn't say its space; taken as LPS");
+  if (!space.empty() && space != "LPS") refuse(path, {.what = "unknown space", .expected = "LPS", .got = space});
+}
+
+void checkTransform(const std::string& path, const openvdb::FloatGrid& grid) try {
   const openvdb::math::Transform& transform = grid.transform();
   if (!transform.isLinear() || !transform.hasUniformScale())
     refuse(path, {.what = "the level set's voxels aren't cubes"});
@@ -64,6 +81,42 @@ void checkTransform(const std::string& path, const openvdb::FloatGrid& grid) {
   if (!(off < 1e-6 * h)) {
     refuse(path, {.what = "the level set isn't aligned with the axes or has no voxel at the origin",
                   .expected = "voxel centres at integer multiples of the voxel, axes along LPS"});
+  }
+} catch (const openvdb::Exception& e) {  // a matrix that can't be inverted
+  refuse(path, {.what = "the level set's transform is damaged", .got = e.what()});
+}
+
+/// Gives voxels without a value the mean of their neighbours that have one, layer by layer.
+void fillOutwards(image::CtVolume& field, std::vector<char>& known) {
+  const auto& size = field.frame.size;
+  const std::array<std::int64_t, 3> stride{1, size[0], std::int64_t{size[0]} * size[1]};
+  const auto forNeighbours = [&](std::int64_t n, const auto& visit) {
+    for (int axis = 0; axis < 3; ++axis) {
+      const std::int64_t at = n / stride[axis] % size[axis];
+      if (at > 0) visit(n - stride[axis]);
+      if (at + 1 < size[axis]) visit(n + stride[axis]);
+    }
+  };
+  std::vector<std::int64_t> front, next;
+  for (std::int64_t n = 0; n < field.frame.voxelCount(); ++n)
+    if (known[n]) front.push_back(n);
+  constexpr char kQueued = 2;  // seen in this layer, not yet known
+  while (!front.empty()) {
+    next.clear();
+    for (const std::int64_t n : front)
+      forNeighbours(n, [&](std::int64_t m) {
+        if (!known[m]) known[m] = kQueued, next.push_back(m);
+      });
+    for (const std::int64_t n : next) {
+      double sum = 0;
+      int count = 0;
+      forNeighbours(n, [&](std::int64_t m) {
+        if (known[m] == 1) sum += field.voxels[m], ++count;
+      });
+      field.voxels[n] = static_cast<float>(sum / count);
+    }
+    for (const std::int64_t n : next) known[n] = 1;
+    front.swap(next);
   }
 }
 
@@ -90,13 +143,7 @@ std::string uuidFrom(const std::string& bytes) {
 }  // namespace
 
 LevelSet readVdb(const std::string& path) {
-  core::requireInput(path);
-  initializeVdb();
-  const std::string bytes = core::readFile(path);
-  checkHeader(path, bytes);
-  if (const std::string flaw = flawOfVdb(bytes); !flaw.empty())
-    refuse(path, {.what = "the VDB file is damaged or cut off", .expected = "float grids", .got = flaw});
-  const openvdb::GridPtrVecPtr grids = parse(path, bytes);
+  const openvdb::GridPtrVecPtr grids = readGrids(path);
   openvdb::FloatGrid::Ptr grid;
   for (const auto& candidate : *grids) {
     const auto as_float = openvdb::gridPtrCast<openvdb::FloatGrid>(candidate);
@@ -105,21 +152,55 @@ LevelSet readVdb(const std::string& path) {
     grid = as_float;
   }
   if (!grid) refuse(path, {.what = "the file holds no float level set", .hint = "class must be 'level set'"});
-  try {
-    checkTransform(path, *grid);
-  } catch (const openvdb::Exception& e) {  // a matrix that can't be inverted
-    refuse(path, {.what = "the level set's transform is damaged", .got = e.what()});
-  }
+  checkTransform(path, *grid);
   if (!(grid->background() > 0) || !std::isfinite(grid->background()))
     refuse(path, {.what = "the level set's background isn't positive"});
   checkValues(path, *grid);
   LevelSet out = wrap(grid);
-  const std::string space = out.meta("space");
-  if (space.empty()) core::warn(core::baseName(path) + " doesn't say its space; taken as LPS");
-  if (!space.empty() && space != "LPS") refuse(path, {.what = "unknown space", .expected = "LPS", .got = space});
+  checkSpace(path, out);
   const double half_width = grid->background() / out.voxel_mm();
   if (std::abs(half_width - kHalfWidth_voxels) > 0.01) out = redistance(out);
   return out;
+}
+
+std::optional<image::CtVolume> readVdbField(const std::string& path) {
+  constexpr double kMostVoxels = 1e9;
+  openvdb::FloatGrid::Ptr grid;
+  const openvdb::GridPtrVecPtr grids = readGrids(path);
+  for (const auto& candidate : *grids) {
+    const auto as_float = openvdb::gridPtrCast<openvdb::FloatGrid>(candidate);
+    if (!as_float) continue;
+    if (as_float->getGridClass() == openvdb::GRID_LEVEL_SET) return std::nullopt;
+    if (grid) refuse(path, {.what = "the file holds several fields", .expected = "one float grid"});
+    grid = as_float;
+  }
+  if (!grid) refuse(path, {.what = "the file holds no float grid"});
+  checkTransform(path, *grid);
+  const LevelSet meta = wrap(grid);
+  checkSpace(path, meta);
+  const openvdb::CoordBBox box = grid->evalActiveVoxelBoundingBox();
+  if (box.empty()) refuse(path, {.what = "the field is empty"});
+  const openvdb::Coord size = box.dim();
+  if (double(size.x()) * size.y() * size.z() > kMostVoxels)
+    refuse(path, {.what = "the field's box holds too many voxels", .expected = "at most 1e9"});
+  image::Frame frame;
+  frame.size = {size.x(), size.y(), size.z()};
+  frame.spacing_mm.setConstant(meta.voxel_mm());
+  frame.origin_mm = Eigen::Vector3d(box.min().x(), box.min().y(), box.min().z()) * meta.voxel_mm();
+  frame.frame_id = meta.frameId();
+  image::CtVolume field(frame);
+  std::vector<char> known(field.voxels.size(), 0);
+  auto access = grid->getConstAccessor();
+  std::size_t n = 0;
+  for (int k = 0; k < size.z(); ++k)
+    for (int j = 0; j < size.y(); ++j)
+      for (int i = 0; i < size.x(); ++i, ++n) {
+        known[n] = access.probeValue(box.min().offsetBy(i, j, k), field.voxels[n]) ? 1 : 0;
+        if (known[n] && !std::isfinite(field.voxels[n]))
+          refuse(path, {.what = "the field holds values that aren't numbers"});
+      }
+  fillOutwards(field, known);
+  return field;
 }
 
 void initializeVdb() {

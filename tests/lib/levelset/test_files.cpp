@@ -12,6 +12,7 @@
 #include "levelset/components.h"
 #include "levelset/grid.h"
 #include "levelset/level_set.h"
+#include "levelset/vdb_file.h"
 
 using namespace osteo;
 using Eigen::Vector3d;
@@ -104,6 +105,36 @@ TEST_CASE("level sets of other programs are read, however they are packed") {
       stream.close();
       CHECK(levelset::volume_mm3(levelset::readVdb(folder.path + "/b.vdb")) == Approx(volume).epsilon(1e-3));
     }
+}
+
+TEST_CASE("a field of a VDB file is read densely, and spreads into voxels without a value") {
+  levelset::initializeVdb();
+  const std::string path = "test_field.vdb";
+  const auto write = [&](openvdb::GridClass kind, float last) {
+    auto grid = openvdb::FloatGrid::create(0.0F);
+    grid->setTransform(openvdb::math::Transform::createLinearTransform(0.5));
+    grid->setGridClass(kind);
+    grid->insertMeta("space", openvdb::StringMetadata("LPS"));
+    grid->insertMeta("frame_id", openvdb::StringMetadata("ct"));
+    for (int i = -2; i <= 2; ++i) grid->tree().setValueOn(openvdb::Coord(i, 0, 7), 10.0F + static_cast<float>(i));
+    grid->tree().setValueOn(openvdb::Coord(2, 1, 7), last);
+    levelset::writeGrids({grid}, path);
+  };
+  write(openvdb::GRID_UNKNOWN, 20.0F);
+  const auto field = levelset::readVdbField(path);
+  REQUIRE(field);
+  CHECK(field->frame.size == Eigen::Vector3i(5, 2, 1));
+  CHECK(field->frame.frame_id == "ct");
+  CHECK((field->frame.toWorld(Vector3d::Zero()) - Vector3d(-1, 0, 3.5)).norm() < 1e-12);
+  for (int i = 0; i < 5; ++i) CHECK(field->at(i, 0, 0) == 8.0F + static_cast<float>(i));
+  CHECK(field->at(4, 1, 0) == 20.0F);
+  for (int i = 0; i < 3; ++i) CHECK(field->at(i, 1, 0) == 8.0F + static_cast<float>(i));
+  CHECK(field->at(3, 1, 0) == 0.5F * (11.0F + 20.0F));
+  write(openvdb::GRID_LEVEL_SET, 20.0F);
+  CHECK_FALSE(levelset::readVdbField(path));
+  write(openvdb::GRID_UNKNOWN, std::numeric_limits<float>::quiet_NaN());
+  CHECK_THROWS_AS(levelset::readVdbField(path), core::Error);
+  fs::remove(path);
 }
 
 TEST_CASE("pieces are found, removed and cavities filled") {
