@@ -91,13 +91,19 @@ struct BlockSamples {
     return std::isfinite(t) ? t : 0.5;
   }
 
-  /// That place in mm, rounded to float so that every file format keeps vertices apart.
-  Eigen::Vector3d crossing(const openvdb::Coord& origin, const openvdb::Coord& corner, int axis,
-                           double voxel_mm) const {
+  /// A place on an edge in mm, rounded to float so that every file format keeps vertices apart.
+  static Eigen::Vector3d placeOnEdge(const openvdb::Coord& origin, const openvdb::Coord& corner, int axis, double share,
+                                     double voxel_mm) {
     const openvdb::Coord ijk = origin + corner;
     Eigen::Vector3d p(ijk.x(), ijk.y(), ijk.z());
-    p[axis] += shareOfEdge(origin, corner, axis);
+    p[axis] += share;
     return (p * voxel_mm).cast<float>().cast<double>();
+  }
+
+  /// Where the surface crosses the edge, in mm.
+  Eigen::Vector3d crossing(const openvdb::Coord& origin, const openvdb::Coord& corner, int axis,
+                           double voxel_mm) const {
+    return placeOnEdge(origin, corner, axis, shareOfEdge(origin, corner, axis), voxel_mm);
   }
 };
 

@@ -116,9 +116,10 @@ class BlockTriangles {
     auto& known = known_[static_cast<std::size_t>(((axis * kCorners + corner.x()) * kCorners + corner.y()) * kCorners +
                                                   corner.z())];
     if (known == 0) {
-      if constexpr (kWithNormals)
-        normal_[static_cast<std::size_t>(count_)] = normal(corner, axis, samples_.shareOfEdge(origin_, corner, axis));
-      vertex_[static_cast<std::size_t>(count_)] = samples_.crossing(origin_, corner, axis, voxel_mm_) - centre_mm_;
+      const double t = samples_.shareOfEdge(origin_, corner, axis);
+      if constexpr (kWithNormals) normal_[static_cast<std::size_t>(count_)] = normal(corner, axis, t);
+      vertex_[static_cast<std::size_t>(count_)] =
+          samples_.placeOnEdge(origin_, corner, axis, t, voxel_mm_) - centre_mm_;
       known = static_cast<std::uint16_t>(++count_);
       owned_ += std::max({corner.x(), corner.y(), corner.z()}) < kSide;  // the others start in blocks further up
     }

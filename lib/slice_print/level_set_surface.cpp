@@ -77,11 +77,13 @@ double overhangArea_mm2(const levelset::LevelSet& level_set, double limit_deg, d
         if (std::abs(*value) >= width) continue;
         const openvdb::Coord at = value.getCoord();
         Eigen::Vector3d gradient;
-        for (int axis = 0; axis < 3; ++axis) {
+        for (const int axis : {2, 0, 1}) {
           openvdb::Coord low = at, high = at;
           --low[axis], ++high[axis];
           gradient[axis] = (values.getValue(high) - values.getValue(low)) / (2 * voxel);
+          if (axis == 2 && gradient.z() >= 0) break;  // faces up
         }
+        if (gradient.z() >= 0) continue;
         const double length = gradient.norm();
         if (-gradient.z() <= limit * length) continue;
         const double surface_mm = at.z() * voxel - *value * gradient.z() / (length * length);
