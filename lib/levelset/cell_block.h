@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 
 namespace osteo::levelset {
 
@@ -14,7 +15,11 @@ constexpr int kSide = 8;  ///< cells of a block along each axis: those that star
 template <int Halo>
 struct BlockSamples {
   static constexpr int kPadded = kSide + 1 + 2 * Halo;
+  static constexpr unsigned kAllInside = (1U << (kSide + 1)) - 1;
   std::array<float, kPadded * kPadded * kPadded> value;
+  std::array<std::uint16_t, (kSide + 1) * (kSide + 1)> inside;  ///< of the block's corners, a row along z as bits
+
+  static std::size_t row(int x, int y) { return static_cast<std::size_t>(x * (kSide + 1) + y); }
 
   float at(int x, int y, int z) const {
     return value[static_cast<std::size_t>(((x + Halo) * kPadded + y + Halo) * kPadded + z + Halo)];
@@ -44,36 +49,36 @@ struct BlockSamples {
         }
       }
     }
+    for (int x = 0; x <= kSide; ++x) {
+      for (int y = 0; y <= kSide; ++y) {
+        unsigned bits = 0;
+        for (int z = 0; z <= kSide; ++z) bits |= static_cast<unsigned>(at(x, y, z) < 0) << z;
+        inside[row(x, y)] = static_cast<std::uint16_t>(bits);
+      }
+    }
   }
 
   /// No cell of the block is crossed.
   bool uniform() const {
-    const bool inside = at(0, 0, 0) < 0;
-    for (int x = 0; x <= kSide; ++x) {
-      for (int y = 0; y <= kSide; ++y) {
-        for (int z = 0; z <= kSide; ++z) {
-          if ((at(x, y, z) < 0) != inside) return false;
-        }
-      }
-    }
-    return true;
+    const auto all = [this](unsigned bits) {
+      return std::all_of(inside.begin(), inside.end(), [bits](unsigned row) { return row == bits; });
+    };
+    return all(0) || all(kAllInside);
   }
 
-  /// The inside corners of a cell as bits, for cubeTable().
-  int cellCase(int x, int y, int z) const {
-    int inside = 0;
-    for (int c = 0; c < 8; ++c)
-      inside |= static_cast<int>(at(x + (c & 1), y + (c >> 1 & 1), z + (c >> 2 & 1)) < 0) << c;
-    return inside;
-  }
-
+  /// Calls body(x, y, z, case) for the crossed cells; a case holds the inside corners as bits, for cubeTable().
   template <class Body>
   void forEachCell(const Body& body) const {
     for (int x = 0; x < kSide; ++x) {
       for (int y = 0; y < kSide; ++y) {
+        const unsigned rows[4] = {inside[row(x, y)], inside[row(x + 1, y)], inside[row(x, y + 1)],
+                                  inside[row(x + 1, y + 1)]};
+        if ((rows[0] | rows[1] | rows[2] | rows[3]) == 0 || (rows[0] & rows[1] & rows[2] & rows[3]) == kAllInside)
+          continue;
         for (int z = 0; z < kSide; ++z) {
-          const int inside = cellCase(x, y, z);
-          if (inside != 0 && inside != 255) body(x, y, z, inside);
+          unsigned corners = 0;
+          for (int c = 0; c < 4; ++c) corners |= (rows[c] >> z & 1) << c | (rows[c] >> (z + 1) & 1) << (c + 4);
+          if (corners != 0 && corners != 255) body(x, y, z, static_cast<int>(corners));
         }
       }
     }
