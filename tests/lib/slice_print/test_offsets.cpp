@@ -126,6 +126,11 @@ TEST_CASE("Insets of squares that share corners, edges' lines and widths are tho
   }
 }
 
+TEST_CASE("A thousand places where moved edges meet in one line or point are told apart") {
+  const Rings rings = squares(77, 45);
+  for (const double depth : {0.5, 1.0}) requireAsPeer(rings, depth);
+}
+
 TEST_CASE("Insets of a gyroid's slices are those of the peer") {
   const Part part = Part::ofLevelSet(shapes::gyroidCube(6, 1.5, 0.09), {0, 0, 1});
   for (const Rings& slice : shapes::slices(part, stackOver(part.size_mm().z(), 0.17))) {
