@@ -118,17 +118,34 @@ Rings shrunk(const Rings& rings, double depth_mm, Join join) {
   return result;
 }
 
+// Deep insets go in steps that double: where the region is much narrower than the depth, its edges moved at once would
+// all cross each other. Of discs as of mitred corners, one step after the other is the same as both at once.
+Rings shrunkInSteps(const Rings& rings, double depth_mm) {
+  constexpr double kEdgesPerStep = 4, kLeastShare = 1.0 / 16;
+  std::size_t edges = 0;
+  for (const Ring& ring : rings) edges += ring.size();
+  const double edge_mm = perimeter_mm(rings) / static_cast<double>(std::max<std::size_t>(1, edges));
+  double step = std::max(kEdgesPerStep * edge_mm, kLeastShare * depth_mm), gone = std::min(step, depth_mm);
+  Rings left = shrunk(rings, gone, Join::Mitre);
+  while (gone < depth_mm && !left.empty()) {
+    step = std::min(2 * step, depth_mm - gone);
+    left = shrunk(left, step, Join::Mitre);
+    gone = step < depth_mm - gone ? gone + step : depth_mm;
+  }
+  return left;
+}
+
 }  // namespace
 
 std::vector<Rings> inset(const Rings& rings, const std::vector<double>& depths_mm) {
   std::vector<Rings> result;
   result.reserve(depths_mm.size());
-  for (const double depth : depths_mm) result.push_back(depth == 0 ? rings : shrunk(rings, depth, Join::Mitre));
+  for (const double depth : depths_mm) result.push_back(depth == 0 ? rings : shrunkInSteps(rings, depth));
   return result;
 }
 
 double thinArea_mm2(const Rings& rings, double width_mm) {
-  const Rings core = shrunk(simplified(rings, kFineTolerance_mm), width_mm / 2, Join::Mitre);
+  const Rings core = shrunkInSteps(simplified(rings, kFineTolerance_mm), width_mm / 2);
   return std::max(0.0, area_mm2(rings) - area_mm2(shrunk(core, -width_mm / 2, Join::Round)));
 }
 

@@ -111,7 +111,7 @@ TEST_CASE("Insets of nested ragged rings are those of the peer's sweep over all 
       rings.push_back(ragged(random, ++stream, 0.8, centre, corners, false));
       if (trial % 2) rings.push_back(ragged(random, ++stream, 0.3, centre, corners / 2 + 3, true));
     }
-    for (const double depth : {0.01, 0.05, 0.1, 0.2, 0.35, 0.8}) requireAsPeer(rings, depth);
+    for (const double depth : {0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.3}) requireAsPeer(rings, depth);
   }
 }
 
@@ -135,7 +135,7 @@ TEST_CASE("Insets of a gyroid's slices are those of the peer") {
   const Part part = Part::ofLevelSet(shapes::gyroidCube(6, 1.5, 0.09), {0, 0, 1});
   for (const Rings& slice : shapes::slices(part, stackOver(part.size_mm().z(), 0.17))) {
     if (slice.empty()) continue;
-    for (const double depth : {0.05, 0.1, 0.2}) requireAsPeer(simplified(slice, 2e-3), depth);
+    for (const double depth : {0.05, 0.1, 0.2, 0.6, 4.0}) requireAsPeer(simplified(slice, 2e-3), depth);
   }
 }
 
