@@ -7,7 +7,7 @@
 #include <cmath>
 #include <mutex>
 #include <set>
-#include <sstream>
+#include <streambuf>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -36,10 +36,31 @@ void checkHeader(const std::string& path, const std::string& bytes) {
   }
 }
 
+/// Reads bytes held elsewhere, so that files of half a gigabyte aren't held twice.
+class ByteReader : public std::streambuf {
+ public:
+  explicit ByteReader(const std::string& bytes) {
+    char* first = const_cast<char*>(bytes.data());  // streambuf's get area isn't const; nothing writes to it
+    setg(first, first, first + bytes.size());
+  }
+
+ private:
+  pos_type seekoff(off_type offset, std::ios_base::seekdir from, std::ios_base::openmode) override {
+    const off_type base = from == std::ios_base::beg ? 0 : (from == std::ios_base::cur ? gptr() : egptr()) - eback();
+    return seekpos(base + offset, std::ios_base::in);
+  }
+  pos_type seekpos(pos_type to, std::ios_base::openmode) override {
+    if (to < 0 || to > egptr() - eback()) return pos_type(off_type(-1));
+    setg(eback(), eback() + off_type(to), egptr());
+    return to;
+  }
+};
+
 /// Parses all grids; a read beyond the end throws, so that a truncated file can't pass as a smaller one.
 openvdb::GridPtrVecPtr parse(const std::string& path, const std::string& bytes) {
   try {
-    std::istringstream stream(bytes, std::ios::binary);
+    ByteReader reader(bytes);
+    std::istream stream(&reader);
     stream.exceptions(std::ios::badbit | std::ios::failbit | std::ios::eofbit);
     openvdb::io::Stream archive(stream, false);
     return archive.getGrids();

@@ -1,9 +1,8 @@
-#include <Eigen/Geometry>
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "levelset/cell_block.h"
 #include "levelset/cube_table.h"
 #include "levelset/grid.h"
 
@@ -13,7 +12,9 @@ namespace {
 using openvdb::Coord;
 using Tree = openvdb::FloatTree;
 
-constexpr int kSide = 8, kPadded = kSide + 1, kVoxels = kSide * kSide * kSide;
+using Samples = BlockSamples<0>;
+
+constexpr int kVoxels = kSide * kSide * kSide;
 constexpr int kWords = 3 * kVoxels / 64;
 
 /// One 8³ block of cells: which of the edges that start in it are crossed, and where its output begins.
@@ -30,60 +31,11 @@ struct Block {
   }
 };
 
-/// The values of a block and of the next layer on its upper sides.
-struct Samples {
-  std::array<float, kPadded * kPadded * kPadded> value;
-  float at(int x, int y, int z) const { return value[(x * kPadded + y) * kPadded + z]; }
-  bool uniform() const {
-    const bool first = value[0] < 0;
-    return std::all_of(value.begin(), value.end(), [first](float v) { return (v < 0) == first; });
-  }
-};
-
 int offsetOf(int x, int y, int z) { return (x * kSide + y) * kSide + z; }
-
-void fetch(const Tree& tree, const Coord& origin, Samples& samples) {
-  const auto copy = [&](int part) {
-    const int side[3] = {part & 1, part >> 1 & 1, part >> 2 & 1};
-    const Coord from = origin.offsetBy(side[0] * kSide, side[1] * kSide, side[2] * kSide);
-    const auto* leaf = tree.probeConstLeaf(from);
-    const float* data = leaf != nullptr ? leaf->buffer().data() : nullptr;
-    const float tile = leaf != nullptr ? 0.0F : tree.getValue(from);
-    const auto extent = [&](int axis) { return side[axis] != 0 ? 1 : kSide; };
-    for (int x = 0; x < extent(0); ++x) {
-      for (int y = 0; y < extent(1); ++y) {
-        for (int z = 0; z < extent(2); ++z) {
-          const int at = ((x + side[0] * kSide) * kPadded + y + side[1] * kSide) * kPadded + z + side[2] * kSide;
-          samples.value[at] = data != nullptr ? data[offsetOf(x, y, z)] : tile;
-        }
-      }
-    }
-  };
-  for (int part = 0; part < 8; ++part) copy(part);
-}
-
-int cellCase(const Samples& s, int x, int y, int z) {
-  int inside = 0;
-  for (int c = 0; c < 8; ++c)
-    inside |= static_cast<int>(s.at(x + (c & 1), y + (c >> 1 & 1), z + (c >> 2 & 1)) < 0) << c;
-  return inside;
-}
-
-template <class Body>
-void forEachCell(const Samples& samples, const Body& body) {
-  for (int x = 0; x < kSide; ++x) {
-    for (int y = 0; y < kSide; ++y) {
-      for (int z = 0; z < kSide; ++z) {
-        const int inside = cellCase(samples, x, y, z);
-        if (inside != 0 && inside != 255) body(x, y, z, inside);
-      }
-    }
-  }
-}
 
 void count(const Tree& tree, Block& block) {
   Samples s;
-  fetch(tree, block.origin, s);
+  s.fetch(tree, block.origin);
   if (s.uniform()) return;
   for (int x = 0; x < kSide; ++x) {
     for (int y = 0; y < kSide; ++y) {
@@ -101,7 +53,7 @@ void count(const Tree& tree, Block& block) {
     block.before[word] = static_cast<std::uint16_t>(block.edges);
     block.edges += static_cast<unsigned>(__builtin_popcountll(block.crossed[word]));
   }
-  forEachCell(s, [&](int, int, int, int inside) {
+  s.forEachCell([&](int, int, int, int inside) {
     const CubeCase& drawn = cubeTable()[inside];
     block.triangles += static_cast<unsigned>(drawn.triangles.size());
     block.centroids += static_cast<unsigned>(drawn.centroids.size());
@@ -124,20 +76,6 @@ std::vector<Block> listBlocks(const Tree& tree) {
   return blocks;
 }
 
-/// Where the surface crosses an edge, in mm, rounded to float so that every file format keeps vertices apart.
-Eigen::Vector3d crossingOf(const Samples& samples, const Coord& origin, const Coord& cell, int axis, double voxel_mm) {
-  Coord end = cell;
-  ++end[axis];
-  const double a = samples.at(cell.x(), cell.y(), cell.z()), b = samples.at(end.x(), end.y(), end.z());
-  const Coord ijk = origin + cell;
-  const double reach = std::abs(ijk[axis]) + 1.0;
-  const double margin = std::min(0.25, std::max(1e-3, 8 * reach * 0x1p-23));
-  const double t = std::clamp(a / (a - b), margin, 1 - margin);
-  Eigen::Vector3d p(ijk.x(), ijk.y(), ijk.z());
-  p[axis] += std::isfinite(t) ? t : 0.5;
-  return (p * voxel_mm).cast<float>().cast<double>();
-}
-
 /// Writes one block's vertices and triangles to their places.
 class BlockWriter {
  public:
@@ -146,11 +84,11 @@ class BlockWriter {
 
   void write(const Block& block) {
     if (block.edges == 0 && block.triangles == 0) return;
-    fetch(tree_, block.origin, samples_);
+    samples_.fetch(tree_, block.origin);
     writeEdges(block);
     findNeighbours(block);
     std::uint64_t triangle = block.first_triangle, centroid = block.first_vertex + block.edges;
-    forEachCell(samples_, [&](int x, int y, int z, int inside) {
+    samples_.forEachCell([&](int x, int y, int z, int inside) {
       const CubeCase& drawn = cubeTable()[inside];
       for (const auto& corners : drawn.triangles) {
         mesh::Triangle& out = mesh_.triangles[triangle++];
@@ -165,7 +103,7 @@ class BlockWriter {
 
  private:
   Eigen::Vector3d crossing(const Coord& origin, const Coord& cell, int axis) const {
-    return crossingOf(samples_, origin, cell, axis, voxel_mm_);
+    return samples_.crossing(origin, cell, axis, voxel_mm_);
   }
 
   void writeEdges(const Block& block) {
@@ -231,66 +169,7 @@ std::vector<Block> countedBlocks(const Tree& tree) {
   return blocks;
 }
 
-/// Adds the volume under a block's triangles, seen from `centre_mm`, and their area.
-void measureBlock(const Tree& tree, const Block& block, double voxel_mm, const Eigen::Vector3d& centre_mm,
-                  SurfaceSums& sums) {
-  Samples samples;
-  fetch(tree, block.origin, samples);
-  forEachCell(samples, [&](int x, int y, int z, int inside) {
-    const CubeCase& drawn = cubeTable()[inside];
-    std::array<Eigen::Vector3d, 12 + 4> corner;
-    std::uint32_t known = 0;
-    const auto at = [&](int n) -> const Eigen::Vector3d& {
-      if ((known >> n & 1) == 0) {
-        const int low = edgeCorner(n);
-        const Coord cell(x + (low & 1), y + (low >> 1 & 1), z + (low >> 2 & 1));
-        corner[n] = crossingOf(samples, block.origin, cell, n / 4, voxel_mm) - centre_mm;
-        known |= 1U << n;
-      }
-      return corner[n];
-    };
-    for (std::size_t loop = 0; loop < drawn.centroids.size(); ++loop) {
-      Eigen::Vector3d sum = Eigen::Vector3d::Zero();
-      for (const int edge : drawn.centroids[loop]) sum += at(edge);
-      corner[12 + loop] = sum / static_cast<double>(drawn.centroids[loop].size());
-      known |= 1U << (12 + loop);
-    }
-    for (const auto& t : drawn.triangles) {
-      const Eigen::Vector3d normal = (at(t[1]) - at(t[0])).cross(at(t[2]) - at(t[0]));
-      sums.volume_mm3 += at(t[0]).dot(normal) / 6;
-      sums.area_mm2 += normal.norm() / 2;
-    }
-  });
-}
-
 }  // namespace
-
-SurfaceSums measureSurface(const LevelSet& level_set) {
-  const Tree& tree = level_set.grid().vdb->tree();
-  const std::vector<Block> blocks = countedBlocks(tree);
-  const auto n = static_cast<std::int64_t>(blocks.size());
-  Eigen::Vector3i min, max;
-  level_set.activeBox(min, max);
-  const Eigen::Vector3d centre = 0.5 * (min + max).cast<double>() * level_set.voxel_mm();
-  std::vector<SurfaceSums> parts(static_cast<std::size_t>((n + kChunk - 1) / kChunk));
-  core::parallelChunks(n, kChunk, [&](std::int64_t first, std::int64_t last, std::int64_t chunk) {
-    SurfaceSums& part = parts[static_cast<std::size_t>(chunk)];
-    for (std::int64_t i = first; i < last; ++i) {
-      const Block& block = blocks[i];
-      part.vertices += block.edges + block.centroids;
-      part.triangles += block.triangles;
-      if (block.triangles > 0) measureBlock(tree, block, level_set.voxel_mm(), centre, part);
-    }
-  });
-  SurfaceSums sums;
-  for (const SurfaceSums& part : parts) {
-    sums.volume_mm3 += part.volume_mm3;
-    sums.area_mm2 += part.area_mm2;
-    sums.vertices += part.vertices;
-    sums.triangles += part.triangles;
-  }
-  return sums;
-}
 
 mesh::TriangleMesh toMesh(const LevelSet& level_set) {
   const Tree& tree = level_set.grid().vdb->tree();

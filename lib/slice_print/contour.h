@@ -3,8 +3,8 @@
 
 namespace osteo::slice_print {
 
-/// The region of `rings` shrunk by each depth (mm, ≥ 0; 0 returns it as it is), with libpolyclipping in
-/// nanometres, mitred up to twice the depth. Overlapping rings are united first by the positive rule.
+/// The region of `rings` shrunk by each depth (mm, ≥ 0; 0 returns it as it is), in nanometres, mitred up to twice the
+/// depth. Where rings overlap, what they leave is united.
 std::vector<Rings> inset(const Rings& rings, const std::vector<double>& depths_mm);
 
 /// Area of the parts of the region narrower than `width_mm` (what an opening by a disc of that width removes), mm².

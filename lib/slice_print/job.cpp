@@ -12,7 +12,7 @@ namespace osteo::slice_print {
 
 namespace {
 
-constexpr int kRun = 8;                        // layers sliced by one task, so that neighbours share what they read
+constexpr int kRun = 16;                       // layers sliced by one task, so that neighbours share what they read
 constexpr int kBatch = 16;                     // tasks between two calls of the writer
 constexpr double kContourTolerance_mm = 2e-3;  // outlines are thinned to this before offsets
 constexpr int kThinSamples = 20;
@@ -76,19 +76,34 @@ void fill(Layer& layer, const Settings& settings, const Point& centre) {
   layer.jump_length_mm = jumpLength(layer);
 }
 
-void add(Totals& totals, const Layer& layer) {
-  totals.sliced_volume_mm3 += layer.area_mm2 * totals.stack.layer_mm;
-  totals.contour_length_mm += layer.contour_length_mm;
-  totals.hatch_length_mm += layer.hatch_length_mm;
-  totals.jump_length_mm += layer.jump_length_mm;
-  totals.hatch_lines += static_cast<std::int64_t>(layer.hatches.size());
-  totals.contour_loops += static_cast<std::int64_t>(layer.contours.size());
-  totals.slice_loops += static_cast<std::int64_t>(layer.slice.size());
-  totals.empty_layers += layer.slice.empty();
+// What one layer adds to the sums.
+struct Share {
+  double area_mm2 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
+  std::size_t hatch_lines = 0, contour_loops = 0, slice_loops = 0;
+  explicit Share(const Layer& layer)
+      : area_mm2(layer.area_mm2),
+        contour_length_mm(layer.contour_length_mm),
+        hatch_length_mm(layer.hatch_length_mm),
+        jump_length_mm(layer.jump_length_mm),
+        hatch_lines(layer.hatches.size()),
+        contour_loops(layer.contours.size()),
+        slice_loops(layer.slice.size()) {}
+};
+
+void add(Totals& totals, const Share& share) {
+  totals.sliced_volume_mm3 += share.area_mm2 * totals.stack.layer_mm;
+  totals.contour_length_mm += share.contour_length_mm;
+  totals.hatch_length_mm += share.hatch_length_mm;
+  totals.jump_length_mm += share.jump_length_mm;
+  totals.hatch_lines += static_cast<std::int64_t>(share.hatch_lines);
+  totals.contour_loops += static_cast<std::int64_t>(share.contour_loops);
+  totals.slice_loops += static_cast<std::int64_t>(share.slice_loops);
+  totals.empty_layers += share.slice_loops == 0;
 }
 
+// Layers that wait for their turn to be written: only their bytes are held.
 struct Task {
-  std::vector<Layer> layers;
+  std::vector<Share> shares;
   std::vector<std::string> bytes;
   double thin_mm2 = 0, sampled_mm2 = 0;
 };
@@ -124,7 +139,8 @@ Totals run(const Part& part, const Settings& settings, const JobWriter& writer, 
       }
       fill(layer, settings, centre);
       task.bytes.push_back(writer.encode(layer));
-      task.layers.push_back(std::move(layer));
+      task.shares.emplace_back(layer);
+      if (layer.index == keep_layer) kept = std::move(layer);
       progress.advance();
     }
   };
@@ -136,10 +152,7 @@ Totals run(const Part& part, const Settings& settings, const JobWriter& writer, 
     for (Task& task : done) {
       thin_mm2 += task.thin_mm2, sampled_mm2 += task.sampled_mm2;
       for (const std::string& bytes : task.bytes) writer.append(bytes);
-      for (Layer& layer : task.layers) {
-        add(totals, layer);
-        if (layer.index == keep_layer) kept = std::move(layer);
-      }
+      for (const Share& share : task.shares) add(totals, share);
     }
   }
   totals.thin_share = sampled_mm2 > 0 ? thin_mm2 / sampled_mm2 : 0;

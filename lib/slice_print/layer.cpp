@@ -21,13 +21,15 @@ void keepBetween(const Ring& ring, std::size_t first, std::size_t last, double t
     spans.pop_back();
     const Point& a = ring[from % n];
     const Point along = ring[to % n] - a;
-    const double length2 = along.squaredNorm();
+    const double length2 = along.squaredNorm(), per_length2 = length2 > 0 ? 1 / length2 : 0;
     double farthest = tolerance * tolerance;
     std::size_t split = 0;
     for (std::size_t i = from + 1; i < to; ++i) {
       const Point d = ring[i] - a;
-      const double t = length2 > 0 ? std::clamp(d.dot(along) / length2, 0.0, 1.0) : 0.0;
-      const double distance2 = (d - t * along).squaredNorm();
+      const double ahead = d.dot(along), aside = along.x() * d.y() - along.y() * d.x();
+      double distance2 = aside * aside * per_length2;
+      if (ahead <= 0) distance2 = d.squaredNorm();
+      if (ahead > length2) distance2 = (d - along).squaredNorm();
       if (distance2 > farthest) farthest = distance2, split = i;
     }
     if (split == 0) continue;

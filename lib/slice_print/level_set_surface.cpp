@@ -73,20 +73,24 @@ double overhangArea_mm2(const levelset::LevelSet& level_set, double limit_deg, d
     auto values = grid.getConstAccessor();
     double area = 0;
     for (std::int64_t n = first; n < last; ++n) {
-      for (auto value = leaves[n]->cbeginValueOn(); value; ++value) {
-        if (std::abs(*value) >= width) continue;
-        const openvdb::Coord at = value.getCoord();
+      const Leaf& leaf = *leaves[n];
+      for (openvdb::Index i = 0; i < Leaf::SIZE; ++i) {
+        const double value = leaf.buffer().data()[i];
+        if (std::abs(value) >= width || !leaf.isValueOn(i)) continue;
+        const openvdb::Coord at = leaf.offsetToGlobalCoord(i);
         Eigen::Vector3d gradient;
-        for (int axis = 0; axis < 3; ++axis) {
+        for (const int axis : {2, 0, 1}) {
           openvdb::Coord low = at, high = at;
           --low[axis], ++high[axis];
           gradient[axis] = (values.getValue(high) - values.getValue(low)) / (2 * voxel);
+          if (axis == 2 && gradient.z() >= 0) break;  // faces up
         }
+        if (gradient.z() >= 0) continue;
         const double length = gradient.norm();
         if (-gradient.z() <= limit * length) continue;
-        const double surface_mm = at.z() * voxel - *value * gradient.z() / (length * length);
+        const double surface_mm = at.z() * voxel - value * gradient.z() / (length * length);
         if (surface_mm < plate_mm + kOnPlate_voxels * voxel) continue;
-        area += length * (1 + std::cos(M_PI * *value / width)) / (2 * width) * voxel * voxel * voxel;
+        area += length * (1 + std::cos(M_PI * value / width)) / (2 * width) * voxel * voxel * voxel;
       }
     }
     return area;

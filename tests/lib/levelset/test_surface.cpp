@@ -121,3 +121,38 @@ TEST_CASE("the surface is the same for any thread count") {
   CHECK(one.vertices == two.vertices);
   CHECK(one.triangles == two.triangles);
 }
+
+TEST_CASE("what is measured without a mesh is what the mesh has") {
+  const auto gyroid = [](const Vector3d& p) {
+    const Vector3d q = p * kPi;
+    const double wave =
+        std::sin(q.x()) * std::cos(q.y()) + std::sin(q.y()) * std::cos(q.z()) + std::sin(q.z()) * std::cos(q.x());
+    return std::max((wave + 0.3) / kPi, p.norm() - 2);
+  };
+  const core::Random random(7);
+  std::vector<float> noise(20 * 20 * 20);
+  for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<float>(random.uniform(i) - 0.5);
+  const auto ball = levelset::fromFunction(gyroid, Vector3d::Constant(-2.5), Vector3d::Constant(2.5), 0.125);
+  for (const levelset::LevelSet& ls : {ball, levelset::fromSamples(noise, {-9, -13, 5}, {20, 20, 20}, 0.3)}) {
+    const auto mesh = levelset::toMesh(ls);
+    const levelset::SurfaceSums sums = levelset::measureSurface(ls);
+    CHECK(sums.vertices == static_cast<std::int64_t>(mesh.vertices.size()));
+    CHECK(sums.triangles == static_cast<std::int64_t>(mesh.triangles.size()));
+    CHECK(sums.volume_mm3 == Approx(mesh::volume_mm3(mesh)).epsilon(1e-9));
+    CHECK(sums.area_mm2 == Approx(mesh::area_mm2(mesh)).epsilon(1e-9));
+  }
+  // By the six-point rule over the mesh's curved triangles, held whole.
+  CHECK(levelset::volume_mm3(ball) == Approx(13.3784280136).epsilon(1e-8));
+  CHECK(levelset::area_mm2(ball) == Approx(68.4417644739).epsilon(1e-8));
+}
+
+TEST_CASE("a sphere's volume does not depend on how its voxel is rounded") {
+  const Vector3d centre(0.03, -0.21, 0.07);
+  const auto error = [&](double voxel) {  // of radius 8 voxels
+    const double scale = voxel / 0.25;
+    return levelset::volume_mm3(sphere(2 * scale, voxel, scale * centre)) / (4.0 / 3 * kPi * std::pow(2 * scale, 3)) -
+           1;
+  };
+  const double plain = error(0.25);  // a power of two: every product is exact
+  for (const double voxel : {0.0719, 0.1, 0.3}) CHECK(error(voxel) == Approx(plain).epsilon(0.01));
+}
