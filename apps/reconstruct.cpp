@@ -36,10 +36,16 @@ reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
   return options;
 }
 
-auto complete(cli::Context& ctx, const levelset::LevelSet& bone, const mesh::TriangleMesh& surface,
-              const image::Frame& seen, const reconstruct::CompletionOptions& options, const Paths& paths) {
+/// Makes the missing piece; a bone flap in its place is taken out of the bone and its surface.
+auto complete(cli::Context& ctx, levelset::LevelSet& bone, mesh::TriangleMesh& surface, const image::Frame& seen,
+              const reconstruct::CompletionOptions& options, const Paths& paths) {
   reconstruct::CompletionReport report;
   levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
+  if (report.flap) {
+    bone = report.flap->host;
+    surface = levelset::toMesh(bone);
+    ctx.results().update(reconstruct::describe(surface));
+  }
   ctx.results().update(reconstruct::describe(report));
   levelset::writeVdb(defect, paths.defect, "defect");
   const reconstruct::Draws draws{static_cast<int>(ctx.integer("sample-count")), ctx.seed()};
@@ -118,16 +124,16 @@ Paths openPaths(cli::Context& ctx) {
 }
 
 /// What can be made of a surface, wherever it came from.
-void writeSurface(cli::Context& ctx, const levelset::LevelSet& bone, const mesh::TriangleMesh& surface,
-                  const image::Frame& seen, const reconstruct::CompletionOptions& completion, const Paths& paths) {
-  levelset::writeVdb(bone, paths.bone, "bone");
-  if (!paths.tetra.empty())
-    ctx.results().update(reconstruct::writeTetrahedra(bone, surface, ctx.maybe("tetra-mm").value_or(0), paths.tetra));
+void writeSurface(cli::Context& ctx, levelset::LevelSet bone, mesh::TriangleMesh surface, const image::Frame& seen,
+                  const reconstruct::CompletionOptions& completion, const Paths& paths) {
   reconstruct::MeshOptions lighter = meshOptions(ctx);
   if (ctx.changed("complete"))
     lighter.kept = reconstruct::nearPiece(complete(ctx, bone, surface, seen, completion, paths));
   else if (!paths.picture.empty())
     picture::writePng(reconstruct::draw(surface, {}), paths.picture);
+  levelset::writeVdb(bone, paths.bone, "bone");
+  if (!paths.tetra.empty())
+    ctx.results().update(reconstruct::writeTetrahedra(bone, surface, ctx.maybe("tetra-mm").value_or(0), paths.tetra));
   if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, lighter, ctx.results()), paths.mesh);
 }
 

@@ -95,6 +95,11 @@ json describe(const CompletionReport& report) {
              {"hidden_ring_rms_mm", t.rim.hidden_error_mm},
              {"hidden_ring_p95_mm", t.rim.hidden_p95_mm}};
   }
+  if (report.flap) {
+    r["flap"] = {{"volume_mm3", report.flap->volume_mm3},
+                 {"centre_mm", list(report.flap->centre_mm)},
+                 {"open_edge_share", report.flap->open_share}};
+  }
   if (report.mirror) {
     const auto& plane = report.mirror->plane;
     r["mirror_plane"] = {{"normal", list(plane.normal)},
