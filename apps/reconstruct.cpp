@@ -36,16 +36,11 @@ reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
   return options;
 }
 
-/// Makes the missing piece; a bone flap in its place is taken out of the bone and its surface.
 auto complete(cli::Context& ctx, levelset::LevelSet& bone, mesh::TriangleMesh& surface, const image::Frame& seen,
               const reconstruct::CompletionOptions& options, const Paths& paths) {
   reconstruct::CompletionReport report;
   levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
-  if (report.flap) {
-    bone = report.flap->host;
-    surface = levelset::toMesh(bone);
-    ctx.results().update(reconstruct::describe(surface));
-  }
+  ctx.results().update(reconstruct::leaveOut(report.flap, bone, surface));
   ctx.results().update(reconstruct::describe(report));
   levelset::writeVdb(defect, paths.defect, "defect");
   const reconstruct::Draws draws{static_cast<int>(ctx.integer("sample-count")), ctx.seed()};
@@ -123,7 +118,6 @@ Paths openPaths(cli::Context& ctx) {
           ctx.output("whole"),  ctx.outputFolder("samples")};
 }
 
-/// What can be made of a surface, wherever it came from.
 void writeSurface(cli::Context& ctx, levelset::LevelSet bone, mesh::TriangleMesh surface, const image::Frame& seen,
                   const reconstruct::CompletionOptions& completion, const Paths& paths) {
   reconstruct::MeshOptions lighter = meshOptions(ctx);

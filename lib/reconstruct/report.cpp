@@ -66,6 +66,13 @@ json describe(const mesh::TriangleMesh& mesh) {
           {"closed", mesh::topology(mesh).closed()}};
 }
 
+json leaveOut(const std::optional<Flap>& flap, levelset::LevelSet& bone, mesh::TriangleMesh& surface) {
+  if (!flap) return json::object();
+  bone = flap->host;
+  surface = levelset::toMesh(bone);
+  return describe(surface);
+}
+
 json describe(const CompletionReport& report) {
   json r;
   r["defect"] = {{"method", report.method},
