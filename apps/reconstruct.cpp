@@ -36,10 +36,11 @@ reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
   return options;
 }
 
-auto complete(cli::Context& ctx, const levelset::LevelSet& bone, const mesh::TriangleMesh& surface,
-              const image::Frame& seen, const reconstruct::CompletionOptions& options, const Paths& paths) {
+auto complete(cli::Context& ctx, levelset::LevelSet& bone, mesh::TriangleMesh& surface, const image::Frame& seen,
+              const reconstruct::CompletionOptions& options, const Paths& paths) {
   reconstruct::CompletionReport report;
   levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
+  ctx.results().update(reconstruct::leaveOut(report.flap, bone, surface));
   ctx.results().update(reconstruct::describe(report));
   levelset::writeVdb(defect, paths.defect, "defect");
   const reconstruct::Draws draws{static_cast<int>(ctx.integer("sample-count")), ctx.seed()};
@@ -117,17 +118,16 @@ Paths openPaths(cli::Context& ctx) {
           ctx.output("whole"),  ctx.outputFolder("samples")};
 }
 
-/// What can be made of a surface, wherever it came from.
-void writeSurface(cli::Context& ctx, const levelset::LevelSet& bone, const mesh::TriangleMesh& surface,
-                  const image::Frame& seen, const reconstruct::CompletionOptions& completion, const Paths& paths) {
-  levelset::writeVdb(bone, paths.bone, "bone");
-  if (!paths.tetra.empty())
-    ctx.results().update(reconstruct::writeTetrahedra(bone, surface, ctx.maybe("tetra-mm").value_or(0), paths.tetra));
+void writeSurface(cli::Context& ctx, levelset::LevelSet bone, mesh::TriangleMesh surface, const image::Frame& seen,
+                  const reconstruct::CompletionOptions& completion, const Paths& paths) {
   reconstruct::MeshOptions lighter = meshOptions(ctx);
   if (ctx.changed("complete"))
     lighter.kept = reconstruct::nearPiece(complete(ctx, bone, surface, seen, completion, paths));
   else if (!paths.picture.empty())
     picture::writePng(reconstruct::draw(surface, {}), paths.picture);
+  levelset::writeVdb(bone, paths.bone, "bone");
+  if (!paths.tetra.empty())
+    ctx.results().update(reconstruct::writeTetrahedra(bone, surface, ctx.maybe("tetra-mm").value_or(0), paths.tetra));
   if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, lighter, ctx.results()), paths.mesh);
 }
 

@@ -30,7 +30,22 @@ void unite(std::vector<std::int32_t>& parent, std::int32_t a, std::int32_t b) {
   parent[std::max(a, b)] = std::min(a, b);
 }
 
+/// Adds up sums of whole numbers: exact, whatever their order.
+void absorb(Piece& sums, const Piece& other) {
+  sums.volume_mm3 += other.volume_mm3;
+  sums.centre_mm += other.centre_mm;
+  sums.min = sums.min.cwiseMin(other.min);
+  sums.max = sums.max.cwiseMax(other.max);
+  sums.reaches_border = sums.reaches_border || other.reaches_border;
+}
+
 }  // namespace
+
+/// Voxels that a slab of blocks gives to a piece.
+struct Components::Sums {
+  std::int32_t piece;
+  Piece of;
+};
 
 /// 8³ voxels: a leaf with its own labelling, or a uniform block.
 struct Components::Block {
@@ -65,6 +80,20 @@ struct Components::Block {
         if (z < 7) push(at + 1);
       }
       ++count;
+    }
+  }
+
+  /// Numbers, sums and boxes of the indices of its components' voxels.
+  void measure(const Eigen::Vector3i& origin, bool border, std::vector<Piece>& sums) const {
+    if (local.empty() && count > 0) {
+      const Eigen::Vector3i last = origin.array() + (kSide - 1);
+      sums[0] = {kVoxels, origin, last, 0.5 * kVoxels * (origin + last).cast<double>(), border};
+    }
+    for (std::size_t at = 0; at < local.size(); ++at) {
+      if (local[at] == kNone) continue;
+      const auto n = static_cast<int>(at);
+      const Eigen::Vector3i ijk = origin + Eigen::Vector3i(n >> 6, n >> 3 & 7, n & 7);
+      absorb(sums[local[at]], {1, ijk, ijk, ijk.cast<double>(), border});
     }
   }
 };
@@ -156,32 +185,34 @@ void Components::join() {
 }
 
 void Components::measure() {
-  const double h = level_set_.voxel_mm();
-  std::size_t index = 0;
-  for (int x = 0; x < count_[0]; ++x) {
-    for (int y = 0; y < count_[1]; ++y) {
-      for (int z = 0; z < count_[2]; ++z, ++index) {
-        const Block& block = blocks_[index];
-        const bool border =
-            x == 0 || y == 0 || z == 0 || x + 1 == count_[0] || y + 1 == count_[1] || z + 1 == count_[2];
-        const Eigen::Vector3i origin = (low_ + Eigen::Vector3i(x, y, z)) * kSide;
-        for (int at = 0; at < kVoxels && block.count > 0; ++at) {
-          const int local = block.labelAt(at);
-          if (local < 0) continue;
-          Piece& piece = pieces_[piece_of_[block.first + local]];
-          const Eigen::Vector3i ijk = origin + Eigen::Vector3i(at >> 6, at >> 3 & 7, at & 7);
-          piece.volume_mm3 += 1;
-          piece.centre_mm += ijk.cast<double>();
-          piece.min = piece.min.cwiseMin(ijk);
-          piece.max = piece.max.cwiseMax(ijk);
-          piece.reaches_border = piece.reaches_border || border;
-        }
-      }
-    }
+  std::vector<std::vector<Sums>> parts(count_[0]);
+  core::parallelFor(count_[0], [&](std::int64_t x) { measureSlab(static_cast<int>(x), parts[x]); });
+  for (const auto& part : parts) {
+    for (const Sums& sums : part) absorb(pieces_[sums.piece], sums.of);
   }
+  const double h = level_set_.voxel_mm();
   for (Piece& piece : pieces_) {
     piece.centre_mm *= h / piece.volume_mm3;
     piece.volume_mm3 *= h * h * h;
+  }
+}
+
+/// The sums of one slab of blocks, by piece; a piece may come several times.
+void Components::measureSlab(int x, std::vector<Sums>& out) const {
+  std::size_t index = static_cast<std::size_t>(x) * count_[1] * count_[2];
+  std::vector<Piece> sums;  // of one block, by local number
+  for (int y = 0; y < count_[1]; ++y) {
+    for (int z = 0; z < count_[2]; ++z, ++index) {
+      const Block& block = blocks_[index];
+      const bool border = x == 0 || y == 0 || z == 0 || x + 1 == count_[0] || y + 1 == count_[1] || z + 1 == count_[2];
+      sums.assign(block.count, Piece());
+      block.measure((low_ + Eigen::Vector3i(x, y, z)) * kSide, border, sums);
+      for (int local = 0; local < block.count; ++local) {
+        const std::int32_t number = piece_of_[block.first + local];
+        if (out.empty() || out.back().piece != number) out.push_back({number, Piece()});
+        absorb(out.back().of, sums[local]);
+      }
+    }
   }
 }
 

@@ -34,6 +34,7 @@ class Components {
 
  private:
   struct Block;
+  struct Sums;
   LevelSet level_set_;
   Side side_;
   float iso_ = 0;
@@ -45,6 +46,7 @@ class Components {
   void cutBlocks();
   void join();
   void measure();
+  void measureSlab(int x, std::vector<Sums>& out) const;
 };
 
 }  // namespace osteo::levelset

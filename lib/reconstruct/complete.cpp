@@ -12,6 +12,7 @@
 #include "core/progress.h"
 #include "learn/completion.h"
 #include "mesh/measures.h"
+#include "reconstruct/flap.h"
 #include "registration/distance_map.h"
 
 namespace osteo::reconstruct {
@@ -274,10 +275,8 @@ const Trial& best(const std::vector<Trial>& trials) {
   return *out;
 }
 
-}  // namespace
-
-levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& seen, const CompletionOptions& options,
-                            CompletionReport& report) {
+levelset::LevelSet completeHole(const levelset::LevelSet& bone, const image::Frame& seen,
+                                const CompletionOptions& options, CompletionReport& report) {
   std::vector<std::string> methods{options.method};
   if (options.method == "auto") {
     methods = {"mirror", "rim"};
@@ -325,6 +324,28 @@ levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& 
   report.trials = std::move(trials);
   progress.advance();
   return out;
+}
+
+}  // namespace
+
+levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& seen, const CompletionOptions& options,
+                            CompletionReport& report) {
+  try {
+    return completeHole(bone, seen, options, report);
+  } catch (const core::Error& e) {
+    if (e.code() != core::Exit::DataError) throw;
+    // A bone flap that was put back fills the hole that is looked for.
+    auto flap = findFlap(bone, prepareHost(bone, seen, options.closing_mm), options.piece.min_piece_mm3);
+    if (!flap) throw;
+    core::warn(
+        fmt::format("a loose piece of {:.0f} mm³ lies in the bone's wall, with a gap along {:.0f} % of its edge: it "
+                    "is taken for a bone flap and left out of the bone; the missing piece takes its place",
+                    flap->volume_mm3, 100 * flap->open_share));
+    report = {};
+    levelset::LevelSet piece = completeHole(flap->host, seen, options, report);
+    report.flap = std::move(flap);
+    return piece;
+  }
 }
 
 }  // namespace osteo::reconstruct

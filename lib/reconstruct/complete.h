@@ -6,6 +6,7 @@
 
 #include "learn/weights.h"
 #include "reconstruct/defect.h"
+#include "reconstruct/flap.h"
 #include "reconstruct/mirror.h"
 #include "reconstruct/rim.h"
 #include "reconstruct/shape_fit.h"
@@ -38,12 +39,15 @@ struct CompletionReport {
   double free_share = 0, rim_step_mm = 0, rim_step_p95_mm = 0;
   std::optional<Mirrored> mirror;
   std::optional<ShapePosterior> shape;
+  std::optional<Flap> flap;  ///< what was left out of the bone, as it lay in the hole
 };
 
 /// The missing piece: every method proposes a whole bone, the rim bends it into place, what the host lacks in its hole
 /// is the piece. `auto` takes the method that misses a hidden ring of the rim least among those that close the hole;
 /// the network, which can't be kept from seeing the ring, is taken only by name. `seen` is the frame of the image. The
-/// piece doesn't overlap the bone. Throws DataError with every method's reason when none finds a piece.
+/// piece doesn't overlap the bone. Where no method finds a hole, a bone flap that was put back loosely is looked for:
+/// the hole is then the flap with the gap around it, and the bone is the one in report.flap. Throws DataError with
+/// every method's reason when none finds a piece.
 levelset::LevelSet complete(const levelset::LevelSet& bone, const image::Frame& seen, const CompletionOptions& options,
                             CompletionReport& report);
 

@@ -20,8 +20,8 @@ struct EdgeField {
   double certain(const Eigen::Vector3d& centre_mm, double radius_mm) const;
 };
 
-/// From a CT on the labels' grid.
-EdgeField edgesInGreys(const std::vector<char>& bone, const image::CtVolume& ct);
+/// From a CT on the labels' grid, to be sampled at steps of `step_mm`.
+EdgeField edgesInGreys(const std::vector<char>& bone, const image::CtVolume& ct, double step_mm);
 /// From labels alone.
 EdgeField edgesInLabels(const std::vector<char>& bone, const image::Frame& frame);
 

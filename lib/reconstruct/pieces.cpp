@@ -59,36 +59,6 @@ double freeShare(const Host& host, const image::CtVolume& mirrored, const Candid
   return tested == 0 ? 0 : static_cast<double>(free) / static_cast<double>(tested);
 }
 
-std::vector<Candidate> connectedParts(const image::CtVolume& field, double min_mm3) {
-  const auto& frame = field.frame;
-  const std::int64_t step[3] = {1, frame.size[0], std::int64_t{frame.size[0]} * frame.size[1]};
-  std::vector<char> visited(field.voxels.size(), 0);
-  std::vector<Candidate> parts;
-  std::vector<std::int64_t> stack;
-  for (std::int64_t seed = 0; seed < frame.voxelCount(); ++seed) {
-    if (visited[seed] != 0 || field.voxels[seed] >= 0) continue;
-    Candidate part;
-    visited[seed] = 1;
-    stack.push_back(seed);
-    while (!stack.empty()) {
-      const std::int64_t i = stack.back();
-      stack.pop_back();
-      part.voxels.push_back(i);
-      for (int side = 0; side < 6; ++side) {
-        const std::int64_t at = i / step[side / 2] % frame.size[side / 2];
-        if (side % 2 == 0 ? at == 0 : at + 1 == frame.size[side / 2]) continue;
-        const std::int64_t next = i + (side % 2 == 0 ? -step[side / 2] : step[side / 2]);
-        if (visited[next] != 0 || field.voxels[next] >= 0) continue;
-        visited[next] = 1;
-        stack.push_back(next);
-      }
-    }
-    part.volume_mm3 = static_cast<double>(part.voxels.size()) * frame.voxelVolume_mm3();
-    if (part.volume_mm3 >= min_mm3) parts.push_back(std::move(part));
-  }
-  return parts;
-}
-
 /// Distances to the piece's own voxels.
 void measure(Candidate& piece) {
   std::vector<char> marked(piece.distance.frame.voxelCount(), 0);
@@ -142,6 +112,36 @@ Sides compareSides(const Host& host, const Whole& whole, const Field& field) {
 }
 
 }  // namespace
+
+std::vector<Candidate> connectedParts(const image::CtVolume& field, double min_mm3) {
+  const auto& frame = field.frame;
+  const std::int64_t step[3] = {1, frame.size[0], std::int64_t{frame.size[0]} * frame.size[1]};
+  std::vector<char> visited(field.voxels.size(), 0);
+  std::vector<Candidate> parts;
+  std::vector<std::int64_t> stack;
+  for (std::int64_t seed = 0; seed < frame.voxelCount(); ++seed) {
+    if (visited[seed] != 0 || field.voxels[seed] >= 0) continue;
+    Candidate part;
+    visited[seed] = 1;
+    stack.push_back(seed);
+    while (!stack.empty()) {
+      const std::int64_t i = stack.back();
+      stack.pop_back();
+      part.voxels.push_back(i);
+      for (int side = 0; side < 6; ++side) {
+        const std::int64_t at = i / step[side / 2] % frame.size[side / 2];
+        if (side % 2 == 0 ? at == 0 : at + 1 == frame.size[side / 2]) continue;
+        const std::int64_t next = i + (side % 2 == 0 ? -step[side / 2] : step[side / 2]);
+        if (visited[next] != 0 || field.voxels[next] >= 0) continue;
+        visited[next] = 1;
+        stack.push_back(next);
+      }
+    }
+    part.volume_mm3 = static_cast<double>(part.voxels.size()) * frame.voxelVolume_mm3();
+    if (part.volume_mm3 >= min_mm3) parts.push_back(std::move(part));
+  }
+  return parts;
+}
 
 image::Frame around(const image::Frame& grid, const Candidate& piece, double margin_mm) {
   const Eigen::Vector3d margin = Eigen::Vector3d::Constant(margin_mm),

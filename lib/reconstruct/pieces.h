@@ -29,6 +29,9 @@ struct Candidate {
   image::CtVolume distance;  ///< signed, to this piece alone; filled for the chosen one
 };
 
+/// The parts of a field below 0 that hang together over voxel faces, with their voxels and volume.
+std::vector<Candidate> connectedParts(const image::CtVolume& field, double min_mm3);
+
 /// The part of a grid around a piece.
 image::Frame around(const image::Frame& grid, const Candidate& piece, double margin_mm);
 

@@ -66,6 +66,13 @@ json describe(const mesh::TriangleMesh& mesh) {
           {"closed", mesh::topology(mesh).closed()}};
 }
 
+json leaveOut(const std::optional<Flap>& flap, levelset::LevelSet& bone, mesh::TriangleMesh& surface) {
+  if (!flap) return json::object();
+  bone = flap->host;
+  surface = levelset::toMesh(bone);
+  return describe(surface);
+}
+
 json describe(const CompletionReport& report) {
   json r;
   r["defect"] = {{"method", report.method},
@@ -94,6 +101,11 @@ json describe(const CompletionReport& report) {
              {"hidden_ring_mm", t.rim.hidden_width_mm},
              {"hidden_ring_rms_mm", t.rim.hidden_error_mm},
              {"hidden_ring_p95_mm", t.rim.hidden_p95_mm}};
+  }
+  if (report.flap) {
+    r["flap"] = {{"volume_mm3", report.flap->volume_mm3},
+                 {"centre_mm", list(report.flap->centre_mm)},
+                 {"open_edge_share", report.flap->open_share}};
   }
   if (report.mirror) {
     const auto& plane = report.mirror->plane;

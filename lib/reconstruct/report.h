@@ -16,6 +16,8 @@ nlohmann::json describe(const mesh::TriangleMesh& mesh);
 
 /// The record of the missing piece, of every method tried and of what it rests on.
 nlohmann::json describe(const CompletionReport& report);
+/// Takes a flap out of the bone and its surface; what `describe` says of the new surface, nothing without a flap.
+nlohmann::json leaveOut(const std::optional<Flap>& flap, levelset::LevelSet& bone, mesh::TriangleMesh& surface);
 
 /// The bone and the missing piece with its rim, which may be empty, from two sides.
 picture::Canvas draw(const mesh::TriangleMesh& bone, const mesh::TriangleMesh& defect,

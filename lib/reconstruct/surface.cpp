@@ -212,9 +212,15 @@ void worldBox(const image::Box& box, const image::Frame& frame, Eigen::Vector3d&
 /// What the edges are found with reaches this far: blur, plateaus and the gate.
 const Eigen::Vector3i kMargin = Eigen::Vector3i::Constant(14);
 
+/// 1 for the given labels, 0 for all others.
+std::vector<char> table(const std::set<int>& values) {
+  std::vector<char> out(65536, 0);
+  for (const int value : values) out[value] = 1;
+  return out;
+}
+
 image::Box boxOf(const image::LabelVolume& labels, const std::set<int>& values) {
-  std::vector<char> is_bone(65536, 0);
-  for (const int value : values) is_bone[value] = 1;
+  const std::vector<char> is_bone = table(values);
   const Eigen::Vector3i& size = labels.frame.size;
   Eigen::Vector3i first = size, last = Eigen::Vector3i::Constant(-1);
   const std::uint16_t* voxel = labels.voxels.data();
@@ -234,9 +240,11 @@ image::Box boxOf(const image::LabelVolume& labels, const std::set<int>& values) 
 }  // namespace
 
 std::set<int> boneLabels(const image::Segmentation& segmentation, const std::vector<std::string>& wanted) {
+  std::vector<char> seen(65536, 0);
+  for (const std::uint16_t v : segmentation.labels.voxels) seen[v] = 1;
   std::set<int> present;
-  for (const std::uint16_t v : segmentation.labels.voxels) {
-    if (present.empty() || *present.rbegin() != v) present.insert(v);
+  for (int v = 0; v < 65536; ++v) {
+    if (seen[v] != 0) present.insert(v);
   }
   present.erase(image::Background);
   std::set<int> chosen;
@@ -277,10 +285,10 @@ levelset::LevelSet boneSurface(const image::LabelVolume& labels, const image::Ct
   const image::Box box = boxOf(labels, options.labels), around = box.grown(kMargin).within(labels.frame);
   const image::LabelVolume part = image::crop(labels, around, std::uint16_t{0});
   std::vector<char> bone(part.voxels.size());
-  std::transform(part.voxels.begin(), part.voxels.end(), bone.begin(),
-                 [&](std::uint16_t v) { return options.labels.count(v) > 0 ? 1 : 0; });
-  const EdgeField field =
-      ct != nullptr ? edgesInGreys(bone, image::crop(*ct, around, 0.0F)) : edgesInLabels(bone, part.frame);
+  const std::vector<char> is_bone = table(options.labels);
+  std::transform(part.voxels.begin(), part.voxels.end(), bone.begin(), [&](std::uint16_t v) { return is_bone[v]; });
+  const EdgeField field = ct != nullptr ? edgesInGreys(bone, image::crop(*ct, around, 0.0F), options.voxel_mm)
+                                        : edgesInLabels(bone, part.frame);
   Eigen::Vector3d low, high;
   worldBox(box, labels.frame, low, high);
   levelset::LevelSet surface = levelset::fromFunction(

@@ -40,11 +40,16 @@ Vector3d toLps(const std::string& space, const std::string& path) {
   unfit(path, "the points' space is not known", "LPS or RAS");
 }
 
-void add(Geometry& g, const std::string& name, const Vector3d& point, const std::string& path) {
-  if (std::find(g.names.begin(), g.names.end(), name) != g.names.end())
-    unfit(path, "two points have the name '" + name + "'", "a name for each");
+void add(Geometry& g, const std::string& name, const Vector3d& point) {
   g.names.push_back(name);
   g.points.push_back(point);
+}
+
+void requireDistinctNames(const Geometry& g, const std::string& path) {
+  std::vector<std::string> names = g.names;
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end()) unfit(path, "two points have the name '" + *twice + "'", "a name for each");
 }
 
 std::string textOf(const json& owner, const char* key, const std::string& otherwise) {
@@ -60,7 +65,7 @@ Geometry readJson(const std::string& path) {
     g.frame_id = textOf(document, "frame_id", "");
     const Vector3d lps = toLps(textOf(document, "space", "not said"), path);
     for (const auto& [name, point] : document["points_mm"].items())
-      add(g, name, lps.cwiseProduct(vectorOf(point, path)), path);
+      add(g, name, lps.cwiseProduct(vectorOf(point, path)));
     return g;
   }
   const bool slicer = document.is_object() && document.contains("markups") && document["markups"].is_array() &&
@@ -73,7 +78,7 @@ Geometry readJson(const std::string& path) {
   for (const auto& point : markup["controlPoints"]) {
     if (!point.is_object() || !point.contains("position")) unfit(path, "a control point has no position");
     const std::string fallback = fmt::format("{}", g.points.size() + 1);
-    add(g, textOf(point, "label", fallback), lps.cwiseProduct(vectorOf(point["position"], path)), path);
+    add(g, textOf(point, "label", fallback), lps.cwiseProduct(vectorOf(point["position"], path)));
   }
   return g;
 }
@@ -93,7 +98,7 @@ Geometry readFcsv(const std::string& path) {
     json place = json::array();
     for (int axis = 1; axis <= 3; ++axis) place.push_back(json::parse(cells[axis], nullptr, false));
     const std::string name = cells.size() > 11 && !cells[11].empty() ? cells[11] : cells[0];
-    add(g, name, toLps(space, path).cwiseProduct(vectorOf(place, path)), path);
+    add(g, name, toLps(space, path).cwiseProduct(vectorOf(place, path)));
   }
   return g;
 }
@@ -136,6 +141,7 @@ Geometry readGeometry(const std::string& path) {
     g.frame_id = cloud.frame_id;
   }
   if (g.points.empty()) unfit(path, "the file holds no points");
+  requireDistinctNames(g, path);
   return g;
 }
 

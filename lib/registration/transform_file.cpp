@@ -102,6 +102,9 @@ Transform linearFrom(const std::string& kind, const Numbers& p, const Numbers& f
   out.linear.linear() = affine ? matrixOf(p.data()) : rotationOf(kind, p, fixed);
   const Vector3d centre = Vector3d::Map(fixed.data()), shift = Vector3d::Map(p.data() + p.size() - 3);
   out.linear.translation() = shift + centre - out.linear.linear() * centre;
+  // Beyond the solar system sums of finite numbers may be none.
+  constexpr double kFarthest = 1e15;
+  if (!(out.linear.matrix().cwiseAbs().maxCoeff() < kFarthest)) unfit(path, "the transform leads nowhere");
   if (!(std::abs(out.linear.linear().determinant()) > 1e-9)) unfit(path, "the transform flattens space");
   return out;
 }
@@ -119,6 +122,10 @@ Transform latticeFrom(const Numbers& p, const Numbers& fixed, const std::string&
   lattice.direction = matrixOf(fixed.data() + 9);
   if (!((lattice.direction * lattice.direction.transpose() - Matrix3d::Identity()).cwiseAbs().maxCoeff() < 1e-6))
     unfit(path, "the B-spline's axes are not at right angles");
+  for (const Numbers* list : {&p, &fixed}) {
+    for (const double v : *list)
+      if (std::abs(v) > 1e15) unfit(path, "the transform leads nowhere");
+  }
   const std::size_t count = lattice.index(0, 0, lattice.size[2]);
   if (p.size() != 3 * count) unfit(path, "the B-spline's coefficients don't fill its lattice");
   for (std::size_t i = 0; i < count; ++i) lattice.coefficients.emplace_back(p[i], p[count + i], p[2 * count + i]);

@@ -19,6 +19,9 @@
 #include "lib/mesh/shapes.h"
 #include "mesh/io.h"
 #include "mesh/zip_package.h"
+#include "reconstruct/shape_model.h"
+#include "registration/geometry.h"
+#include "registration/transform.h"
 #include "slice_print/cli_file.h"
 
 namespace osteo::fuzz {
@@ -201,6 +204,73 @@ Seeds pictureSeeds(const std::string&) {
                       12)};
 }
 
+Seeds shapeSeeds(const std::string& folder) {
+  Seeds seeds;
+  for (const int components : {1, 3}) {
+    reconstruct::ShapeModel model;
+    model.mean = test::sphere(10, 4, {1, 2, 3});
+    model.basis = Eigen::MatrixXd::Identity(3 * static_cast<Eigen::Index>(model.mean.vertices.size()), components);
+    model.training = R"({"cases": 3})";
+    if (components > 1) model.calibration = {{0.1, 1.5}, {0.3, 2}};
+    seeds.push_back(written(folder + "/seed.shape", [&](auto& p) { reconstruct::writeShapeModel(model, p); }));
+  }
+  return seeds;
+}
+
+/// As reconstruct uses it.
+void readShape(const std::string& path) {
+  const reconstruct::ShapeModel model = reconstruct::readShapeModel(path);
+  reconstruct::instance(model, Eigen::VectorXd::Ones(model.components()));
+  reconstruct::vertexNormals(model.mean);
+  for (const double share : {0.0, 0.2, 1.0}) model.sdScale(share);
+}
+
+Seeds transformSeeds(const std::string& folder) {
+  const std::string path = folder + "/seed.tfm";
+  registration::Transform rigid, affine, bent;
+  rigid.linear.rotate(Eigen::AngleAxisd(0.3, Eigen::Vector3d(1, 2, 3).normalized()))
+      .pretranslate(Eigen::Vector3d(4, 5, 6));
+  affine.linear.linear() = Eigen::Vector3d(1, 2, 3).asDiagonal();
+  bent.lattice = registration::makeLattice({0, 0, 0}, {10, 10, 10}, 20);
+  Seeds seeds{
+      "#Insight Transform File V1.0\n#Transform 0\nTransform: Euler3DTransform_double_3_3\nParameters: 0.1 0.2 -0.3 1 "
+      "2 "
+      "3\nFixedParameters: 1 2 3 1\n"};
+  for (const auto& transform : {rigid, affine, bent})
+    seeds.push_back(written(path, [&](auto& p) { registration::writeTransform(transform, p); }));
+  return seeds;
+}
+
+void readTransform(const std::string& path) {
+  const registration::Transform transform = registration::readTransform(path);
+  for (const Eigen::Vector3d& p : {Eigen::Vector3d(1, 2, 3), Eigen::Vector3d(-1e5, 0, 1e5)}) {
+    if (!transform(p).allFinite()) throw std::runtime_error("a transform that maps to no place was read");
+    transform.inverse(p);
+    transform.jacobian(p);
+  }
+}
+
+Seeds markupSeeds(const std::string&) {
+  return {
+      R"({"@schema": "x", "markups": [{"type": "Fiducial", "coordinateSystem": "RAS", "controlPoints": [{"id": "1", "label": "a", "position": [1, -2.5e1, 3.0]}, {"id": "2", "position": [4, 5, 6]}]}]})",
+      R"({"space": "LPS", "frame_id": "f", "points_mm": {"a": [1, 2, 3], "b": [-4.5, 5, 6]}})"};
+}
+
+Seeds fcsvSeeds(const std::string&) {
+  return {
+      "# Markups fiducial file version = 4.11\n# CoordinateSystem = LPS\n# columns = "
+      "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID\nv_1,1.5,-2,3e1,0,0,0,1,1,1,0,a,,\nv_2,4,5,6,0,0,"
+      "0,1,"
+      "1,1,0,b,,\n",
+      "# CoordinateSystem = 0\r\na,1,2,3\r\nb,4,5,6\r\n"};
+}
+
+void readPoints(const std::string& path) {
+  const registration::Geometry points = registration::readGeometry(path);
+  std::vector<Eigen::Vector3d> a, b;
+  registration::pairPoints(points, points, a, b);
+}
+
 void describe(const std::string& path) { inspect::asText(inspect::describe(path)); }
 
 }  // namespace
@@ -230,6 +300,10 @@ const std::vector<Format>& formats() {
        [](auto&) { return Seeds{R"({"a": [1, -2.5e3, "x\u00e4"], "instrument": {"c": null}, "result": []})"}; },
        describe},
       {"png", "m.png", pictureSeeds, describe},
+      {"shape", "m.shape", shapeSeeds, readShape},
+      {"tfm", "m.tfm", transformSeeds, readTransform},
+      {"mrk-json", "m.mrk.json", markupSeeds, readPoints},
+      {"fcsv", "m.fcsv", fcsvSeeds, readPoints},
   };
   return all;
 }
