@@ -7,8 +7,8 @@
 namespace osteo::design_scaffold {
 
 /// A scalar field over a body, on its own grid: a volume (.nrrd, .nii), the float grid of a .vdb (simulate's
-/// fields), or a level set, which becomes the distance to its surface in mm, positive outside, sampled around the body. Throws DataError for values that aren't
-/// finite, another frame, or a field that misses the body.
+/// fields), or a level set, which becomes the distance to its surface in mm, positive outside, sampled around the body.
+/// Throws DataError for values that aren't finite, another frame, or a field that misses the body.
 image::CtVolume readGradingField(const std::string& path, const levelset::LevelSet& body);
 
 /// Sets low and high to the 2nd and 98th percentile of the field within the body. Throws DataError when they are equal.
