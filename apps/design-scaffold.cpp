@@ -92,11 +92,15 @@ std::optional<std::array<double, 2>> endsOf(const cli::Context& ctx, const std::
   return std::array<double, 2>{ends[0], ends[1]};
 }
 
-/// The lattice, or one that a field grades over the defect.
-Infill infillOf(const cli::Context& ctx, const design_scaffold::LatticeSpec& spec, const levelset::LevelSet& defect) {
+/// The lattice, or one that a field grades over the defect, or that turns with its outer surface.
+Infill infillOf(const cli::Context& ctx, const design_scaffold::LatticeSpec& spec, const levelset::LevelSet& defect,
+                const levelset::LevelSet* host) {
+  std::shared_ptr<const design_scaffold::Conforming> directions;
+  if (ctx.flag("conformal")) directions = std::make_shared<design_scaffold::Conforming>(defect, host);
   if (!ctx.given("grade")) {
     ctx.refuse({"grade-range", "grade-volume-fraction", "grade-cell-mm", "grade-lattice"}, "goes with --grade");
-    return Infill(design_scaffold::Lattice(spec));
+    return directions ? design_scaffold::gradedInfill(spec, {}, defect, directions)
+                      : Infill(design_scaffold::Lattice(spec));
   }
   design_scaffold::Grading grading;
   grading.field = design_scaffold::readGradingField(ctx.input("grade"), defect);
@@ -110,7 +114,7 @@ Infill infillOf(const cli::Context& ctx, const design_scaffold::LatticeSpec& spe
   else
     design_scaffold::useOwnRange(grading, defect);
   design_scaffold::requireGradable(grading);
-  return design_scaffold::gradedInfill(spec, std::move(grading), defect);
+  return design_scaffold::gradedInfill(spec, std::move(grading), defect, directions);
 }
 
 Fit fitOf(const cli::Context& ctx) {
@@ -155,15 +159,15 @@ void run(cli::Context& ctx) {
   const design_scaffold::LatticeSpec spec = design_scaffold::fulfilled(
       shapeOf(ctx), wishesOf(ctx), design_scaffold::solidPhase(library, ctx.text("material")));
   const levelset::LevelSet defect = readDefect(ctx.input("defect"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16));
-  const Infill infill = infillOf(ctx, spec, defect);
+  std::optional<levelset::LevelSet> host;
+  if (ctx.given("host")) host = readHost(ctx.input("host"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16));
+  const levelset::LevelSet* bone = host ? &*host : nullptr;
+  design_scaffold::requireDesignable(defect, bone);
+  const Infill infill = infillOf(ctx, spec, defect, bone);
   const double voxel = design_scaffold::checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
   const bool want_mesh = ctx.given("mesh") || ctx.given("picture");
   const double defect_mm3 = levelset::measureSurface(defect).volume_mm3;
   design_scaffold::requireMemory(defect_mm3, infill, voxel, want_mesh);
-  std::optional<levelset::LevelSet> host;
-  if (ctx.given("host")) host = readHost(ctx.input("host"), voxel);
-  const levelset::LevelSet* bone = host ? &*host : nullptr;
-  design_scaffold::requireDesignable(defect, bone);
   const std::string material = chooseMaterial(ctx, library, defect, infill);
   if (ctx.dryRun(design_scaffold::estimatedBytes(defect_mm3, infill, voxel, want_mesh))) return;
 
@@ -230,6 +234,8 @@ cli::App cli::describe() {
                  "solid share at both (default 0.6 and 1.4 times the wanted)"),
          numbers("grade-cell-mm", "mm", 2, {0.1, 50}, "cells at both"),
          choice("grade-lattice", withNone(design_scaffold::latticeNames()), "none", "lattice into which it blends"),
+         flag("conformal",
+              "cells follow the outer surface: layers under a cap of skull, rings around a piece of shaft"),
          number("clearance-mm", "mm", 0.3, {0, 5}, "gap to the host"),
          choice("skin", {"outer", "both", "rim"}, "outer",
                 "solid cover: surface away from the host's centre, all free surfaces, or a frame along the host"),

@@ -136,6 +136,7 @@ void reportInfill(nlohmann::json& results, const Infill& infill, double shift_mm
     results["iso_value"] = infill.lattice().iso();
   results["cell_mm"] = spec.cell_mm;
   results["surface_shift_mm"] = shift_mm;
+  if (infill.directions()) results["conformal"] = infill.directions()->isTube() ? "tube" : "cap";
   if (infill.cellMisfit() > 0) results["cell_misfit"] = infill.cellMisfit();
 }
 

@@ -121,9 +121,10 @@ std::array<double, 2> usualGrading(double volume_fraction) {
   return {std::max(0.1, 0.6 * volume_fraction), std::min(0.9, 1.4 * volume_fraction)};
 }
 
-Infill gradedInfill(const LatticeSpec& spec, Grading grading, const levelset::LevelSet& body) {
+Infill gradedInfill(const LatticeSpec& spec, Grading grading, const levelset::LevelSet& body,
+                    std::shared_ptr<const Conforming> directions) {
   const Box box = boxOf(body);
-  return Infill(spec, std::move(grading), box.low, box.high);
+  return Infill(spec, std::move(grading), box.low, box.high, std::move(directions));
 }
 
 void requireGradable(const Grading& grading) {

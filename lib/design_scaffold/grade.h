@@ -18,7 +18,8 @@ void useOwnRange(Grading& grading, const levelset::LevelSet& body);
 std::array<double, 2> usualGrading(double volume_fraction);
 
 /// The graded infill over a body's box.
-Infill gradedInfill(const LatticeSpec& spec, Grading grading, const levelset::LevelSet& body);
+Infill gradedInfill(const LatticeSpec& spec, Grading grading, const levelset::LevelSet& body,
+                    std::shared_ptr<const Conforming> directions = nullptr);
 
 /// Checks what the grading asks for. Throws Config for volume fractions that no lattice has, cells that differ by more
 /// than a factor of 4, or nothing that changes.

@@ -39,11 +39,20 @@ class Family {
   std::vector<Lattice> lattices_;
 };
 
+/// Cells along the axes of space.
+CellField alongAxes(const NodeGrid& nodes, const std::function<double(const Vector3d&)>& cell_mm) {
+  const Eigen::Vector3i half = nodes.size / 2;
+  const double usual = cell_mm(nodes.point(half[0], half[1], half[2]));
+  return {[cell_mm](const Vector3d& p) -> Eigen::Matrix3d { return Eigen::Matrix3d::Identity() / cell_mm(p); },
+          [usual](const Vector3d& p) -> Vector3d { return p / usual; }};
+}
+
 double between(const std::array<double, 2>& ends, double share) { return ends[0] + share * (ends[1] - ends[0]); }
 
 }  // namespace
 
 double Grading::share(const Vector3d& point_mm) const {
+  if (field.voxels.empty()) return 0;
   const image::Frame& frame = field.frame;
   const Vector3d most = (frame.size.array() - 1).cast<double>();
   const Vector3d index = frame.toIndex(point_mm).cwiseMax(0.0).cwiseMin(most);
@@ -55,6 +64,7 @@ struct Infill::Graded {
   LatticeSpec spec;
   Grading grading;
   std::vector<Family> families;  ///< the type, and the one it goes towards
+  std::shared_ptr<const Conforming> directions;
   std::unique_ptr<PhaseMap> phases;
 
   double fraction(double share) const {
@@ -65,7 +75,8 @@ struct Infill::Graded {
 
 Infill::Infill(const Lattice& lattice) : lattice_(lattice) {}
 
-Infill::Infill(const LatticeSpec& spec, Grading grading, const Vector3d& low_mm, const Vector3d& high_mm)
+Infill::Infill(const LatticeSpec& spec, Grading grading, const Vector3d& low_mm, const Vector3d& high_mm,
+               std::shared_ptr<const Conforming> directions)
     : lattice_([&] {
         LatticeSpec at_low = spec;
         if (grading.volume_fraction) at_low.volume_fraction = (*grading.volume_fraction)[0];
@@ -85,11 +96,13 @@ Infill::Infill(const LatticeSpec& spec, Grading grading, const Vector3d& low_mm,
   if (by.towards)
     graded->families.emplace_back(spec, *by.towards, std::min(ends[0], ends[1]), std::max(ends[0], ends[1]));
   progress.advance();
-  if (by.cell_mm) {
-    const Graded& own = *graded;
+  graded->directions = std::move(directions);
+  if (by.cell_mm || graded->directions) {
+    const auto cell = [&own = *graded](const Vector3d& p) { return own.wantedCell_mm(own.grading.share(p)); };
+    const NodeGrid nodes(low_mm, high_mm, (high_mm - low_mm).maxCoeff() / kNodes);
     graded->phases = std::make_unique<PhaseMap>(
-        low_mm, high_mm, (high_mm - low_mm).maxCoeff() / kNodes,
-        [&own](const Vector3d& p) { return own.wantedCell_mm(own.grading.share(p)); }, spec.origin_mm);
+        nodes, graded->directions ? Conforming::cells(graded->directions, cell) : alongAxes(nodes, cell),
+        spec.origin_mm);
   }
   graded_ = graded;
 }
@@ -141,6 +154,8 @@ double Infill::most_area_per_mm() const {
         area = std::max(area, lattice.area_per_mm() * lattice.spec().cell_mm);
   return area / smallestCell_mm();
 }
+
+const Conforming* Infill::directions() const { return graded_ ? graded_->directions.get() : nullptr; }
 
 double Infill::cellMisfit() const { return graded_ && graded_->phases ? graded_->phases->misfit() : 0; }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "design_scaffold/conforming.h"
 #include "design_scaffold/lattice.h"
 #include "image/volume.h"
 
@@ -28,8 +29,10 @@ struct Grading {
 class Infill {
  public:
   Infill(const Lattice& lattice);  // NOLINT(google-explicit-constructor): a lattice is an infill
-  /// Over the box low…high in mm. Throws as Lattice does, for every lattice that the grading asks for.
-  Infill(const LatticeSpec& spec, Grading grading, const Eigen::Vector3d& low_mm, const Eigen::Vector3d& high_mm);
+  /// Over the box low…high in mm; a grading without a field changes nothing. With directions the cells follow them.
+  /// Throws as Lattice does, for every lattice that the grading asks for.
+  Infill(const LatticeSpec& spec, Grading grading, const Eigen::Vector3d& low_mm, const Eigen::Vector3d& high_mm,
+         std::shared_ptr<const Conforming> directions = nullptr);
 
   double distance_mm(const Eigen::Vector3d& point_mm) const;
   /// The volume fraction that is wanted at a point.
@@ -47,7 +50,8 @@ class Infill {
   double smallestCell_mm() const;
   double thinnestWall_mm() const;
   double most_area_per_mm() const;
-  /// Largest relative misfit of graded cells (phase_map.h); 0 when they aren't.
+  const Conforming* directions() const;  ///< null when cells lie along the axes of space
+  /// Largest relative misfit of graded or turned cells (phase_map.h); 0 when they aren't.
   double cellMisfit() const;
 
  private:

@@ -173,7 +173,9 @@ TEST_CASE("graded density is what the field asks for, place by place") {
 }
 
 TEST_CASE("graded cells grow without tearing and end with the size that was asked for") {
-  const PhaseMap plain(Vector3d::Constant(-10), Vector3d::Constant(10), 0.5, [](const Vector3d&) { return 2.0; },
+  const PhaseMap plain(NodeGrid(Vector3d::Constant(-10), Vector3d::Constant(10), 0.5),
+                       {[](const Vector3d&) -> Eigen::Matrix3d { return 0.5 * Eigen::Matrix3d::Identity(); },
+                        [](const Vector3d& p) -> Vector3d { return 0.3 * p; }},
                        {1, 0, 0});
   CHECK((plain.phase({3, -4, 5}) - Vector3d(1, -2, 2.5)).norm() < 1e-5);
   CHECK(plain.cell_mm({3, -4, 5}) == Approx(2).epsilon(1e-5));
