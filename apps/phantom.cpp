@@ -10,7 +10,6 @@
 #include "phantom/kinds.h"
 #include "phantom/report.h"
 #include "phantom/scan.h"
-#include "picture/render.h"
 
 namespace osteo {
 namespace {
@@ -42,17 +41,6 @@ void modify(Anatomy& anatomy, const Context& ctx) {
   phantom::addMetal(anatomy, static_cast<int>(ctx.integer("metal")), ctx.seed());
 }
 
-void draw(const image::CtVolume& ct, const image::LabelVolume& labels, const Vector3d& at_mm, const std::string& path) {
-  const Eigen::Vector3i at = ct.frame.toIndex(at_mm).array().round().cast<int>();
-  std::vector<picture::Canvas> views;
-  for (int axis = 0; axis < 3; ++axis) {
-    const int slice = std::clamp(at[axis], 0, ct.frame.size[axis] - 1);
-    views.push_back(picture::renderSlice(ct, nullptr, axis, slice, -300, 1700));
-    views.push_back(picture::renderSlice(ct, &labels, axis, slice, -300, 1700));
-  }
-  picture::writePng(picture::tile(views, {"sagittal", "labels", "coronal", "labels", "axial", "labels"}, 2), path);
-}
-
 /// Scans the anatomy and writes everything; `shape` names it apart from the scanner, so that scans of one anatomy share
 /// a frame.
 void make(Context& ctx, Anatomy anatomy, const std::string& shape) {
@@ -71,7 +59,7 @@ void make(Context& ctx, Anatomy anatomy, const std::string& shape) {
   results["size_voxels"] = {scan.ct.frame.size[0], scan.ct.frame.size[1], scan.ct.frame.size[2]};
   image::writeVolume(scan.ct, ct_path);
   if (!labels_path.empty()) image::writeSegmentation({scan.labels, {}}, labels_path);
-  if (!picture.empty()) draw(scan.ct, scan.labels, anatomy.defect_centre_mm, picture);
+  if (!picture.empty()) picture::writePng(phantom::draw(scan.ct, scan.labels, anatomy.defect_centre_mm), picture);
 }
 
 Anatomy inSoftTissue(Anatomy anatomy) {
@@ -126,12 +114,7 @@ void runResect(Context& ctx) {
   ctx.results() = phantom::describe(out);
   image::writeVolume(out.ct, ct_path);
   if (!piece_path.empty()) image::writeSegmentation({out.piece, {}}, piece_path);
-  if (!picture.empty()) draw(out.ct, out.piece, r.centre_mm, picture);
-}
-
-std::vector<cli::Parameter> joined(std::vector<cli::Parameter> rows, const std::vector<cli::Parameter>& more) {
-  rows.insert(rows.end(), more.begin(), more.end());
-  return rows;
+  if (!picture.empty()) picture::writePng(phantom::draw(out.ct, out.piece, r.centre_mm), picture);
 }
 
 }  // namespace

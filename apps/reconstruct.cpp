@@ -8,20 +8,13 @@
 #include "learn/completion.h"
 #include "levelset/level_set.h"
 #include "mesh/io.h"
-#include "reconstruct/cloud.h"
 #include "reconstruct/cortex.h"
-#include "reconstruct/fragments.h"
-#include "reconstruct/outputs.h"
+#include "reconstruct/job.h"
 #include "reconstruct/report.h"
 #include "reconstruct/solid.h"
-#include "reconstruct/tetra.h"
 
 namespace osteo {
 namespace {
-
-struct Paths {
-  std::string bone, mesh, defect, defect_mesh, cloud, picture, tetra, voxels, whole, samples;
-};
 
 reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
   reconstruct::CompletionOptions options;
@@ -36,23 +29,30 @@ reconstruct::CompletionOptions completionOptions(const cli::Context& ctx) {
   return options;
 }
 
-auto complete(cli::Context& ctx, levelset::LevelSet& bone, mesh::TriangleMesh& surface, const image::Frame& seen,
-              const reconstruct::CompletionOptions& options, const Paths& paths) {
-  reconstruct::CompletionReport report;
-  levelset::LevelSet defect = reconstruct::complete(bone, seen, options, report);
-  ctx.results().update(reconstruct::leaveOut(report.flap, bone, surface));
-  ctx.results().update(reconstruct::describe(report));
-  levelset::writeVdb(defect, paths.defect, "defect");
-  const reconstruct::Draws draws{static_cast<int>(ctx.integer("sample-count")), ctx.seed()};
-  reconstruct::writePosterior(options.prior, report.shape, draws, {paths.whole, paths.samples});
-  const mesh::TriangleMesh mesh = levelset::toMesh(defect);
-  if (!paths.defect_mesh.empty()) mesh::writeMesh(mesh, paths.defect_mesh);
-  if (!paths.picture.empty()) picture::writePng(reconstruct::draw(surface, mesh, report.piece.rim_mm), paths.picture);
-  return defect;
-}
-
 reconstruct::MeshOptions meshOptions(const cli::Context& ctx) {
   return {.remesh_mm = ctx.maybe("remesh-mm").value_or(0), .simplify_mm = ctx.maybe("simplify-mm").value_or(0)};
+}
+
+/// Opens the outputs that are wanted, the bone first.
+reconstruct::Files openFiles(cli::Context& ctx) {
+  return {ctx.output("output"),
+          ctx.output("mesh"),
+          ctx.output("tetra"),
+          ctx.output("picture"),
+          ctx.output("defect"),
+          ctx.output("defect-mesh"),
+          {ctx.output("whole"), ctx.outputFolder("samples")},
+          ctx.outputFolder("moves")};
+}
+
+reconstruct::SurfaceJob surfaceJob(cli::Context& ctx, const reconstruct::CompletionOptions& completion) {
+  reconstruct::SurfaceJob job;
+  job.mesh = meshOptions(ctx);
+  if (ctx.changed("complete")) job.completion = completion;
+  job.draws = {static_cast<int>(ctx.integer("sample-count")), ctx.seed()};
+  job.tetra_mm = ctx.maybe("tetra-mm").value_or(0);
+  job.files = openFiles(ctx);
+  return job;
 }
 
 void runCloud(cli::Context& ctx) {
@@ -60,36 +60,12 @@ void runCloud(cli::Context& ctx) {
              "goes with labels, not with points");
   const mesh::PointCloud cloud = mesh::readPointCloud(ctx.input("labels"));
   if (ctx.dryRun(2e8 + 300.0 * static_cast<double>(cloud.points.size()))) return;
-  const std::string bone = ctx.output("output"), mesh_path = ctx.output("mesh"), picture = ctx.output("picture");
-  reconstruct::CloudReport report;
-  const levelset::LevelSet surface =
-      reconstruct::cloudSurface(cloud, {ctx.maybe("voxel-mm").value_or(0), ctx.maybe("gap-mm").value_or(0)}, report);
-  levelset::writeVdb(surface, bone, "bone");
-  const mesh::TriangleMesh whole = levelset::toMesh(surface);
-  ctx.results() = reconstruct::describe(report);
-  const auto distance = reconstruct::distancesToCloud(whole, cloud, 2 * report.gap_mm);
-  const mesh::TriangleMesh seen = reconstruct::trimmed(whole, distance, report.gap_mm, report.guessed_share);
-  const auto out = reconstruct::lighter(ctx.flag("keep-guessed") ? whole : seen, meshOptions(ctx), ctx.results());
-  if (!mesh_path.empty()) mesh::writeMesh(out, mesh_path);
-  if (!picture.empty()) picture::writePng(reconstruct::draw(whole, distance, report.gap_mm), picture);
-}
-
-void reassemble(cli::Context& ctx, const image::Segmentation& labels, const image::CtVolume* ct,
-                const reconstruct::SurfaceOptions& surface, reconstruct::ReassembleOptions options) {
-  const std::string bone = ctx.output("output"), mesh_path = ctx.output("mesh"), picture = ctx.output("picture"),
-                    moves = ctx.outputFolder("moves");
-  reconstruct::SurfaceReport report;
-  const auto fragments =
-      reconstruct::findFragments(labels, ct, surface, {ctx.texts("label"), ctx.number("min-piece-mm3")}, report);
-  options.reference = reconstruct::fragmentNamed(fragments, ctx.text("reference"));
-  const reconstruct::Reassembly result = reconstruct::reassemble(fragments, options);
-  levelset::writeVdb(result.bone, bone, "bone");
-  const mesh::TriangleMesh mesh = levelset::toMesh(result.bone);
-  ctx.results() = reconstruct::describe(mesh, report, surface.voxel_mm);
-  ctx.results().update(reconstruct::describe(result, fragments));
-  if (!mesh_path.empty()) mesh::writeMesh(reconstruct::lighter(mesh, meshOptions(ctx), ctx.results()), mesh_path);
-  if (!picture.empty()) picture::writePng(reconstruct::draw(result, fragments), picture);
-  if (!moves.empty()) reconstruct::writeMoves(result, fragments, moves);
+  reconstruct::finishCloud(cloud,
+                           {{ctx.maybe("voxel-mm").value_or(0), ctx.maybe("gap-mm").value_or(0)},
+                            meshOptions(ctx),
+                            ctx.flag("keep-guessed"),
+                            openFiles(ctx)},
+                           ctx.results());
 }
 
 /// Options that need one another, or exclude one another.
@@ -112,25 +88,6 @@ reconstruct::ReassembleOptions reassembleOptions(const cli::Context& ctx) {
   return options;
 }
 
-Paths openPaths(cli::Context& ctx) {
-  return {ctx.output("output"), ctx.output("mesh"),         ctx.output("defect"), ctx.output("defect-mesh"),
-          ctx.output("cloud"),  ctx.output("picture"),      ctx.output("tetra"),  ctx.output("voxels"),
-          ctx.output("whole"),  ctx.outputFolder("samples")};
-}
-
-void writeSurface(cli::Context& ctx, levelset::LevelSet bone, mesh::TriangleMesh surface, const image::Frame& seen,
-                  const reconstruct::CompletionOptions& completion, const Paths& paths) {
-  reconstruct::MeshOptions lighter = meshOptions(ctx);
-  if (ctx.changed("complete"))
-    lighter.kept = reconstruct::nearPiece(complete(ctx, bone, surface, seen, completion, paths));
-  else if (!paths.picture.empty())
-    picture::writePng(reconstruct::draw(surface, {}), paths.picture);
-  levelset::writeVdb(bone, paths.bone, "bone");
-  if (!paths.tetra.empty())
-    ctx.results().update(reconstruct::writeTetrahedra(bone, surface, ctx.maybe("tetra-mm").value_or(0), paths.tetra));
-  if (!paths.mesh.empty()) mesh::writeMesh(reconstruct::lighter(surface, lighter, ctx.results()), paths.mesh);
-}
-
 void runSolid(cli::Context& ctx) {
   ctx.refuse({"ct", "voxels", "inner", "inner-mesh", "thickness", "label", "reassemble", "dust-mm3"},
              "goes with labels, not with a surface");
@@ -141,11 +98,12 @@ void runSolid(cli::Context& ctx) {
   // Where a mesh is open, something is missing.
   if (solid.caps.openings > 0 && !completion.piece.defect_at_mm) completion.piece.defect_at_mm = solid.caps.middle_mm;
   if (ctx.dryRun(reconstruct::estimatedPeak_bytes(solid))) return;
-  const Paths paths = openPaths(ctx);
+  const reconstruct::SurfaceJob job = surfaceJob(ctx, completion);
+  const std::string cloud = ctx.output("cloud");
   const mesh::TriangleMesh surface = levelset::toMesh(solid.bone);
   ctx.results() = reconstruct::describe(solid, surface);
-  if (!paths.cloud.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface), paths.cloud);
-  writeSurface(ctx, solid.bone, surface, solid.seen, completion, paths);
+  if (!cloud.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface), cloud);
+  reconstruct::finishSurface(solid.bone, surface, solid.seen, job, ctx.results());
 }
 
 void runLabels(cli::Context& ctx) {
@@ -170,18 +128,26 @@ void runLabels(cli::Context& ctx) {
   if (ctx.dryRun(2e8 + 3.0 * static_cast<double>(frame.voxelCount()) +
                  60.0 * static_cast<double>(segmentation.labels.voxels.size())))
     return;
-  if (reassembles) return reassemble(ctx, segmentation, scan.ct, options, reassembly);
-  const Paths paths = openPaths(ctx);
+  if (reassembles)
+    return reconstruct::finishFragments(segmentation, scan.ct,
+                                        {options,
+                                         {ctx.texts("label"), ctx.number("min-piece-mm3")},
+                                         reassembly,
+                                         ctx.text("reference"),
+                                         meshOptions(ctx),
+                                         openFiles(ctx)},
+                                        ctx.results());
+  const reconstruct::SurfaceJob job = surfaceJob(ctx, completion);
+  const std::string cloud = ctx.output("cloud"), voxels = ctx.output("voxels");
   const reconstruct::CortexFiles cortex{ctx.output("inner"), ctx.output("inner-mesh"), ctx.output("thickness"),
-                                        ctx.changed("complete") ? "" : paths.picture};
+                                        job.completion ? "" : job.files.picture};
   reconstruct::SurfaceReport report;
   const levelset::LevelSet bone = reconstruct::boneSurface(scan.labels, scan.ct, options, report);
   const mesh::TriangleMesh surface = levelset::toMesh(bone);
   ctx.results() = reconstruct::describe(surface, report, options.voxel_mm);
-  if (!paths.cloud.empty())
-    mesh::writePointCloud(reconstruct::surfaceCloud(surface, scan.labels, scan.ct), paths.cloud);
-  if (!paths.voxels.empty()) reconstruct::writeVoxels(bone, segmentation, {frame, box, options.labels}, paths.voxels);
-  writeSurface(ctx, bone, surface, frame, completion, paths);
+  if (!cloud.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface, scan.labels, scan.ct), cloud);
+  if (!voxels.empty()) reconstruct::writeVoxels(bone, segmentation, {frame, box, options.labels}, voxels);
+  reconstruct::finishSurface(bone, surface, frame, job, ctx.results());
   if (cortex.any())
     ctx.results().update(reconstruct::writeCortex(bone, scan, options, ctx.maybe("cortical-hu").value_or(0), cortex));
 }

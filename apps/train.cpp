@@ -124,11 +124,6 @@ std::vector<cli::Parameter> loopRows(long long steps, long long batch, double ra
           integer("checkpoint-every", "", 200, {1, 10000000}, "steps between two checkpoints").advanced()};
 }
 
-std::vector<cli::Parameter> joined(std::vector<cli::Parameter> rows, const std::vector<cli::Parameter>& more) {
-  rows.insert(rows.end(), more.begin(), more.end());
-  return rows;
-}
-
 }  // namespace
 
 cli::App cli::describe() {

@@ -54,6 +54,8 @@ Parameter texts(std::string name, std::string help);  ///< a list, absent unless
 Parameter choice(std::string name, std::vector<std::string> choices, std::string standard, std::string help);
 /// --picture FILE.png, the same in every app that draws.
 Parameter picture(std::string help);
+/// Rows, then rows that several jobs share.
+std::vector<Parameter> joined(std::vector<Parameter> rows, const std::vector<Parameter>& more);
 
 class Context;
 

@@ -112,6 +112,11 @@ Parameter texts(std::string name, std::string help) {
   return p;
 }
 
+std::vector<Parameter> joined(std::vector<Parameter> rows, const std::vector<Parameter>& more) {
+  rows.insert(rows.end(), more.begin(), more.end());
+  return rows;
+}
+
 Parameter choice(std::string name, std::vector<std::string> choices, std::string standard, std::string help) {
   return {.name = std::move(name),
           .type = Type::Choice,

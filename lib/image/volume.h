@@ -22,6 +22,11 @@ struct Frame {
   Eigen::Vector3d toIndex(const Eigen::Vector3d& world_mm) const {
     return (direction.transpose() * (world_mm - origin_mm)).cwiseQuotient(spacing_mm);
   }
+  /// Centre of a voxel by its place in a Volume, x fastest.
+  Eigen::Vector3d centre(std::int64_t voxel) const {
+    const std::int64_t row = size[0], slice = row * size[1];
+    return toWorld({double(voxel % row), double(voxel % slice / row), double(voxel / slice)});
+  }
   std::int64_t voxelCount() const { return std::int64_t{size[0]} * size[1] * size[2]; }
   double voxelVolume_mm3() const { return spacing_mm.prod(); }
   bool sameGrid(const Frame& other, double tolerance_mm = 1e-3) const;

@@ -212,11 +212,9 @@ Proposal propose(const Case& c, const std::string& method) {
 double openShare(const Case& c, const Proposal& proposal) {
   constexpr double kOpen_mm = 3, kTouching_mm = 1.5, kWall = 0.5;
   const image::Frame& frame = proposal.piece.distance.frame;
-  const std::int64_t row = frame.size[0], slice = row * frame.size[1];
   double open = 0, touching = 0;
   for (const std::int64_t v : proposal.piece.voxels) {
-    const Eigen::Vector3d p = frame.toWorld(Eigen::Vector3d(
-        static_cast<double>(v % row), static_cast<double>(v % slice / row), static_cast<double>(v / slice)));
+    const Eigen::Vector3d p = frame.centre(v);
     const double to_host = image::sampleLinear(c.host.distance, c.host.distance.frame.toIndex(p), kFar);
     touching += to_host < kTouching_mm ? 1 : 0;
     if (to_host < kOpen_mm || coarseAt(proposal.whole, p) < -1.2) continue;

@@ -18,12 +18,6 @@ namespace {
 
 constexpr float kFar = 1e3F;
 
-Eigen::Vector3d centreOf(const image::Frame& frame, std::int64_t v) {
-  const std::int64_t row = frame.size[0], slice = row * frame.size[1];
-  return frame.toWorld(
-      {static_cast<double>(v % row), static_cast<double>(v % slice / row), static_cast<double>(v / slice)});
-}
-
 /// Whether one can look through the wall at this place, straight or aslant by an angle, as saws cut.
 bool goesThrough(const Host& host, const Eigen::Vector3d& p, double tilt) {
   constexpr double kReach_mm = 12;
@@ -52,7 +46,7 @@ std::vector<Gap> gapsThrough(const Host& host, double tilt) {
   core::parallelChunks(frame.voxelCount(), 1 << 16, [&](std::int64_t first, std::int64_t last, std::int64_t) {
     for (std::int64_t v = first; v < last; ++v) {
       const bool bridged = host.closed.voxels[v] < 0 && host.distance.voxels[v] > kInGap_mm;
-      through[v] = bridged && goesThrough(host, centreOf(frame, v), tilt) ? 1 : 0;
+      through[v] = bridged && goesThrough(host, frame.centre(v), tilt) ? 1 : 0;
     }
   });
   if (std::find(through.begin(), through.end(), 1) == through.end()) return {};
@@ -62,7 +56,7 @@ std::vector<Gap> gapsThrough(const Host& host, double tilt) {
   for (const auto& part : connectedParts(joined, 0)) {
     Gap& gap = gaps.emplace_back();
     for (const std::int64_t v : part.voxels) {
-      if (through[v] != 0) gap.push_back(centreOf(frame, v));
+      if (through[v] != 0) gap.push_back(frame.centre(v));
     }
   }
   return gaps;
@@ -124,7 +118,7 @@ std::int64_t openFaces(const Host& host, const std::vector<Gap>& gaps, const Par
       const std::int64_t at = v / step[side / 2] % frame.size[side / 2];
       if (side % 2 == 0 ? at == 0 : at + 1 == frame.size[side / 2]) continue;
       const std::int64_t next = v + (side % 2 == 0 ? -step[side / 2] : step[side / 2]);
-      const Eigen::Vector3d p = centreOf(frame, next);
+      const Eigen::Vector3d p = frame.centre(next);
       faces += to_gap.voxels[next] < kNear_mm &&
                        image::sampleLinear(host.distance, host.distance.frame.toIndex(p), kFar) >= 0 &&
                        image::sampleLinear(host.closed, host.closed.frame.toIndex(p), kFar) < 0
@@ -146,7 +140,7 @@ std::optional<Parted> part(const Host& host, const std::vector<Gap>& gaps, const
   const image::Frame& frame = out.frame;
   std::vector<Role> role(frame.voxelCount(), Role::Outside);
   for (std::int64_t v = 0; v < frame.voxelCount(); ++v) {
-    const Eigen::Vector3d p = centreOf(frame, v);
+    const Eigen::Vector3d p = frame.centre(v);
     if (image::sampleLinear(host.distance, host.distance.frame.toIndex(p), kFar) >= 0) continue;
     const double away = (p - circle.centre).norm() / circle.radius;
     role[v] = away < kMiddle ? Role::Source : away > kBeyond ? Role::Sink : Role::Inside;
@@ -158,7 +152,7 @@ std::optional<Parted> part(const Host& host, const std::vector<Gap>& gaps, const
   out.is_flap.assign(role.size(), 0);
   for (const std::int64_t v : cut.voxels) {
     out.is_flap[v] = 1;
-    out.centre_mm += centreOf(frame, v) / static_cast<double>(cut.voxels.size());
+    out.centre_mm += frame.centre(v) / static_cast<double>(cut.voxels.size());
   }
   out.volume_mm3 = static_cast<double>(cut.voxels.size()) * frame.voxelVolume_mm3();
   const auto open = static_cast<double>(openFaces(host, gaps, out));

@@ -16,10 +16,14 @@ namespace {
 
 constexpr float kFar = 1e3F;
 
-Eigen::Vector3d voxelCentre(const image::Frame& frame, std::int64_t voxel) {
-  const std::int64_t row = frame.size[0], slice = row * frame.size[1];
-  return frame.toWorld(
-      {static_cast<double>(voxel % row), static_cast<double>(voxel % slice / row), static_cast<double>(voxel / slice)});
+template <class Visit>
+void forFaceNeighbours(const image::Frame& frame, std::int64_t voxel, const Visit& visit) {
+  const std::int64_t step[3] = {1, frame.size[0], std::int64_t{frame.size[0]} * frame.size[1]};
+  for (int axis = 0; axis < 3; ++axis) {
+    const std::int64_t at = voxel / step[axis] % frame.size[axis];
+    if (at > 0) visit(voxel - step[axis]);
+    if (at + 1 < frame.size[axis]) visit(voxel + step[axis]);
+  }
 }
 
 /// Walks from p along a direction out of the piece; true when it meets no host bone in the next few millimetres.
@@ -50,7 +54,7 @@ double freeShare(const Host& host, const image::CtVolume& mirrored, const Candid
   const auto& frame = mirrored.frame;
   for (std::size_t n = 0; n < piece.voxels.size(); n += stride) {
     const std::int64_t v = piece.voxels[n];
-    const Eigen::Vector3d p = voxelCentre(frame, v);
+    const Eigen::Vector3d p = frame.centre(v);
     const Eigen::Vector3d gradient = registration::gradientAt(mirrored, p, kFar);
     if (gradient.norm() < 0.5) continue;  // the middle of the shell has no side
     ++tested;
@@ -70,7 +74,7 @@ void locate(Candidate& part, const image::Frame& frame) {
   part.min_mm = Eigen::Vector3d::Constant(1e300);
   part.max_mm = -part.min_mm;
   for (const std::int64_t v : part.voxels) {
-    const Eigen::Vector3d p = voxelCentre(frame, v);
+    const Eigen::Vector3d p = frame.centre(v);
     part.centre_mm += p / static_cast<double>(part.voxels.size());
     part.min_mm = part.min_mm.cwiseMin(p);
     part.max_mm = part.max_mm.cwiseMax(p);
@@ -82,8 +86,7 @@ void locate(Candidate& part, const image::Frame& frame) {
 double nearness(const Candidate& piece, const Eigen::Vector3d& p) {
   constexpr double kAt_mm = 4, kAway_mm = 30;
   double nearest = 1e300;
-  for (const std::int64_t v : piece.voxels)
-    nearest = std::min(nearest, (voxelCentre(piece.distance.frame, v) - p).norm());
+  for (const std::int64_t v : piece.voxels) nearest = std::min(nearest, (piece.distance.frame.centre(v) - p).norm());
   if (nearest > kAway_mm) return 0;
   return nearest < kAt_mm ? piece.volume_mm3 : 1 / nearest;
 }
@@ -115,7 +118,6 @@ Sides compareSides(const Host& host, const Whole& whole, const Field& field) {
 
 std::vector<Candidate> connectedParts(const image::CtVolume& field, double min_mm3) {
   const auto& frame = field.frame;
-  const std::int64_t step[3] = {1, frame.size[0], std::int64_t{frame.size[0]} * frame.size[1]};
   std::vector<char> visited(field.voxels.size(), 0);
   std::vector<Candidate> parts;
   std::vector<std::int64_t> stack;
@@ -128,14 +130,11 @@ std::vector<Candidate> connectedParts(const image::CtVolume& field, double min_m
       const std::int64_t i = stack.back();
       stack.pop_back();
       part.voxels.push_back(i);
-      for (int side = 0; side < 6; ++side) {
-        const std::int64_t at = i / step[side / 2] % frame.size[side / 2];
-        if (side % 2 == 0 ? at == 0 : at + 1 == frame.size[side / 2]) continue;
-        const std::int64_t next = i + (side % 2 == 0 ? -step[side / 2] : step[side / 2]);
-        if (visited[next] != 0 || field.voxels[next] >= 0) continue;
+      forFaceNeighbours(frame, i, [&](std::int64_t next) {
+        if (visited[next] != 0 || field.voxels[next] >= 0) return;
         visited[next] = 1;
         stack.push_back(next);
-      }
+      });
     }
     part.volume_mm3 = static_cast<double>(part.voxels.size()) * frame.voxelVolume_mm3();
     if (part.volume_mm3 >= min_mm3) parts.push_back(std::move(part));
@@ -187,7 +186,7 @@ Candidate grown(const Host& host, const Whole& whole, const Field& field, const 
   std::vector<char> taken(grid.voxelCount(), 0);
   const std::int64_t step[3] = {1, grid.size[0], std::int64_t{grid.size[0]} * grid.size[1]};
   for (const std::int64_t v : piece.voxels) {
-    const Eigen::Vector3i at = grid.toIndex(voxelCentre(old, v)).array().round().cast<int>();
+    const Eigen::Vector3i at = grid.toIndex(old.centre(v)).array().round().cast<int>();
     stack.push_back(at[0] + step[1] * at[1] + step[2] * at[2]);
     taken[stack.back()] = 1;
   }
@@ -197,14 +196,11 @@ Candidate grown(const Host& host, const Whole& whole, const Field& field, const 
     const std::int64_t i = stack.back();
     stack.pop_back();
     out.voxels.push_back(i);
-    for (int side = 0; side < 6; ++side) {
-      const std::int64_t at = i / step[side / 2] % grid.size[side / 2];
-      if (side % 2 == 0 ? at == 0 : at + 1 == grid.size[side / 2]) continue;
-      const std::int64_t next = i + (side % 2 == 0 ? -step[side / 2] : step[side / 2]);
-      if (taken[next] != 0 || sides.missing.voxels[next] >= 0) continue;
+    forFaceNeighbours(grid, i, [&](std::int64_t next) {
+      if (taken[next] != 0 || sides.missing.voxels[next] >= 0) return;
       taken[next] = 1;
-      if (belongs(voxelCentre(grid, next))) stack.push_back(next);
-    }
+      if (belongs(grid.centre(next))) stack.push_back(next);
+    });
   }
   std::sort(out.voxels.begin(), out.voxels.end());
   out.volume_mm3 = static_cast<double>(out.voxels.size()) * grid.voxelVolume_mm3();

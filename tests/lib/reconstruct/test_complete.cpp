@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 #include "mesh/measures.h"
 #include "reconstruct/complete.h"
+#include "view.h"
 
 using namespace osteo;
 using Eigen::Vector3d;
@@ -47,20 +48,13 @@ levelset::LevelSet shell(double asymmetry, double hole_radius, double part, cons
       Vector3d::Constant(-95 * kScale), Vector3d::Constant(95 * kScale), 0.8);
 }
 
-image::Frame view() {
-  image::Frame frame;
-  frame.size = {200, 200, 200};
-  frame.origin_mm = Vector3d::Constant(-100);
-  return frame;
-}
-
 }  // namespace
 
 TEST_CASE("the missing piece of an asymmetric calvarium comes from its other side") {
   const auto host = shell(0.25, 25, -1), truth = shell(0.25, 25, 1);
   reconstruct::CompletionReport report;
   core::setThreads(2);
-  const auto piece = reconstruct::complete(host, view(), {.method = "mirror"}, report);
+  const auto piece = reconstruct::complete(host, wideView(), {.method = "mirror"}, report);
   const double common = levelset::volume_mm3(levelset::intersect(piece, truth));
   const double dice = 2 * common / (levelset::volume_mm3(piece) + levelset::volume_mm3(truth));
   WARN("Dice " << dice << ", rim step " << report.rim_step_mm << " mm");
@@ -77,7 +71,7 @@ TEST_CASE("a hole across the midline is closed by its rim, which is measured") {
   reconstruct::CompletionOptions options;
   options.piece.defect_at_mm = pose() * kTop * 70 * kScale;
   reconstruct::CompletionReport report;
-  const auto piece = reconstruct::complete(host, view(), options, report);
+  const auto piece = reconstruct::complete(host, wideView(), options, report);
   const double common = levelset::volume_mm3(levelset::intersect(piece, truth));
   const double dice = 2 * common / (levelset::volume_mm3(piece) + levelset::volume_mm3(truth));
   WARN("Dice " << dice << ", expected error " << report.expected_error_mm << " mm");
@@ -98,7 +92,7 @@ TEST_CASE("auto takes what misses the hidden ring least, on any number of thread
   levelset::LevelSet pieces[2];
   for (const int threads : {1, 2}) {
     core::setThreads(threads);
-    pieces[threads - 1] = reconstruct::complete(host, view(), {}, report[threads - 1]);
+    pieces[threads - 1] = reconstruct::complete(host, wideView(), {}, report[threads - 1]);
   }
   CHECK(levelset::volume_mm3(pieces[0]) == levelset::volume_mm3(pieces[1]));
   REQUIRE(report[0].trials.size() == 2);
@@ -109,11 +103,11 @@ TEST_CASE("auto takes what misses the hidden ring least, on any number of thread
   }
   CHECK(report[0].expected_error_mm <= least / 0.9);
   CHECK(report[0].expected_error_mm == report[1].expected_error_mm);
-  CHECK_THROWS_AS(reconstruct::complete(host, view(), {.method = "shape"}, report[0]), core::Error);
-  CHECK_THROWS_AS(reconstruct::complete(host, view(), {.method = "network"}, report[0]), core::Error);
+  CHECK_THROWS_AS(reconstruct::complete(host, wideView(), {.method = "shape"}, report[0]), core::Error);
+  CHECK_THROWS_AS(reconstruct::complete(host, wideView(), {.method = "network"}, report[0]), core::Error);
 }
 
 TEST_CASE("nothing is made up where nothing is missing") {
   reconstruct::CompletionReport report;
-  CHECK_THROWS_AS(reconstruct::complete(shell(0.25, 0, -1), view(), {}, report), core::Error);
+  CHECK_THROWS_AS(reconstruct::complete(shell(0.25, 0, -1), wideView(), {}, report), core::Error);
 }

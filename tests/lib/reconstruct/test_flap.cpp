@@ -6,6 +6,7 @@
 #include "reconstruct/complete.h"
 #include "reconstruct/flap.h"
 #include "reconstruct/grid_cut.h"
+#include "view.h"
 
 using namespace osteo;
 using Eigen::Vector3d;
@@ -44,13 +45,6 @@ levelset::LevelSet withFlap(double kerf_mm, double bridge_deg) {
   });
 }
 
-image::Frame view() {
-  image::Frame frame;
-  frame.size = {200, 200, 200};
-  frame.origin_mm = Vector3d::Constant(-100);
-  return frame;
-}
-
 }  // namespace
 
 TEST_CASE("two blocks on a bridge are parted at the bridge") {
@@ -82,7 +76,7 @@ TEST_CASE("a bone flap that was put back loosely isn't host: the hole is the fla
     const auto bone = withFlap(kerf, bridge_deg);
     const auto truth = shape([=](const Vector3d& p) { return std::max(cap(p), flapSide(p, kFlap + kerf)); });
     reconstruct::CompletionReport report;
-    const auto piece = reconstruct::complete(bone, view(), {}, report);
+    const auto piece = reconstruct::complete(bone, wideView(), {}, report);
     REQUIRE(report.flap);
     const double common = levelset::volume_mm3(levelset::intersect(piece, truth));
     const double dice = 2 * common / (levelset::volume_mm3(piece) + levelset::volume_mm3(truth));
@@ -103,7 +97,7 @@ TEST_CASE("a bone flap that was put back loosely isn't host: the hole is the fla
 TEST_CASE("what is no flap stays: a whole bone, and one with a straight gap") {
   core::setThreads(2);
   const auto find = [](const levelset::LevelSet& bone) {
-    return reconstruct::findFlap(bone, reconstruct::prepareHost(bone, view(), 3), 500);
+    return reconstruct::findFlap(bone, reconstruct::prepareHost(bone, wideView(), 3), 500);
   };
   CHECK_FALSE(find(shape([](const Vector3d& p) { return cap(p); })));
   CHECK_FALSE(find(shape(

@@ -8,7 +8,7 @@ if(NOT (TORCH_INCLUDE AND TORCH_LIBRARY AND TORCH_CPU_LIBRARY AND C10_LIBRARY))
   message(STATUS "torch is absent: osteo_learn.so is left out and networks end with 69 (Debian: libtorch-dev)")
   return()
 endif()
-file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
+file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/torch/*.cpp)
 add_library(osteo_learn MODULE ${SOURCES})
 set_target_properties(osteo_learn PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib
                       CXX_VISIBILITY_PRESET hidden)

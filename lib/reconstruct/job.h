@@ -1,0 +1,57 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "mesh/triangle_mesh.h"
+#include "reconstruct/cloud.h"
+#include "reconstruct/complete.h"
+#include "reconstruct/fragments.h"
+#include "reconstruct/outputs.h"
+
+namespace osteo::reconstruct {
+
+/// Where results go; an empty path leaves one out.
+struct Files {
+  std::string bone, mesh, tetra, picture;  ///< level set, triangles, tetrahedra, PNG
+  std::string defect, defect_mesh;         ///< the missing piece
+  PosteriorFiles posterior = {};
+  std::string moves = {};  ///< folder of the fragments' motions
+};
+
+/// What is made of a bone's surface.
+struct SurfaceJob {
+  MeshOptions mesh = {};
+  std::optional<CompletionOptions> completion = {};  ///< absent: nothing is missing
+  Draws draws = {};
+  double tetra_mm = 0;  ///< cube of the tetrahedra's lattice; 0: two voxels
+  Files files = {};
+};
+
+/// Completes the bone where that is asked for, leaves a flap out, writes every file and adds to the record. `surface`
+/// is the bone's mesh, `seen` the frame of the image.
+void finishSurface(levelset::LevelSet bone, mesh::TriangleMesh surface, const image::Frame& seen, const SurfaceJob& job,
+                   nlohmann::json& record);
+
+/// What is made of a point cloud.
+struct CloudJob {
+  CloudOptions options = {};
+  MeshOptions mesh = {};
+  bool keep_guessed = false;  ///< the mesh keeps what no point is near, and is closed
+  Files files = {};
+};
+void finishCloud(const mesh::PointCloud& cloud, const CloudJob& job, nlohmann::json& record);
+
+/// What is made of the fragments in labels.
+struct FragmentJob {
+  SurfaceOptions surface = {};
+  FragmentChoice choice = {};
+  ReassembleOptions options = {};
+  std::string reference = {};  ///< name of the fragment that stays; empty: the largest
+  MeshOptions mesh = {};
+  Files files = {};
+};
+void finishFragments(const image::Segmentation& labels, const image::CtVolume* ct, FragmentJob job,
+                     nlohmann::json& record);
+
+}  // namespace osteo::reconstruct
