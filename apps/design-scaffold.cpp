@@ -14,7 +14,6 @@
 #include "design_scaffold/recommend.h"
 #include "design_scaffold/targets.h"
 #include "mesh/io.h"
-#include "mesh/measures.h"
 
 namespace osteo {
 namespace {
@@ -61,60 +60,40 @@ design_scaffold::ImplantCase caseOf(const cli::Context& ctx) {
   return wanted;
 }
 
-/// Ranks the library's materials for the site, or holds the chosen one against it; returns the one to use.
-std::string chooseMaterial(cli::Context& ctx, const design_scaffold::ImplantLibrary& library,
-                           const levelset::LevelSet& defect, const Infill& infill) {
-  const std::string name = ctx.text("material");
-  if (ctx.text("site").empty()) {
-    ctx.refuse({"recommend-material", "plated", "peak-load-n", "resorption-months", "sterilisation", "age-years"},
-               "goes with --site");
-    return name;
-  }
-  design_scaffold::ImplantCase wanted = caseOf(ctx);
-  wanted.extent_mm = design_scaffold::longestExtent_mm(defect);
-  wanted.volume_mm3 = levelset::measureSurface(defect).volume_mm3;
-  wanted.porosity = 1 - infill.spec().volume_fraction;
-  wanted.wall_mm = infill.thinnestWall_mm();
-  if (!ctx.flag("recommend-material")) {
-    ctx.results()["material_check"] = requireSuitable(library, name, wanted);
-    return name;
-  }
-  const nlohmann::json& made = ctx.results()["material_recommendation"] = recommendMaterials(library, wanted);
-  const nlohmann::json& best = made.at("ranking").at(0);
-  const std::string chosen = ctx.changed("material") ? name : best.at("name").get<std::string>();
-  if (best.at("verdict") == "refused") requireSuitable(library, chosen, wanted);  // says why
-  return chosen;
-}
-
 std::optional<std::array<double, 2>> endsOf(const cli::Context& ctx, const std::string& name) {
   if (!ctx.given(name)) return std::nullopt;
   const std::vector<double> ends = ctx.numbers(name);
   return std::array<double, 2>{ends[0], ends[1]};
 }
 
-/// The lattice, or one that a field grades over the defect, or that turns with its outer surface.
-Infill infillOf(const cli::Context& ctx, const design_scaffold::LatticeSpec& spec, const levelset::LevelSet& defect,
-                const levelset::LevelSet* host) {
-  std::shared_ptr<const design_scaffold::Conforming> directions;
-  if (ctx.flag("conformal")) directions = std::make_shared<design_scaffold::Conforming>(defect, host);
-  if (!ctx.given("grade")) {
+/// What changes over space.
+design_scaffold::Variation variationOf(const cli::Context& ctx) {
+  design_scaffold::Variation variation;
+  variation.conformal = ctx.flag("conformal");
+  variation.field = ctx.input("grade");
+  if (variation.field.empty())
     ctx.refuse({"grade-range", "grade-volume-fraction", "grade-cell-mm", "grade-lattice"}, "goes with --grade");
-    return directions ? design_scaffold::gradedInfill(spec, {}, defect, directions)
-                      : Infill(design_scaffold::Lattice(spec));
+  variation.range = endsOf(ctx, "grade-range");
+  variation.volume_fraction = endsOf(ctx, "grade-volume-fraction");
+  variation.cell_mm = endsOf(ctx, "grade-cell-mm");
+  if (ctx.changed("grade-lattice")) variation.towards = design_scaffold::latticeNamed(ctx.text("grade-lattice"));
+  return variation;
+}
+
+/// The material to use, ranked or held against the site where one is named.
+std::string materialOf(cli::Context& ctx, const design_scaffold::ImplantLibrary& library,
+                       const levelset::LevelSet& defect, const Infill& infill) {
+  const std::string name = ctx.text("material");
+  if (ctx.text("site").empty()) {
+    ctx.refuse({"recommend-material", "plated", "peak-load-n", "resorption-months", "sterilisation", "age-years"},
+               "goes with --site");
+    return name;
   }
-  design_scaffold::Grading grading;
-  grading.field = design_scaffold::readGradingField(ctx.input("grade"), defect);
-  grading.volume_fraction = endsOf(ctx, "grade-volume-fraction");
-  grading.cell_mm = endsOf(ctx, "grade-cell-mm");
-  if (ctx.changed("grade-lattice")) grading.towards = design_scaffold::latticeNamed(ctx.text("grade-lattice"));
-  if (!grading.volume_fraction && !grading.cell_mm && !grading.towards)
-    grading.volume_fraction = design_scaffold::usualGrading(spec.volume_fraction);
-  if (const auto range = endsOf(ctx, "grade-range"))
-    grading.low = (*range)[0], grading.high = (*range)[1];
-  else
-    design_scaffold::useOwnRange(grading, defect);
-  design_scaffold::requireGradable(grading);
-  return design_scaffold::gradedInfill(spec, std::move(grading), defect, directions);
+  const design_scaffold::ImplantCase wanted = design_scaffold::caseFor(caseOf(ctx), defect, infill);
+  if (ctx.flag("recommend-material"))
+    return design_scaffold::recommended(library, wanted, ctx.changed("material") ? name : "", ctx.results());
+  ctx.results()["material_check"] = requireSuitable(library, name, wanted);
+  return name;
 }
 
 Fit fitOf(const cli::Context& ctx) {
@@ -133,21 +112,6 @@ Fit fitOf(const cli::Context& ctx) {
   return fit;
 }
 
-/// The defect as a level set. A mesh needs voxels that tell its edges, not the lattice's walls, and no more of them
-/// than some ten million around its surface.
-levelset::LevelSet readDefect(const std::string& path, double voxel_mm) {
-  constexpr double kFinest_mm = 0.15, kVoxels = 3e7;
-  if (!levelset::isMeshFile(path)) return levelset::readVdb(path);
-  const mesh::TriangleMesh shape = mesh::readMesh(path);
-  const double fits = std::sqrt(2 * levelset::kHalfWidth_voxels * mesh::area_mm2(shape) / kVoxels);
-  return levelset::fromMesh(shape, std::max({voxel_mm, kFinest_mm, fits}));
-}
-
-levelset::LevelSet readHost(const std::string& path, double voxel_mm) {
-  constexpr double kFinest_mm = 0.4;  // of a host that comes as a mesh; skins and gaps need no more
-  return levelset::readSolid(path, std::max(voxel_mm, kFinest_mm));
-}
-
 design_scaffold::Measured measuredOf(const std::string& name) {
   using design_scaffold::Measured;
   return name == "shape" ? Measured::Shape : name == "pores" ? Measured::Pores : Measured::All;
@@ -158,17 +122,19 @@ void run(cli::Context& ctx) {
   const design_scaffold::ImplantLibrary library = design_scaffold::readImplantLibrary(ctx.input("materials"));
   const design_scaffold::LatticeSpec spec = design_scaffold::fulfilled(
       shapeOf(ctx), wishesOf(ctx), design_scaffold::solidPhase(library, ctx.text("material")));
-  const levelset::LevelSet defect = readDefect(ctx.input("defect"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16));
+  const levelset::LevelSet defect =
+      design_scaffold::readDefect(ctx.input("defect"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16));
   std::optional<levelset::LevelSet> host;
-  if (ctx.given("host")) host = readHost(ctx.input("host"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16));
+  if (ctx.given("host"))
+    host = design_scaffold::readHost(ctx.input("host"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16));
   const levelset::LevelSet* bone = host ? &*host : nullptr;
   design_scaffold::requireDesignable(defect, bone);
-  const Infill infill = infillOf(ctx, spec, defect, bone);
+  const Infill infill = design_scaffold::infillFor(spec, variationOf(ctx), defect, bone);
   const double voxel = design_scaffold::checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
   const bool want_mesh = ctx.given("mesh") || ctx.given("picture");
   const double defect_mm3 = levelset::measureSurface(defect).volume_mm3;
   design_scaffold::requireMemory(defect_mm3, infill, voxel, want_mesh);
-  const std::string material = chooseMaterial(ctx, library, defect, infill);
+  const std::string material = materialOf(ctx, library, defect, infill);
   if (ctx.dryRun(design_scaffold::estimatedBytes(defect_mm3, infill, voxel, want_mesh))) return;
 
   const std::string vdb = ctx.output("output"), stl = ctx.output("mesh"), png = ctx.output("picture");

@@ -17,6 +17,8 @@
 #include "core/progress.h"
 #include "design_scaffold/blocks.h"
 #include "levelset/components.h"
+#include "mesh/io.h"
+#include "mesh/measures.h"
 
 namespace osteo::design_scaffold {
 namespace {
@@ -242,6 +244,18 @@ bool hasObviousRoom(const LevelSet& body, const Eigen::Vector3i& min, const Eige
 }
 
 }  // namespace
+
+LevelSet readDefect(const std::string& path, double voxel_mm) {
+  constexpr double kFinest_mm = 0.15, kVoxels = 3e7;
+  if (!levelset::isMeshFile(path)) return levelset::readVdb(path);
+  const mesh::TriangleMesh shape = mesh::readMesh(path);
+  const double fits = std::sqrt(2 * levelset::kHalfWidth_voxels * mesh::area_mm2(shape) / kVoxels);
+  return levelset::fromMesh(shape, std::max({voxel_mm, kFinest_mm, fits}));
+}
+
+LevelSet readHost(const std::string& path, double voxel_mm) {
+  return levelset::readSolid(path, std::max(voxel_mm, kField_mm));
+}
 
 double longestExtent_mm(const LevelSet& body) {
   std::vector<Eigen::Vector3d> points;

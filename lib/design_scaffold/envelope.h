@@ -1,6 +1,7 @@
 #pragma once
 #include <Eigen/Core>
 #include <optional>
+#include <string>
 
 #include "levelset/level_set.h"
 
@@ -42,6 +43,13 @@ struct Envelope {
   int pieces_removed = 0;          ///< parts of the defect beside the largest
   double slivers_removed_mm3 = 0;  ///< volume taken off as pieces or slivers
 };
+
+/// The defect as a level set. A mesh needs voxels that tell its edges, not the lattice's walls of `voxel_mm`, and no
+/// more of them than some ten million around its surface.
+levelset::LevelSet readDefect(const std::string& path, double voxel_mm);
+
+/// The host as a level set; skins and gaps need no voxels below 0.4 mm of a mesh.
+levelset::LevelSet readHost(const std::string& path, double voxel_mm);
 
 /// Length of a body along the axis of its surface's largest spread, in mm.
 double longestExtent_mm(const levelset::LevelSet& body);

@@ -143,4 +143,24 @@ void requireGradable(const Grading& grading) {
                                            .got = fmt::format("{} and {} mm", ends[0], ends[1])});
 }
 
+Infill infillFor(const LatticeSpec& spec, const Variation& variation, const levelset::LevelSet& body,
+                 const levelset::LevelSet* host) {
+  std::shared_ptr<const Conforming> directions;
+  if (variation.conformal) directions = std::make_shared<Conforming>(body, host);
+  if (variation.field.empty()) return directions ? gradedInfill(spec, {}, body, directions) : Infill(Lattice(spec));
+  Grading grading;
+  grading.field = readGradingField(variation.field, body);
+  grading.volume_fraction = variation.volume_fraction;
+  grading.cell_mm = variation.cell_mm;
+  grading.towards = variation.towards;
+  if (!grading.volume_fraction && !grading.cell_mm && !grading.towards)
+    grading.volume_fraction = usualGrading(spec.volume_fraction);
+  if (variation.range)
+    grading.low = (*variation.range)[0], grading.high = (*variation.range)[1];
+  else
+    useOwnRange(grading, body);
+  requireGradable(grading);
+  return gradedInfill(spec, std::move(grading), body, directions);
+}
+
 }  // namespace osteo::design_scaffold

@@ -17,6 +17,20 @@ void useOwnRange(Grading& grading, const levelset::LevelSet& body);
 /// What changes when nobody says: the volume fraction, from 0.6 to 1.4 times the wanted one, between 0.1 and 0.9.
 std::array<double, 2> usualGrading(double volume_fraction);
 
+/// How a lattice is to change over a body; what is absent stays as it is.
+struct Variation {
+  std::string field = {};                                     ///< file that grades it; empty: none does
+  std::optional<std::array<double, 2>> range = {};            ///< of the field; default: its own over the body
+  std::optional<std::array<double, 2>> volume_fraction = {};  ///< at both ends of the range
+  std::optional<std::array<double, 2>> cell_mm = {};
+  std::optional<LatticeType> towards = {};
+  bool conformal = false;  ///< cells follow the outer surface (conforming.h)
+};
+
+/// The lattice, or one that changes. A field alone grades the volume fraction. Throws as what it is made of does.
+Infill infillFor(const LatticeSpec& spec, const Variation& variation, const levelset::LevelSet& body,
+                 const levelset::LevelSet* host);
+
 /// The graded infill over a body's box.
 Infill gradedInfill(const LatticeSpec& spec, Grading grading, const levelset::LevelSet& body,
                     std::shared_ptr<const Conforming> directions = nullptr);

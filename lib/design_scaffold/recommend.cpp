@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/names.h"
+#include "design_scaffold/envelope.h"
 
 namespace osteo::design_scaffold {
 namespace {
@@ -389,6 +390,22 @@ json requireSuitable(const ImplantLibrary& library, const std::string& name, con
   for (const Reason& r : trial.reasons)
     if (r.verdict == Verdict::Reservations) warnOnce(name + ": " + r.text);
   return entryOf(trial);
+}
+
+ImplantCase caseFor(ImplantCase wanted, const levelset::LevelSet& defect, const Infill& infill) {
+  wanted.extent_mm = longestExtent_mm(defect);
+  wanted.volume_mm3 = levelset::measureSurface(defect).volume_mm3;
+  wanted.porosity = 1 - infill.spec().volume_fraction;
+  wanted.wall_mm = infill.thinnestWall_mm();
+  return wanted;
+}
+
+std::string recommended(const ImplantLibrary& library, const ImplantCase& wanted, const std::string& chosen,
+                        json& results) {
+  const json& best = (results["material_recommendation"] = recommendMaterials(library, wanted)).at("ranking").at(0);
+  const std::string name = chosen.empty() ? best.at("name").get<std::string>() : chosen;
+  if (best.at("verdict") == "refused") requireSuitable(library, name, wanted);  // says why
+  return name;
 }
 
 }  // namespace osteo::design_scaffold

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "design_scaffold/implant_library.h"
+#include "design_scaffold/infill.h"
+#include "levelset/level_set.h"
 
 namespace osteo::design_scaffold {
 
@@ -39,6 +41,9 @@ struct Demand {
 /// site, Usage for a case without extent, volume or solid.
 Demand demandOf(const ImplantLibrary& library, const ImplantCase& wanted);
 
+/// The case with the numbers of its defect and of what fills it.
+ImplantCase caseFor(ImplantCase wanted, const levelset::LevelSet& defect, const Infill& infill);
+
 /// Every implant material of the library, the best first: {case, warnings, ranking: [{name, class, verdict, score,
 /// terms, margin, modulus_mpa or modulus_kpa, …, reasons: [{verdict, text, reference}]}]}. Sorted by verdict, then
 /// score, then name.
@@ -61,5 +66,10 @@ nlohmann::json recommendMaterials(const ImplantLibrary& library, const ImplantCa
 /// Throws Config with the reason and what would suit when the material is refused for the case or is not known; else
 /// the material's entry of the ranking. Warns of reservations, and below 18 years.
 nlohmann::json requireSuitable(const ImplantLibrary& library, const std::string& material, const ImplantCase& wanted);
+
+/// Ranks the materials into results.material_recommendation; the first, or the one that was chosen already. Throws
+/// Config when even the first is refused.
+std::string recommended(const ImplantLibrary& library, const ImplantCase& wanted, const std::string& chosen,
+                        nlohmann::json& results);
 
 }  // namespace osteo::design_scaffold
