@@ -32,6 +32,17 @@ struct Frame {
   bool sameGrid(const Frame& other, double tolerance_mm = 1e-3) const;
 };
 
+/// Runs visit(neighbour) for the voxels that share a face with one, by their places in a Volume.
+template <class Visit>
+void forFaceNeighbours(const Frame& frame, std::int64_t voxel, const Visit& visit) {
+  const std::int64_t step[3] = {1, frame.size[0], std::int64_t{frame.size[0]} * frame.size[1]};
+  for (int axis = 0; axis < 3; ++axis) {
+    const std::int64_t at = voxel / step[axis] % frame.size[axis];
+    if (at > 0) visit(voxel - step[axis]);
+    if (at + 1 < frame.size[axis]) visit(voxel + step[axis]);
+  }
+}
+
 /// Exit 65 when both frames carry a frame_id and these differ; names are for the message.
 void requireSameFrame(const std::string& frame_id_a, const std::string& name_a, const std::string& frame_id_b,
                       const std::string& name_b);

@@ -3,7 +3,6 @@
 #include <openvdb/io/File.h>
 #include <openvdb/io/Stream.h>
 
-#include <array>
 #include <cmath>
 #include <mutex>
 #include <set>
@@ -109,15 +108,6 @@ void checkTransform(const std::string& path, const openvdb::FloatGrid& grid) try
 
 /// Gives voxels without a value the mean of their neighbours that have one, layer by layer.
 void fillOutwards(image::CtVolume& field, std::vector<char>& known) {
-  const auto& size = field.frame.size;
-  const std::array<std::int64_t, 3> stride{1, size[0], std::int64_t{size[0]} * size[1]};
-  const auto forNeighbours = [&](std::int64_t n, const auto& visit) {
-    for (int axis = 0; axis < 3; ++axis) {
-      const std::int64_t at = n / stride[axis] % size[axis];
-      if (at > 0) visit(n - stride[axis]);
-      if (at + 1 < size[axis]) visit(n + stride[axis]);
-    }
-  };
   std::vector<std::int64_t> front, next;
   for (std::int64_t n = 0; n < field.frame.voxelCount(); ++n)
     if (known[n]) front.push_back(n);
@@ -125,13 +115,13 @@ void fillOutwards(image::CtVolume& field, std::vector<char>& known) {
   while (!front.empty()) {
     next.clear();
     for (const std::int64_t n : front)
-      forNeighbours(n, [&](std::int64_t m) {
+      image::forFaceNeighbours(field.frame, n, [&](std::int64_t m) {
         if (!known[m]) known[m] = kQueued, next.push_back(m);
       });
     for (const std::int64_t n : next) {
       double sum = 0;
       int count = 0;
-      forNeighbours(n, [&](std::int64_t m) {
+      image::forFaceNeighbours(field.frame, n, [&](std::int64_t m) {
         if (known[m] == 1) sum += field.voxels[m], ++count;
       });
       field.voxels[n] = static_cast<float>(sum / count);

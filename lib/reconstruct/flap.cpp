@@ -111,20 +111,16 @@ std::int64_t openFaces(const Host& host, const std::vector<Gap>& gaps, const Par
     }
   }
   const image::CtVolume to_gap = registration::distanceTo(frame, [&](std::int64_t v) { return marked[v] != 0; });
-  const std::int64_t step[3] = {1, frame.size[0], std::int64_t{frame.size[0]} * frame.size[1]};
+  const auto isInGap = [&](std::int64_t v) {
+    const Eigen::Vector3d p = frame.centre(v);
+    return to_gap.voxels[v] < kNear_mm &&
+           image::sampleLinear(host.distance, host.distance.frame.toIndex(p), kFar) >= 0 &&
+           image::sampleLinear(host.closed, host.closed.frame.toIndex(p), kFar) < 0;
+  };
   std::int64_t faces = 0;
   for (std::int64_t v = 0; v < frame.voxelCount(); ++v) {
-    for (int side = 0; side < 6 && piece.is_flap[v] != 0; ++side) {
-      const std::int64_t at = v / step[side / 2] % frame.size[side / 2];
-      if (side % 2 == 0 ? at == 0 : at + 1 == frame.size[side / 2]) continue;
-      const std::int64_t next = v + (side % 2 == 0 ? -step[side / 2] : step[side / 2]);
-      const Eigen::Vector3d p = frame.centre(next);
-      faces += to_gap.voxels[next] < kNear_mm &&
-                       image::sampleLinear(host.distance, host.distance.frame.toIndex(p), kFar) >= 0 &&
-                       image::sampleLinear(host.closed, host.closed.frame.toIndex(p), kFar) < 0
-                   ? 1
-                   : 0;
-    }
+    if (piece.is_flap[v] == 0) continue;
+    image::forFaceNeighbours(frame, v, [&](std::int64_t next) { faces += isInGap(next) ? 1 : 0; });
   }
   return faces;
 }

@@ -16,16 +16,6 @@ namespace {
 
 constexpr float kFar = 1e3F;
 
-template <class Visit>
-void forFaceNeighbours(const image::Frame& frame, std::int64_t voxel, const Visit& visit) {
-  const std::int64_t step[3] = {1, frame.size[0], std::int64_t{frame.size[0]} * frame.size[1]};
-  for (int axis = 0; axis < 3; ++axis) {
-    const std::int64_t at = voxel / step[axis] % frame.size[axis];
-    if (at > 0) visit(voxel - step[axis]);
-    if (at + 1 < frame.size[axis]) visit(voxel + step[axis]);
-  }
-}
-
 /// Walks from p along a direction out of the piece; true when it meets no host bone in the next few millimetres.
 bool freeAlong(const Host& host, const image::CtVolume& mirrored, const Eigen::Vector3d& p,
                const Eigen::Vector3d& direction) {
@@ -130,7 +120,7 @@ std::vector<Candidate> connectedParts(const image::CtVolume& field, double min_m
       const std::int64_t i = stack.back();
       stack.pop_back();
       part.voxels.push_back(i);
-      forFaceNeighbours(frame, i, [&](std::int64_t next) {
+      image::forFaceNeighbours(frame, i, [&](std::int64_t next) {
         if (visited[next] != 0 || field.voxels[next] >= 0) return;
         visited[next] = 1;
         stack.push_back(next);
@@ -196,7 +186,7 @@ Candidate grown(const Host& host, const Whole& whole, const Field& field, const 
     const std::int64_t i = stack.back();
     stack.pop_back();
     out.voxels.push_back(i);
-    forFaceNeighbours(grid, i, [&](std::int64_t next) {
+    image::forFaceNeighbours(grid, i, [&](std::int64_t next) {
       if (taken[next] != 0 || sides.missing.voxels[next] >= 0) return;
       taken[next] = 1;
       if (belongs(grid.centre(next))) stack.push_back(next);
