@@ -95,7 +95,7 @@ Vector3d CellField::baseStep(const Vector3d& from_mm, const Vector3d& to_mm) con
 }
 
 PhaseMap::PhaseMap(const NodeGrid& grid, CellField cells, const Vector3d& origin_mm)
-    : grid_(grid), cells_(std::move(cells)), correction_(grid.count(), Vector3d::Zero()) {
+    : grid_(grid), cells_(std::move(cells)), phase_(grid.count(), Vector3d::Zero()) {
   std::vector<Eigen::Matrix3d> frequency(grid_.count());
   grid_.forNodes([&](std::size_t n, const Eigen::Vector3i& ijk) {
     frequency[n] = cells_.frequency(grid_.point(ijk[0], ijk[1], ijk[2]));
@@ -119,12 +119,20 @@ PhaseMap::PhaseMap(const NodeGrid& grid, CellField cells, const Vector3d& origin
     std::vector<double> right(grid_.count()), x(grid_.count(), 0.0);
     for (std::size_t n = 0; n < right.size(); ++n) right[n] = wanted[n][component];
     grid_.solve({}, right, x);
-    for (std::size_t n = 0; n < x.size(); ++n) correction_[n][component] = x[n];
+    for (std::size_t n = 0; n < x.size(); ++n) phase_[n][component] = x[n];
   }
+  if (cells_.turns == 0)  // then the base needs no place of its own
+    grid_.forNodes([&](std::size_t n, const Eigen::Vector3i& ijk) {
+      phase_[n] += cells_.base(grid_.point(ijk[0], ijk[1], ijk[2]));
+    });
   const Eigen::Vector3i nearest = grid_.nearest(origin_mm);
   const Vector3d anchor = grid_.point(nearest[0], nearest[1], nearest[2]);
   const Vector3d shift = frequency[grid_.at(nearest[0], nearest[1], nearest[2])] * (anchor - origin_mm) - phase(anchor);
-  for (Vector3d& phase : correction_) phase += shift;
+  for (Vector3d& phase : phase_) phase += shift;
+  cell_mm_.resize(grid_.count());
+  grid_.forNodes([&](std::size_t n, const Eigen::Vector3i& ijk) {
+    cell_mm_[n] = static_cast<float>(cellBetween_mm(ijk.cwiseMin(grid_.size - Eigen::Vector3i::Constant(2))));
+  });
   misfit_ = misfitOf(frequency);
 }
 
@@ -135,8 +143,7 @@ double PhaseMap::misfitOf(const std::vector<Eigen::Matrix3d>& frequency) const {
       for (int i = 0; i + 1 < grid_.size[0]; ++i) {
         const double wanted = 0.5 * (std::cbrt(frequency[grid_.at(i, j, k)].determinant()) +
                                      std::cbrt(frequency[grid_.at(i + 1, j + 1, k + 1)].determinant()));
-        misfits.push_back(
-            std::abs(cell_mm(grid_.point(i, j, k) + Vector3d::Constant(0.5 * grid_.step_mm)) * wanted - 1));
+        misfits.push_back(std::abs(cell_mm_[grid_.at(i, j, k)] * wanted - 1));
       }
   const auto rank = misfits.begin() + static_cast<std::ptrdiff_t>(0.99 * static_cast<double>(misfits.size() - 1));
   std::nth_element(misfits.begin(), rank, misfits.end());
@@ -144,8 +151,10 @@ double PhaseMap::misfitOf(const std::vector<Eigen::Matrix3d>& frequency) const {
 }
 
 Vector3d PhaseMap::phase(const Vector3d& point_mm) const {
+  const Vector3d mapped = grid_.interpolate(phase_, point_mm);
+  if (cells_.turns == 0) return mapped;
   const Vector3d high = grid_.point(grid_.size[0] - 1, grid_.size[1] - 1, grid_.size[2] - 1);
-  return cells_.base(point_mm.cwiseMax(grid_.low_mm).cwiseMin(high)) + grid_.interpolate(correction_, point_mm);
+  return cells_.base(point_mm.cwiseMax(grid_.low_mm).cwiseMin(high)) + mapped;
 }
 
 double PhaseMap::cell_mm(const Vector3d& point_mm) const {
@@ -154,13 +163,17 @@ double PhaseMap::cell_mm(const Vector3d& point_mm) const {
                                  .max(0.0)
                                  .min((grid_.size.array() - 2).cast<double>())
                                  .cast<int>();
+  return cell_mm_[grid_.at(low[0], low[1], low[2])];
+}
+
+double PhaseMap::cellBetween_mm(const Eigen::Vector3i& low) const {
   const Vector3d middle = grid_.point(low[0], low[1], low[2]) + Vector3d::Constant(0.5 * grid_.step_mm);
   Eigen::Matrix3d slope;
   for (int axis = 0; axis < 3; ++axis) {
     const Vector3d half = 0.5 * grid_.step_mm * Vector3d::Unit(axis);
-    slope.col(axis) = (cells_.baseStep(middle - half, middle + half) + grid_.interpolate(correction_, middle + half) -
-                       grid_.interpolate(correction_, middle - half)) /
-                      grid_.step_mm;
+    Vector3d rise = grid_.interpolate(phase_, middle + half) - grid_.interpolate(phase_, middle - half);
+    if (cells_.turns > 0) rise += cells_.baseStep(middle - half, middle + half);
+    slope.col(axis) = rise / grid_.step_mm;
   }
   const double determinant = slope.determinant();
   return determinant > 0 ? 1 / std::cbrt(determinant) : grid_.step_mm * 1e3;

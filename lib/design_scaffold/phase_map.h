@@ -51,7 +51,7 @@ class PhaseMap {
 
   /// φ in cells, trilinear; held at the border beyond the box.
   Eigen::Vector3d phase(const Eigen::Vector3d& point_mm) const;
-  /// The cell that φ makes there, mm: (det ∇φ)^(−1/3).
+  /// The cell that φ makes between the nodes around, mm: (det ∇φ)^(−1/3).
   double cell_mm(const Eigen::Vector3d& point_mm) const;
   /// Largest relative difference between the cells that were wanted and those that φ makes, over 99 % of the box.
   double misfit() const { return misfit_; }
@@ -59,9 +59,11 @@ class PhaseMap {
  private:
   NodeGrid grid_;
   CellField cells_;
-  std::vector<Eigen::Vector3d> correction_;  ///< to be added to the base
+  std::vector<Eigen::Vector3d> phase_;  ///< at the nodes; with turns, what is to be added to the base
+  std::vector<float> cell_mm_;          ///< between a node and its neighbours above
   double misfit_ = 0;
 
+  double cellBetween_mm(const Eigen::Vector3i& low) const;
   double misfitOf(const std::vector<Eigen::Matrix3d>& frequency) const;
 };
 
