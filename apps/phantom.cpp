@@ -10,6 +10,7 @@
 #include "phantom/kinds.h"
 #include "phantom/report.h"
 #include "phantom/scan.h"
+#include "picture/comparison.h"
 
 namespace osteo {
 namespace {
@@ -59,7 +60,7 @@ void make(Context& ctx, Anatomy anatomy, const std::string& shape) {
   results["size_voxels"] = {scan.ct.frame.size[0], scan.ct.frame.size[1], scan.ct.frame.size[2]};
   image::writeVolume(scan.ct, ct_path);
   if (!labels_path.empty()) image::writeSegmentation({scan.labels, {}}, labels_path);
-  if (!picture.empty()) picture::writePng(phantom::draw(scan.ct, scan.labels, anatomy.defect_centre_mm), picture);
+  if (!picture.empty()) picture::writePng(picture::slicesAt(scan.ct, scan.labels, anatomy.defect_centre_mm), picture);
 }
 
 Anatomy inSoftTissue(Anatomy anatomy) {
@@ -114,7 +115,7 @@ void runResect(Context& ctx) {
   ctx.results() = phantom::describe(out);
   image::writeVolume(out.ct, ct_path);
   if (!piece_path.empty()) image::writeSegmentation({out.piece, {}}, piece_path);
-  if (!picture.empty()) picture::writePng(phantom::draw(out.ct, out.piece, r.centre_mm), picture);
+  if (!picture.empty()) picture::writePng(picture::slicesAt(out.ct, out.piece, r.centre_mm), picture);
 }
 
 }  // namespace

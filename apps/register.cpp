@@ -7,7 +7,7 @@
 #include "core/files.h"
 #include "image/io.h"
 #include "mesh/io.h"
-#include "registration/drawing.h"
+#include "picture/comparison.h"
 #include "registration/request.h"
 
 namespace osteo {
@@ -15,6 +15,20 @@ namespace {
 
 using registration::Geometry;
 using registration::Kind;
+
+picture::Shape shapeOf(const Geometry& shape) {
+  return shape.kind == Kind::Mesh ? picture::Shape{shape.mesh} : picture::markers(shape.points);
+}
+
+/// Fixed and moving before and after.
+picture::Canvas draw(const Geometry& fixed, const Geometry& moving,
+                     const std::array<registration::Transform, 2>& stages) {
+  if (fixed.kind == Kind::Image)
+    return picture::checkerboards(
+        fixed.image, [&](int stage) { return registration::resampleOnto(fixed.image, moving.image, stages[stage]); });
+  return picture::overlays(shapeOf(fixed),
+                           [&](int stage) { return shapeOf(registration::moveOnto(fixed, moving, stages[stage])); });
+}
 
 registration::Request requestOf(const cli::Context& ctx) {
   const std::string model = ctx.text("model"), method = ctx.text("method");
@@ -84,7 +98,7 @@ void run(cli::Context& ctx) {
   if (picture_path.empty()) return;
   const std::array<registration::Transform, 2> stages{
       registration::Transform{request.start.value_or(Eigen::Affine3d::Identity())}, outcome.transform};
-  picture::writePng(registration::draw(fixed, moving, stages), picture_path);
+  picture::writePng(draw(fixed, moving, stages), picture_path);
 }
 
 }  // namespace

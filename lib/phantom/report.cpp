@@ -1,10 +1,8 @@
 #include "phantom/report.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "phantom/measure.h"
-#include "picture/render.h"
 
 namespace osteo::phantom {
 namespace {
@@ -36,17 +34,6 @@ json describe(const Resected& r) {
           {"surface_hu", r.surface_hu},
           {"noise_hu", r.noise.std_hu},
           {"noise_correlation_lag1", list(r.noise.correlation)}};
-}
-
-picture::Canvas draw(const image::CtVolume& ct, const image::LabelVolume& labels, const Eigen::Vector3d& at_mm) {
-  const Eigen::Vector3i at = ct.frame.toIndex(at_mm).array().round().cast<int>();
-  std::vector<picture::Canvas> views;
-  for (int axis = 0; axis < 3; ++axis) {
-    const int slice = std::clamp(at[axis], 0, ct.frame.size[axis] - 1);
-    views.push_back(picture::renderSlice(ct, nullptr, axis, slice, -300, 1700));
-    views.push_back(picture::renderSlice(ct, &labels, axis, slice, -300, 1700));
-  }
-  return picture::tile(views, {"sagittal", "labels", "coronal", "labels", "axial", "labels"}, 2);
 }
 
 }  // namespace osteo::phantom

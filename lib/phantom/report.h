@@ -3,7 +3,6 @@
 
 #include "phantom/anatomy.h"
 #include "phantom/resect.h"
-#include "picture/canvas.h"
 
 namespace osteo::phantom {
 
@@ -13,8 +12,5 @@ nlohmann::json describe(const Anatomy& anatomy, bool has_defect);
 
 /// The record of a piece that was cut out.
 nlohmann::json describe(const Resected& resected);
-
-/// Slices through a point in three planes, with and without labels.
-picture::Canvas draw(const image::CtVolume& ct, const image::LabelVolume& labels, const Eigen::Vector3d& at_mm);
 
 }  // namespace osteo::phantom
