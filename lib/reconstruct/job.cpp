@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/parallel.h"
 #include "mesh/io.h"
 #include "reconstruct/report.h"
 #include "reconstruct/tetra.h"
@@ -34,9 +35,12 @@ void finishSurface(levelset::LevelSet bone, mesh::TriangleMesh surface, const im
     lighterMesh.kept = nearPiece(finishPiece(bone, surface, seen, job, record));
   else if (!files.picture.empty())
     picture::writePng(draw(surface, {}), files.picture);
-  levelset::writeVdb(bone, files.bone, "bone");
   if (!files.tetra.empty()) record.update(writeTetrahedra(bone, surface, job.tetra_mm, files.tetra));
-  if (!files.mesh.empty()) mesh::writeMesh(lighter(surface, lighterMesh, record), files.mesh);
+  const mesh::TriangleMesh written = files.mesh.empty() ? mesh::TriangleMesh() : lighter(surface, lighterMesh, record);
+  core::parallelFor(2, [&](std::int64_t file) {  // side by side: the system copies most of the time
+    if (file == 0) levelset::writeVdb(bone, files.bone, "bone");
+    if (file == 1 && !files.mesh.empty()) mesh::writeMesh(written, files.mesh);
+  });
 }
 
 void finishCloud(const mesh::PointCloud& cloud, const CloudJob& job, nlohmann::json& record) {
