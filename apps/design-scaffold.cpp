@@ -131,7 +131,9 @@ void run(cli::Context& ctx) {
   design_scaffold::requireDesignable(defect, bone);
   const Infill infill = design_scaffold::infillFor(spec, variationOf(ctx), defect, bone);
   const double voxel = design_scaffold::checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
-  const bool want_mesh = ctx.given("mesh") || ctx.given("picture");
+  // An STL alone is written from the level set, run by run; other formats and pictures need the mesh at hand.
+  const bool streams = core::extension(ctx.finalPath("mesh")) == ".stl" && !ctx.given("picture");
+  const bool want_mesh = (ctx.given("mesh") && !streams) || ctx.given("picture");
   const double defect_mm3 = levelset::measureSurface(defect).volume_mm3;
   design_scaffold::requireMemory(defect_mm3, infill, voxel, want_mesh);
   const std::string material = materialOf(ctx, library, defect, infill);
@@ -143,7 +145,8 @@ void run(cli::Context& ctx) {
   design_scaffold::measure(made, measuredOf(ctx.text("measure")), design_scaffold::solidPhase(library, material),
                            {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")}, ctx.results());
   levelset::writeVdb(made.solid, vdb, "scaffold");
-  if (!stl.empty()) mesh::writeMesh(made.mesh, stl);
+  if (streams) levelset::writeStl(made.solid, stl, defect.frameId());
+  if (!stl.empty() && !streams) mesh::writeMesh(made.mesh, stl);
   if (!png.empty()) design_scaffold::draw(made.mesh, bone, png);
 }
 

@@ -62,6 +62,10 @@ LevelSet fromSamples(const std::vector<float>& values, const Eigen::Vector3i& ba
 /// faces.
 mesh::TriangleMesh toMesh(const LevelSet& level_set);
 
+/// The triangles of toMesh as a binary STL, written run by run: no mesh is held, the bytes are the same. Throws as
+/// StlWriter does.
+void writeStl(const LevelSet& level_set, const std::string& path, const std::string& frame_id);
+
 /// What toMesh would give, without holding a mesh: the volume under its triangles, their area and numbers.
 struct SurfaceSums {
   double volume_mm3 = 0, area_mm2 = 0;

@@ -5,6 +5,7 @@
 #include "levelset/cell_block.h"
 #include "levelset/cube_table.h"
 #include "levelset/grid.h"
+#include "mesh/io.h"
 
 namespace osteo::levelset {
 namespace {
@@ -157,6 +158,28 @@ class BlockWriter {
   std::array<const Block*, 8> neighbour_{};
 };
 
+/// The facets of one block, each with corners of its own.
+void addFacets(const Tree& tree, const Coord& origin, double voxel_mm, Samples& samples, std::string& facets) {
+  samples.fetch(tree, origin);
+  if (samples.uniform()) return;
+  samples.forEachCell([&](int x, int y, int z, int inside) {
+    const CubeCase& drawn = cubeTable()[inside];
+    const auto crossing = [&](int edge) {
+      const int corner = edgeCorner(edge);
+      return samples.crossing(origin, Coord(x + (corner & 1), y + (corner >> 1 & 1), z + (corner >> 2 & 1)), edge / 4,
+                              voxel_mm);
+    };
+    const auto place = [&](int corner) -> Eigen::Vector3d {
+      if (corner < 12) return crossing(corner);
+      const auto& loop = drawn.centroids[static_cast<std::size_t>(corner - 12)];
+      Eigen::Vector3d sum = Eigen::Vector3d::Zero();
+      for (const int edge : loop) sum += crossing(edge);
+      return (sum / static_cast<double>(loop.size())).cast<float>().cast<double>();
+    };
+    for (const auto& t : drawn.triangles) mesh::StlWriter::add(facets, place(t[0]), place(t[1]), place(t[2]));
+  });
+}
+
 constexpr int kChunk = 64;
 
 std::vector<Block> countedBlocks(const Tree& tree) {
@@ -196,6 +219,28 @@ mesh::TriangleMesh toMesh(const LevelSet& level_set) {
     for (std::int64_t i = first; i < last; ++i) writer.write(blocks[i]);
   });
   return mesh;
+}
+
+void writeStl(const LevelSet& level_set, const std::string& path, const std::string& frame_id) {
+  constexpr std::int64_t kRun = 64;  // chunks that are held at once
+  const Tree& tree = level_set.grid().vdb->tree();
+  const std::vector<Block> blocks = countedBlocks(tree);
+  std::int64_t triangles = 0;
+  for (const Block& block : blocks) triangles += block.triangles;
+  mesh::StlWriter writer(path, frame_id, triangles);
+  const auto n = static_cast<std::int64_t>(blocks.size());
+  for (std::int64_t start = 0; start < n; start += kRun * kChunk) {
+    std::vector<std::string> facets(kRun);
+    core::parallelChunks(std::min(kRun * kChunk, n - start), kChunk,
+                         [&](std::int64_t first, std::int64_t last, std::int64_t chunk) {
+                           Samples samples;
+                           for (std::int64_t i = start + first; i < start + last; ++i)
+                             if (blocks[i].triangles > 0)
+                               addFacets(tree, blocks[i].origin, level_set.voxel_mm(), samples, facets[chunk]);
+                         });
+    for (const std::string& part : facets) writer.append(part);
+  }
+  writer.finish();
 }
 
 }  // namespace osteo::levelset

@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,24 @@ TriangleMesh readMesh(const std::string& path);
 
 /// Writes by ending: .stl (binary, header "SPACE=LPS …"), .ply, .obj, .amf, .3mf. The same mesh gives the same bytes.
 void writeMesh(const TriangleMesh& mesh, const std::string& path);
+
+/// A binary STL that is written piece by piece, for surfaces that are never held whole. The same triangles in the same
+/// order give the bytes of writeMesh. Throws IoError; DataError for 2^32 triangles or more.
+class StlWriter {
+ public:
+  StlWriter(const std::string& path, const std::string& frame_id, std::int64_t triangles);
+  /// Adds a triangle to a run of facets.
+  static void add(std::string& facets, const Eigen::Vector3d& a, const Eigen::Vector3d& b, const Eigen::Vector3d& c);
+  void append(const std::string& facets);
+  /// Throws Software unless all triangles came.
+  void finish();
+
+ private:
+  std::string path_;
+  std::int64_t left_;
+  std::ofstream out_;
+  void check() const;
+};
 
 /// Values at the vertices of a mesh, such as a thickness in mm: the unit belongs into the name.
 struct VertexField {

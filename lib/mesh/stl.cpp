@@ -8,9 +8,13 @@
 #include "core/log.h"
 #include "core/parallel.h"
 #include "mesh/formats.h"
+#include "mesh/io.h"
 #include "mesh/welder.h"
 
 namespace osteo::mesh {
+
+using Eigen::Vector3d;
+
 namespace {
 
 constexpr std::size_t kHeader = 80, kPrefix = 84, kFacet = 50;
@@ -106,6 +110,30 @@ RawMesh readAscii(const std::string& bytes, const std::string& path) {
   return raw;
 }
 
+/// Header and count.
+std::string head(const std::string& frame_id, std::int64_t triangles) {
+  if (triangles > std::int64_t{0xffffffff})
+    throw core::Error(core::Exit::DataError, {.what = "the mesh has too many triangles for an STL",
+                                              .expected = "fewer than 2^32",
+                                              .got = std::to_string(triangles)});
+  std::string bytes(kPrefix, '\0');
+  std::string header = "osteoforge " + spaceTag(frame_id);
+  if (header.size() > kHeader) header = spaceTag(frame_id);
+  std::memcpy(bytes.data(), header.data(), header.size());
+  const auto count = static_cast<std::uint32_t>(triangles);
+  std::memcpy(bytes.data() + kHeader, &count, sizeof count);
+  return bytes;
+}
+
+void putFacet(char* at, const Vector3d& a, const Vector3d& b, const Vector3d& c) {
+  Eigen::Matrix<float, 3, 4> facet;
+  facet.col(0) = (b - a).cross(c - a).stableNormalized().cast<float>();
+  facet.col(1) = a.cast<float>();
+  facet.col(2) = b.cast<float>();
+  facet.col(3) = c.cast<float>();
+  std::memcpy(at, facet.data(), sizeof(float) * 12);
+}
+
 }  // namespace
 
 RawMesh readStl(const std::string& bytes, const std::string& path) {
@@ -113,31 +141,47 @@ RawMesh readStl(const std::string& bytes, const std::string& path) {
 }
 
 std::string stlBytes(const TriangleMesh& mesh) {
-  const std::size_t count = mesh.triangles.size();
-  if (count > 0xffffffffULL)
-    throw core::Error(core::Exit::DataError, {.what = "the mesh has too many triangles for an STL",
-                                              .expected = "fewer than 2^32",
-                                              .got = std::to_string(count)});
-  std::string bytes(kPrefix + kFacet * count, '\0');
-  std::string header = "osteoforge " + spaceTag(mesh.frame_id);
-  if (header.size() > kHeader) header = spaceTag(mesh.frame_id);
-  std::memcpy(bytes.data(), header.data(), header.size());
-  const auto count32 = static_cast<std::uint32_t>(count);
-  std::memcpy(bytes.data() + kHeader, &count32, sizeof count32);
-  core::parallelChunks(static_cast<std::int64_t>(count), 1 << 16,
-                       [&](std::int64_t first, std::int64_t last, std::int64_t) {
-                         for (auto t = static_cast<std::size_t>(first); t < static_cast<std::size_t>(last); ++t) {
-                           const auto& [i, j, k] = mesh.triangles[t];
-                           const Eigen::Vector3d &a = mesh.vertices[i], &b = mesh.vertices[j], &c = mesh.vertices[k];
-                           Eigen::Matrix<float, 3, 4> facet;
-                           facet.col(0) = (b - a).cross(c - a).stableNormalized().cast<float>();
-                           facet.col(1) = a.cast<float>();
-                           facet.col(2) = b.cast<float>();
-                           facet.col(3) = c.cast<float>();
-                           std::memcpy(bytes.data() + kPrefix + kFacet * t, facet.data(), sizeof(float) * 12);
-                         }
-                       });
+  const auto count = static_cast<std::int64_t>(mesh.triangles.size());
+  std::string bytes = head(mesh.frame_id, count);
+  bytes.resize(kPrefix + kFacet * mesh.triangles.size(), '\0');
+  core::parallelChunks(count, 1 << 16, [&](std::int64_t first, std::int64_t last, std::int64_t) {
+    for (auto t = static_cast<std::size_t>(first); t < static_cast<std::size_t>(last); ++t) {
+      const auto& [i, j, k] = mesh.triangles[t];
+      putFacet(bytes.data() + kPrefix + kFacet * t, mesh.vertices[i], mesh.vertices[j], mesh.vertices[k]);
+    }
+  });
   return bytes;
+}
+
+StlWriter::StlWriter(const std::string& path, const std::string& frame_id, std::int64_t triangles)
+    : path_(path), left_(triangles), out_(path, std::ios::binary | std::ios::trunc) {
+  const std::string start = head(frame_id, triangles);
+  out_.write(start.data(), static_cast<std::streamsize>(start.size()));
+  check();
+}
+
+void StlWriter::add(std::string& facets, const Vector3d& a, const Vector3d& b, const Vector3d& c) {
+  facets.resize(facets.size() + kFacet, '\0');
+  putFacet(facets.data() + facets.size() - kFacet, a, b, c);
+}
+
+void StlWriter::append(const std::string& facets) {
+  left_ -= static_cast<std::int64_t>(facets.size() / kFacet);
+  out_.write(facets.data(), static_cast<std::streamsize>(facets.size()));
+  check();
+}
+
+void StlWriter::finish() {
+  out_.close();
+  check();
+  if (left_ != 0)
+    throw core::Error(core::Exit::Software,
+                      {.what = "an STL got another number of triangles than it was to hold", .file = path_});
+}
+
+void StlWriter::check() const {
+  if (!out_)
+    throw core::Error(core::Exit::IoError, {.what = "writing failed", .file = path_, .hint = "is the disk full?"});
 }
 
 }  // namespace osteo::mesh

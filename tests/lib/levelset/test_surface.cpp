@@ -3,9 +3,12 @@
 #include <cmath>
 #include <map>
 
+#include "core/error.h"
+#include "core/files.h"
 #include "core/parallel.h"
 #include "core/random.h"
 #include "levelset/level_set.h"
+#include "mesh/io.h"
 #include "mesh/measures.h"
 
 using namespace osteo;
@@ -228,4 +231,24 @@ TEST_CASE("a sphere's volume does not depend on how its voxel is rounded") {
   };
   const double plain = error(0.25);  // a power of two: every product is exact
   for (const double voxel : {0.0719, 0.1, 0.3}) CHECK(error(voxel) == Approx(plain).epsilon(0.01));
+}
+
+TEST_CASE("an STL written from the level set has the bytes of its mesh in a file") {
+  core::setThreads(2);
+  // Two waves, whose saddles make the cases with centroids too.
+  const auto level_set = levelset::fromFunction(
+      [](const Vector3d& p) {
+        return 0.8 * (std::sin(2 * p.x()) * std::sin(3 * p.y()) + std::sin(2.5 * p.z())) + 0.01;
+      },
+      Vector3d::Constant(-4), Vector3d::Constant(4), 0.11);
+  const mesh::TriangleMesh mesh = levelset::toMesh(level_set);
+  REQUIRE(mesh.triangles.size() > 10000);
+  mesh::TriangleMesh named = mesh;
+  named.frame_id = "ct";
+  mesh::writeMesh(named, "held.stl");
+  levelset::writeStl(level_set, "streamed.stl", "ct");
+  CHECK(core::readFile("held.stl") == core::readFile("streamed.stl"));
+  std::remove("held.stl");
+  std::remove("streamed.stl");
+  CHECK_THROWS_AS(levelset::writeStl(level_set, "missing/folder.stl", ""), core::Error);
 }
