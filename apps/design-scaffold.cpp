@@ -11,8 +11,12 @@
 #include "design_scaffold/draw.h"
 #include "design_scaffold/grade.h"
 #include "design_scaffold/measures.h"
+#include "design_scaffold/overlay.h"
+#include "design_scaffold/plan.h"
 #include "design_scaffold/recommend.h"
+#include "design_scaffold/seating.h"
 #include "design_scaffold/targets.h"
+#include "image/io.h"
 #include "mesh/io.h"
 
 namespace osteo {
@@ -98,6 +102,9 @@ std::string materialOf(cli::Context& ctx, const design_scaffold::ImplantLibrary&
 
 Fit fitOf(const cli::Context& ctx) {
   const bool host = ctx.given("host");
+  if (!host)
+    ctx.refuse({"fit", "contour", "insertion", "insertion-direction", "most-trimmed-percent", "fixation"},
+               "goes with --host");
   if (!host && ctx.maybe("skin-mm").value_or(0) > 0)
     throw core::Error(core::Exit::Usage,
                       {.what = "a skin needs --host",
@@ -112,13 +119,80 @@ Fit fitOf(const cli::Context& ctx) {
   return fit;
 }
 
+std::optional<design_scaffold::FixationSpec> fixationOf(const cli::Context& ctx) {
+  using Spec = design_scaffold::FixationSpec;
+  const std::string kind = ctx.text("fixation");
+  if (kind == "none") {
+    ctx.refuse({"screws", "plate-thickness-mm", "plate-width-mm", "screw-mm", "head-mm", "screw-spacing-mm",
+                "screw-edge-mm", "screw-bone-mm", "screw-longest-mm", "bicortical"},
+               "goes with --fixation");
+    return std::nullopt;
+  }
+  Spec spec = design_scaffold::usualFixation(kind == "plate"  ? Spec::Kind::Plate
+                                             : kind == "nail" ? Spec::Kind::Nail
+                                                              : Spec::Kind::Flanges);
+  spec.screws = static_cast<int>(ctx.maybe("screws").value_or(spec.screws));
+  spec.thickness_mm = ctx.maybe("plate-thickness-mm").value_or(spec.thickness_mm);
+  spec.width_mm = ctx.maybe("plate-width-mm").value_or(spec.width_mm);
+  spec.screw_mm = ctx.maybe("screw-mm").value_or(spec.screw_mm);
+  spec.head_mm = ctx.maybe("head-mm").value_or(spec.head_mm);
+  spec.spacing_mm = ctx.maybe("screw-spacing-mm").value_or(spec.spacing_mm);
+  spec.edge_mm = ctx.maybe("screw-edge-mm").value_or(spec.edge_mm);
+  spec.least_bone_mm = ctx.maybe("screw-bone-mm").value_or(spec.least_bone_mm);
+  spec.longest_mm = ctx.maybe("screw-longest-mm").value_or(spec.longest_mm);
+  if (ctx.text("bicortical") != "auto") spec.bicortical = ctx.text("bicortical") == "yes";
+  return spec;
+}
+
+/// How the implant gets in, what it keeps off, how it is held.
+design_scaffold::Seating seatingOf(const cli::Context& ctx) {
+  design_scaffold::Seating seating;
+  seating.insertion = ctx.text("insertion") == "auto";
+  if (!seating.insertion) ctx.refuse({"insertion-direction", "most-trimmed-percent"}, "goes with --insertion auto");
+  if (ctx.given("insertion-direction"))
+    seating.direction = Eigen::Vector3d::Map(ctx.numbers("insertion-direction").data());
+  seating.most_trimmed_percent = ctx.number("most-trimmed-percent");
+  seating.flush = ctx.text("contour") == "flush";
+  if (!ctx.given("keep-out")) ctx.refuse({"keep-out-labels", "keep-out-mm"}, "goes with --keep-out");
+  if (ctx.given("keep-out"))
+    seating.keep_outs =
+        design_scaffold::readKeepOuts(ctx.input("keep-out"), ctx.texts("keep-out-labels"), ctx.number("keep-out-mm"));
+  seating.fixation = fixationOf(ctx);
+  if (!ctx.given("ct")) ctx.refuse({"overlay", "overlay-picture"}, "needs --ct");
+  if (ctx.given("ct")) seating.ct = image::readVolume(ctx.input("ct"));
+  return seating;
+}
+
 design_scaffold::Measured measuredOf(const std::string& name) {
   using design_scaffold::Measured;
   return name == "shape" ? Measured::Shape : name == "pores" ? Measured::Pores : Measured::All;
 }
 
+void writePlan(cli::Context& ctx, const std::string& plan, const std::string& implant_path,
+               const levelset::LevelSet* host, const design_scaffold::Design& made,
+               const design_scaffold::Seated& seated) {
+  const auto screws = seated.screws();
+  design_scaffold::Plan document{made.solid.frameId(),
+                                 core::baseName(ctx.finalPath(ctx.given("mesh") ? "mesh" : "output")),
+                                 core::sha256File(implant_path)};
+  if (seated.insertion) document.insertion = seated.insertion->direction;
+  document.screws = screws;
+  document.landmarks = design_scaffold::planLandmarks(
+      made.envelope.defect, host,
+      host ? design_scaffold::outwardOf(made.envelope.defect, *host, seated.insertion) : Eigen::Vector3d::UnitZ(),
+      screws);
+  design_scaffold::writePlan(plan, document);
+}
+
+void drawOnCt(const image::CtVolume& ct, const design_scaffold::Design& made, const design_scaffold::Seated& seated,
+              const std::string& labels, const std::string& slices) {
+  const image::Segmentation shown = design_scaffold::overlay(ct, made.envelope, seated.screws(), made.solid.frameId());
+  if (!labels.empty()) image::writeSegmentation(shown, labels);
+  if (!slices.empty()) design_scaffold::drawOverlay(ct, shown, slices);
+}
+
 void run(cli::Context& ctx) {
-  const Fit fit = fitOf(ctx);
+  Fit fit = fitOf(ctx);
   const design_scaffold::ImplantLibrary library = design_scaffold::readImplantLibrary(ctx.input("materials"));
   const design_scaffold::LatticeSpec spec = design_scaffold::fulfilled(
       shapeOf(ctx), wishesOf(ctx), design_scaffold::solidPhase(library, ctx.text("material")));
@@ -129,6 +203,8 @@ void run(cli::Context& ctx) {
     host = design_scaffold::readHost(ctx.input("host"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16));
   const levelset::LevelSet* bone = host ? &*host : nullptr;
   design_scaffold::requireDesignable(defect, bone);
+  const design_scaffold::Seating seating = seatingOf(ctx);
+  if (ctx.given("fit")) fit.regions = design_scaffold::readFitRegions(ctx.input("fit"), defect.frameId());
   const Infill infill = design_scaffold::infillFor(spec, variationOf(ctx), defect, bone);
   const double voxel = design_scaffold::checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
   // An STL alone is written from the level set, run by run; other formats and pictures need the mesh at hand.
@@ -139,15 +215,20 @@ void run(cli::Context& ctx) {
   const std::string material = materialOf(ctx, library, defect, infill);
   if (ctx.dryRun(design_scaffold::estimatedBytes(defect_mm3, infill, voxel, want_mesh))) return;
 
-  const std::string vdb = ctx.output("output"), stl = ctx.output("mesh"), png = ctx.output("picture");
-  auto made = design_scaffold::design({defect, bone, fit, voxel, want_mesh}, infill, ctx.results());
+  const std::string vdb = ctx.output("output"), stl = ctx.output("mesh"), png = ctx.output("picture"),
+                    labels = ctx.output("overlay"), slices = ctx.output("overlay-picture"), plan = ctx.output("plan");
+  const design_scaffold::Seated seated = design_scaffold::seat(defect, bone, fit, seating, ctx.results());
+  auto made = design_scaffold::design({defect, seated.around(bone), fit, voxel, want_mesh}, infill, ctx.results());
+  if (bone) design_scaffold::checkSeated(made, *bone, seated, ctx.results());
   ctx.results()["skin_mm"] = fit.skin_mm;
   design_scaffold::measure(made, measuredOf(ctx.text("measure")), design_scaffold::solidPhase(library, material),
                            {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")}, ctx.results());
   levelset::writeVdb(made.solid, vdb, "scaffold");
   if (streams) levelset::writeStl(made.solid, stl, defect.frameId());
   if (!stl.empty() && !streams) mesh::writeMesh(made.mesh, stl);
-  if (!png.empty()) design_scaffold::draw(made.mesh, bone, png);
+  if (!png.empty()) design_scaffold::draw(made, bone, seated, png);
+  if (!plan.empty()) writePlan(ctx, plan, stl.empty() ? vdb : stl, bone, made, seated);
+  if (!labels.empty() || !slices.empty()) drawOnCt(*seating.ct, made, seated, labels, slices);
 }
 
 std::vector<std::string> withNone(std::vector<std::string> names) {
@@ -206,6 +287,34 @@ cli::App cli::describe() {
          flag("conformal",
               "cells follow the outer surface: layers under a cap of skull, rings around a piece of shaft"),
          number("clearance-mm", "mm", 0.3, {0, 5}, "gap to the host"),
+         inputOption("fit", {".json"}, "where the gap is another, or a press fit (configs/schema/fit.json)"),
+         choice("contour", {"flush", "given"}, "flush",
+                "raise or lower the outer surface to meet the host's at the rim, and fill crevices, or leave it"),
+         choice("insertion", {"auto", "none"}, "auto",
+                "look for a straight way in and trim what bars it; with a host only"),
+         numbers("insertion-direction", "", 3, {-1e6, 1e6},
+                 "direction in LPS in which the implant is pushed in (default: the freest)"),
+         number("most-trimmed-percent", "%", 20, {0, 100}, "of the implant for a way in; beyond that it is refused"),
+         inputOption("keep-out", {".seg.nrrd", ".nrrd", ".nii", ".gz", ".vdb", ".stl", ".ply", ".obj", ".3mf"},
+                     "structures that implant and way in keep off: orbit, sinus, nerve, vessel"),
+         texts("keep-out-labels", "segments of --keep-out by name (default: all)"),
+         number("keep-out-mm", "mm", 1.0, {0, 50}, "least distance to them"),
+         choice("fixation", {"none", "flanges", "plate", "nail"}, "none",
+                "tabs over the host, a plate along it, or a stem in it, with screws"),
+         optionalNumber("screws", "", {1, 40}, "flanges: in all (4); plate, nail: in each stump (3, 2)"),
+         optionalNumber("plate-thickness-mm", "mm", {0.3, 20}, "of flanges (1) or plate (4.5)"),
+         optionalNumber("plate-width-mm", "mm", {1, 60}, "of flanges (8) or plate (14); diameter of the nail (10)"),
+         optionalNumber("screw-mm", "mm", {0.5, 12}, "thread's diameter (1.6; 4.5)"),
+         optionalNumber("head-mm", "mm", {0.8, 20}, "head's diameter, countersunk (3; 8)").advanced(),
+         optionalNumber("screw-spacing-mm", "mm", {1, 100}, "least distance between screws (8; 16)").advanced(),
+         optionalNumber("screw-edge-mm", "mm", {0, 50}, "least bone from a head to the cut (4; 8)").advanced(),
+         optionalNumber("screw-bone-mm", "mm", {0.5, 100}, "bone that a screw needs along its axis (3; 8)").advanced(),
+         optionalNumber("screw-longest-mm", "mm", {2, 200}, "longest screw (20; 90)").advanced(),
+         choice("bicortical", {"auto", "yes", "no"}, "auto", "screws through both cortices (auto: plates and nails)"),
+         outputOption("plan", {".json"}, "pose, way in, screws and landmarks for navigation"),
+         inputOption("ct", {".nrrd", ".nii", ".gz"}, "the patient's CT, for --overlay and the density along screws"),
+         outputOption("overlay", {".seg.nrrd"}, "implant as labels on the grid of --ct"),
+         outputOption("overlay-picture", {".png"}, "slices of --ct with the implant"),
          choice("skin", {"outer", "both", "rim"}, "outer",
                 "solid cover: surface away from the host's centre, all free surfaces, or a frame along the host"),
          optionalNumber("skin-mm", "mm", {0, 10}, "thickness of the skin; default 1 with a host, 0 without; 0: none"),

@@ -135,6 +135,13 @@ openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm, do
   return swept;
 }
 
+levelset::LevelSet around(const levelset::LevelSet& level_set, const Span& span, double band_mm) {
+  const auto corner = [](const Eigen::Vector3d& p) { return openvdb::Vec3d(p.x(), p.y(), p.z()); };
+  auto part = level_set.grid().vdb->deepCopy();
+  part->clip(part->transform().worldToIndexNodeCentered(openvdb::BBoxd(corner(span.low_mm), corner(span.high_mm))));
+  return levelset::wrap(widen(*part, band_mm));
+}
+
 Sampler::Sampler(const levelset::LevelSet& level_set, const Span& span)
     : voxel_mm_(level_set.voxel_mm()), per_mm_(1 / level_set.voxel_mm()) {
   // One voxel of margin for the upper corner of a cell, one more on both sides for gradients.

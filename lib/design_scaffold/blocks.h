@@ -48,6 +48,9 @@ openvdb::FloatGrid::Ptr widen(const openvdb::FloatGrid& grid, double band_mm);
 /// nearer to the zero level than known_mm are active already.
 openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm, double known_mm);
 
+/// The part of a level set within a span, with true distances outside out to band_mm.
+levelset::LevelSet around(const levelset::LevelSet& level_set, const Span& span, double band_mm);
+
 /// Values beyond ± band_mm become ± band_mm and inactive.
 void clampToBand(openvdb::FloatGrid& grid, double band_mm);
 

@@ -117,6 +117,7 @@ void reportCleaning(nlohmann::json& results, const Piece& piece, const Envelope&
   results["voids_filled_mm3"] = piece.cleaning.voids_filled_mm3;
   results["defect_pieces_removed"] = envelope.pieces_removed;
   results["defect_slivers_removed_mm3"] = envelope.slivers_removed_mm3;
+  if (envelope.keep_outs_removed_mm3 > 0) results["keep_outs_removed_mm3"] = envelope.keep_outs_removed_mm3;
 }
 
 void reportMesh(nlohmann::json& results, const mesh::TriangleMesh& made) {
@@ -142,6 +143,7 @@ void reportInfill(nlohmann::json& results, const Infill& infill, double shift_mm
 
 void reportFit(nlohmann::json& results, const Piece& piece, const LevelSet& host, const Fit& fit) {
   results["clearance_mm"] = fit.clearance_mm;
+  for (const FitRegion& region : fit.regions) results["clearance_regions"][region.name] = region.clearance_mm;
   results["overlap_mm3"] = overlap_mm3(piece.solid.level_set, host);
   results["host_side_area_mm2"] = piece.solid.facing_area_mm2;
   if (piece.solid.gaps_mm.empty()) {
@@ -220,23 +222,23 @@ void requireDesignable(const LevelSet& defect, const LevelSet* host) {
   }
 }
 
-Design design(const Plan& plan, const Infill& infill, nlohmann::json& results) {
-  const Envelope envelope = makeEnvelope(plan.defect, plan.host, plan.fit);
+Design design(const Task& task, const Infill& infill, nlohmann::json& results) {
+  const Envelope envelope = makeEnvelope(task.defect, task.around, task.fit);
   requireRoomForCell(envelope, infill.smallestCell_mm());
-  double shift = surfaceShift_mm(envelope, infill, plan.voxel_mm);
+  double shift = surfaceShift_mm(envelope, infill, task.voxel_mm);
   Infill moved = infill.grown(shift);
-  Piece piece = makePiece(envelope, moved, plan.voxel_mm);
+  Piece piece = makePiece(envelope, moved, task.voxel_mm);
   double slope = infill.lattice().area_per_mm(), before = piece.coreFraction();
-  for (int round = 0; round < kRounds && settles(piece, slope * kMaxShift_voxels * plan.voxel_mm); ++round) {
+  for (int round = 0; round < kRounds && settles(piece, slope * kMaxShift_voxels * task.voxel_mm); ++round) {
     // Triangles cut the body's edges and dust was taken off: the lattice makes up for what is lost.
     const double by = (piece.wanted() - piece.coreFraction()) / slope;
     shift += by;
     moved = infill.grown(shift);
-    if (round == 0 && std::abs(by) < kUnseen_voxels * plan.voxel_mm) {
+    if (round == 0 && std::abs(by) < kUnseen_voxels * task.voxel_mm) {
       moveSurface(piece.solid.level_set, by);  // the body's own surface goes along, by less than anyone could measure
       piece.surface = levelset::measureSurface(piece.solid.level_set);
     } else {
-      piece = makePiece(envelope, moved, plan.voxel_mm);
+      piece = makePiece(envelope, moved, task.voxel_mm);
     }
     if ((piece.coreFraction() - before) / by > 0.2 * slope) slope = (piece.coreFraction() - before) / by;
     before = piece.coreFraction();
@@ -250,22 +252,22 @@ Design design(const Plan& plan, const Infill& infill, nlohmann::json& results) {
                       {.what = "powder would be trapped in closed pores",
                        .expected = fmt::format("at most {} mm3 to fill", kMaxFilledShare * piece.solid.envelope_mm3),
                        .got = fmt::format("{:.1f} mm3", piece.cleaning.voids_filled_mm3),
-                       .hint = closedPoresHint(infill.spec(), plan.fit)});
+                       .hint = closedPoresHint(infill.spec(), task.fit)});
   reportInfill(results, infill, shift);
-  results["voxel_mm"] = plan.voxel_mm;
+  results["voxel_mm"] = task.voxel_mm;
   reportShape(results, piece);
   reportPieces(results, piece);
   reportCleaning(results, piece, envelope);
-  results["host"] = plan.host != nullptr;
-  if (plan.host) reportFit(results, piece, *plan.host, plan.fit);
+  results["host"] = task.around.host != nullptr;
+  if (task.around.host) reportFit(results, piece, *task.around.host, task.fit);
   Design made{piece.solid.level_set, {}, envelope, moved};
-  if (plan.want_mesh) {
+  if (task.want_mesh) {
     core::Progress progress("mesh", 1);
     made.mesh = levelset::toMesh(made.solid);
-    made.mesh.frame_id = plan.defect.frameId();
+    made.mesh.frame_id = task.defect.frameId();
     reportMesh(results, made.mesh);
   }
-  label(made.solid, plan.defect, infill.lattice());
+  label(made.solid, task.defect, infill.lattice());
   return made;
 }
 

@@ -21,9 +21,9 @@ void requireMemory(double defect_mm3, const Infill& infill, double voxel_mm, boo
 void requireDesignable(const levelset::LevelSet& defect, const levelset::LevelSet* host);
 
 /// What a design starts from.
-struct Plan {
+struct Task {
   levelset::LevelSet defect;
-  const levelset::LevelSet* host = nullptr;
+  Surroundings around = {};
   Fit fit = {};
   double voxel_mm = 0;    ///< of the result
   bool want_mesh = true;  ///< else the level set alone
@@ -41,6 +41,6 @@ struct Design {
 /// Envelope, infill and skin as one printable piece. The infill's surface is moved by a small fraction of a voxel so
 /// that this very piece, and not only the unclipped lattice, has the wanted volume fraction between skin and border.
 /// Shape and fit go to `results`. Throws DataError when nothing printable remains or too much would be filled.
-Design design(const Plan& plan, const Infill& infill, nlohmann::json& results);
+Design design(const Task& task, const Infill& infill, nlohmann::json& results);
 
 }  // namespace osteo::design_scaffold

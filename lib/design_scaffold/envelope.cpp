@@ -9,13 +9,15 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "design_scaffold/blocks.h"
+#include "design_scaffold/contour.h"
+#include "design_scaffold/fixation.h"
+#include "design_scaffold/solid.h"
 #include "levelset/components.h"
 #include "mesh/io.h"
 #include "mesh/measures.h"
@@ -35,8 +37,6 @@ constexpr double kNear_mm = 3.0;
 // Skin and slivers are worked out on voxels no finer than this.
 constexpr double kField_mm = 0.4;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 struct Region {
   openvdb::CoordBBox box;
   double voxel_mm = 0;
@@ -45,17 +45,24 @@ struct Region {
   }
 };
 
-Region regionOf(const LevelSet& level_set, double voxel_mm, double margin_mm) {
+Span spanOf(const LevelSet& level_set) {
   Eigen::Vector3i min, max;
   level_set.activeBox(min, max);
-  const double scale = level_set.voxel_mm() / voxel_mm, margin = margin_mm / voxel_mm;
+  return {min.cast<double>() * level_set.voxel_mm(), max.cast<double>() * level_set.voxel_mm()};
+}
+
+Region regionOf(const Span& span, double voxel_mm, double margin_mm) {
   Region region;
   region.voxel_mm = voxel_mm;
   for (int axis = 0; axis < 3; ++axis) {
-    region.box.min()[axis] = static_cast<int>(std::floor(min[axis] * scale - margin));
-    region.box.max()[axis] = static_cast<int>(std::ceil(max[axis] * scale + margin));
+    region.box.min()[axis] = static_cast<int>(std::floor((span.low_mm[axis] - margin_mm) / voxel_mm));
+    region.box.max()[axis] = static_cast<int>(std::ceil((span.high_mm[axis] + margin_mm) / voxel_mm));
   }
   return region;
+}
+
+Region regionOf(const LevelSet& level_set, double voxel_mm, double margin_mm) {
+  return regionOf(spanOf(level_set), voxel_mm, margin_mm);
 }
 
 double insideVolume_mm3(const LevelSet& level_set) {
@@ -78,27 +85,17 @@ LevelSet moved(const LevelSet& level_set, double outward_mm, double band_mm) {
   return levelset::wrap(sweep(*copy, band_mm, level_set.grid().vdb->background() - std::abs(outward_mm)));
 }
 
-/// The host within `margin_mm` of the defect's box, in a band wide enough for clearance, rim and gap measures.
-LevelSet hostAround(const LevelSet& host, const Region& region, double band_mm) {
-  const double reach = region.voxel_mm;
-  const openvdb::BBoxd box(openvdb::Vec3d(region.box.min().x(), region.box.min().y(), region.box.min().z()) * reach,
-                           openvdb::Vec3d(region.box.max().x(), region.box.max().y(), region.box.max().z()) * reach);
-  auto part = host.grid().vdb->deepCopy();
-  part->clip(part->transform().worldToIndexNodeCentered(box));
-  return levelset::wrap(widen(*part, band_mm));
-}
-
 /// Counts the pieces that are thicker than kThinnest_mm. Beside the largest only crumbs may lie: an implant in two
 /// parts is two designs.
 void requireThickPiece(const LevelSet& whole, Envelope& envelope) {
   constexpr double kCrumbs = 0.05;  // of the whole
   const levelset::Components parts(whole, levelset::Components::Side::Inside, -0.5 * kThinnest_mm);
   if (parts.pieces().empty())
-    throw core::Error(
-        core::Exit::DataError,
-        {.what = "nothing of the defect is thick enough to print",
-         .expected = fmt::format("parts above {} mm after a clearance of {} mm", kThinnest_mm, envelope.clearance_mm),
-         .hint = "check that defect and host belong together, or lower --clearance-mm"});
+    throw core::Error(core::Exit::DataError,
+                      {.what = "nothing of the defect is thick enough to print",
+                       .expected = fmt::format("parts above {} mm after a clearance of {} mm", kThinnest_mm,
+                                               envelope.clearance.most_mm()),
+                       .hint = "check that defect and host belong together, or lower --clearance-mm"});
   envelope.pieces_removed = static_cast<int>(parts.pieces().size()) - 1;
   double all = 0, largest = 0;
   for (const auto& piece : parts.pieces()) all += piece.volume_mm3, largest = std::max(largest, piece.volume_mm3);
@@ -114,18 +111,37 @@ void requireThickPiece(const LevelSet& whole, Envelope& envelope) {
 constexpr double kShrink_mm = 0.5 * kThinnest_mm;
 
 /// Defect minus the host grown by the clearance; inside, values are true distances.
-LevelSet clearedBody(const LevelSet& defect, const Region& region, const Envelope& envelope) {
-  const double band = kShrink_mm + 3 * region.voxel_mm, known = levelset::kHalfWidth_voxels * defect.voxel_mm();
+LevelSet clearedBody(const Region& region, const Envelope& envelope) {
+  const double band = kShrink_mm + 3 * region.voxel_mm,
+               known = levelset::kHalfWidth_voxels * envelope.defect.voxel_mm();
   const LevelSet whole = evaluate(region, band, [&](const Span& span) -> VoxelFunction {
-    auto in_defect = std::make_shared<Sampler>(defect, span);
-    auto in_host = envelope.host ? std::make_shared<Sampler>(*envelope.host, span) : nullptr;
-    return [=, &region, &envelope](const openvdb::Coord& ijk) {
-      const Eigen::Vector3d p = region.point(ijk);
-      return std::max((*in_defect)(p), in_host ? envelope.clearance_mm - (*in_host)(p) : -kInfinity);
-    };
+    const Body body(envelope, span);
+    return [body, &region](const openvdb::Coord& ijk) { return body.envelope_mm(region.point(ijk)); };
   });
   // A fine level set doesn't know how deep its inside is.
   return known < 1.1 * kShrink_mm ? levelset::wrap(sweep(*whole.grid().vdb, band, known)) : whole;
+}
+
+/// Puts keep-outs into the envelope. Throws DataError when they leave less than half of the body.
+void keepOff(const std::vector<KeepOut>& keep_outs, const Span& span, const Region& region, Envelope& envelope) {
+  if (keep_outs.empty()) return;
+  constexpr double kLeastLeft = 0.5;
+  const double before = levelset::measureSurface(clearedBody(region, envelope)).volume_mm3;
+  for (const KeepOut& obstacle : keep_outs)
+    envelope.obstacles.push_back({obstacle.name,
+                                  around(obstacle.shape, span, obstacle.distance_mm + 3 * region.voxel_mm),
+                                  obstacle.distance_mm});
+  envelope.keep_outs_removed_mm3 = before - levelset::measureSurface(clearedBody(region, envelope)).volume_mm3;
+  if (envelope.keep_outs_removed_mm3 <= (1 - kLeastLeft) * before) return;
+  std::string names;
+  for (const KeepOut& obstacle : keep_outs)
+    names += fmt::format("{}{} by {} mm", names.empty() ? "" : ", ", obstacle.name, obstacle.distance_mm);
+  throw core::Error(
+      core::Exit::DataError,
+      {.what = "the defect and what it has to keep off conflict",
+       .expected = fmt::format("at least {:.0f} % of the implant left", 100 * kLeastLeft),
+       .got = fmt::format("{:.0f} % beside {}", 100 * (1 - envelope.keep_outs_removed_mm3 / before), names),
+       .hint = "a smaller --keep-out-mm, or fewer --keep-out-labels"});
 }
 
 /// The largest piece of what is thicker than kThinnest_mm once the host is clear.
@@ -173,8 +189,9 @@ bool hasSlivers(const LevelSet& defect, const LevelSet& near, double reach_mm, c
 
 /// The defect without what lies too far from its thick core.
 LevelSet pruned(const LevelSet& defect, const Region& region, Envelope& envelope) {
-  const double reach = kReach * 0.5 * kThinnest_mm + envelope.clearance_mm, band = 3 * region.voxel_mm;
-  const LevelSet whole = clearedBody(defect, region, envelope);
+  const double reach = kReach * 0.5 * kThinnest_mm + std::max(0.0, envelope.clearance.most_mm()),
+               band = 3 * region.voxel_mm;
+  const LevelSet whole = clearedBody(region, envelope);
   requireThickPiece(whole, envelope);
   const Region own = regionOf(defect, defect.voxel_mm(), 4 * defect.voxel_mm());
   LevelSet kept = defect, near;
@@ -217,7 +234,7 @@ LevelSet skinOf(const Envelope& envelope, const Region& region, const Fit& fit, 
         const Eigen::Vector3d out = (p - centre_mm).normalized();
         skin = std::max(skin, -in_body->gradient(p).dot(out) * voxel);
       }
-      if (fit.skin == Skin::Rim) skin = std::max(skin, (*in_host)(p)-fit.clearance_mm - fit.rim_mm);
+      if (fit.skin == Skin::Rim) skin = std::max(skin, (*in_host)(p)-envelope.clearance(p) - fit.rim_mm);
       return skin;
     };
   });
@@ -305,20 +322,45 @@ void requireRoomForCell(const Envelope& envelope, double cell_mm) {
                      .hint = "a smaller --cell-mm, --pore-mm or --wall-mm, or a larger --volume-fraction"});
 }
 
-Envelope makeEnvelope(const LevelSet& defect, const LevelSet* host, const Fit& fit) {
+Span Envelope::box() const {
+  Span span = spanOf(defect);
+  if (!fixed) return span;
+  const Span other = spanOf(*fixed);
+  return {span.low_mm.cwiseMin(other.low_mm), span.high_mm.cwiseMax(other.high_mm)};
+}
+
+Envelope makeEnvelope(const LevelSet& defect, const Surroundings& surroundings, const Fit& fit) {
   if (defect.empty())
     throw core::Error(core::Exit::DataError, {.what = "the defect is empty", .expected = "a level set with an inside"});
-  const double voxel = std::max(defect.voxel_mm(), kField_mm);
-  const double band = std::max({kNear_mm, fit.clearance_mm + 3 * voxel,
-                                fit.skin == Skin::Rim ? fit.clearance_mm + fit.rim_mm + voxel : 0.0}) +
-                      voxel;
-  const Region region = regionOf(defect, voxel, host ? band + fit.skin_mm + (kSeam_voxels + 4) * voxel : 4 * voxel);
+  const LevelSet* host = surroundings.host;
   core::Progress progress("fit to the host", 3);
   Envelope envelope;
-  envelope.clearance_mm = host ? fit.clearance_mm : 0.0;
-  if (host) envelope.host = hostAround(*host, region, band);
+  envelope.defect = defect;
+  if (surroundings.fixation) {
+    envelope.fixed = surroundings.fixation->solid;
+    envelope.collars = surroundings.fixation->collars;
+    envelope.holes = surroundings.fixation->holes;
+  }
+  if (host) envelope.clearance = Clearance(fit.clearance_mm, fit.regions);
+  const double voxel = std::max(defect.voxel_mm(), kField_mm), most = envelope.clearance.most_mm();
+  const double band =
+      std::max({kNear_mm, most + 3 * voxel, fit.skin == Skin::Rim ? most + fit.rim_mm + voxel : 0.0}) + voxel;
+  const Region region =
+      regionOf(envelope.box(), voxel, host ? band + fit.skin_mm + (kSeam_voxels + 4) * voxel : 4 * voxel);
+  const Span span{region.point(region.box.min()), region.point(region.box.max())};
+  if (host) {
+    const bool reamed = surroundings.fixation && surroundings.fixation->bed;
+    envelope.host = around(reamed ? levelset::subtract(*host, *surroundings.fixation->bed) : *host, span, band);
+  }
   progress.advance();
-  envelope.defect = pruned(defect, region, envelope);
+  if (surroundings.flush_side) {
+    envelope.defect = seamFilled(envelope);
+    envelope.defect = flushed(envelope, *surroundings.flush_side);
+  }
+  keepOff(surroundings.keep_outs, span, region, envelope);
+  if (surroundings.barrier)
+    envelope.obstacles.push_back({"the way in", around(*surroundings.barrier, span, 3 * voxel), 0});
+  envelope.defect = pruned(envelope.defect, region, envelope);
   progress.advance();
   if (host && fit.skin_mm > 0) {
     const Region whole = regionOf(*host, host->voxel_mm(), 0);

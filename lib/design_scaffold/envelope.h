@@ -3,9 +3,13 @@
 #include <optional>
 #include <string>
 
+#include "design_scaffold/clearance.h"
+#include "design_scaffold/keep_out.h"
 #include "levelset/level_set.h"
 
 namespace osteo::design_scaffold {
+
+struct Fixation;
 
 /// Where solid material lies over the lattice. The side that faces the host always stays open lattice, so that bone
 /// grows in and powder leaves: skins end at the host, and a rim is two frames along the edges with lattice between
@@ -23,7 +27,8 @@ struct Span {
 
 /// How the implant meets the bone around it; lengths in mm.
 struct Fit {
-  double clearance_mm = 0.3;  ///< gap kept to the host
+  double clearance_mm = 0.3;            ///< gap kept to the host
+  std::vector<FitRegion> regions = {};  ///< where it is another
   Skin skin = Skin::Outer;
   double skin_mm = 0.0;  ///< thickness of skin or frame; 0: none
   double rim_mm = 3.0;   ///< width of the frame of Skin::Rim
@@ -39,9 +44,23 @@ struct Envelope {
   levelset::LevelSet defect;               ///< after pruning, before the clearance
   std::optional<levelset::LevelSet> host;  ///< the bone around the defect
   std::optional<levelset::LevelSet> skin;  ///< negative where material is to be solid
-  double clearance_mm = 0;
-  int pieces_removed = 0;          ///< parts of the defect beside the largest
-  double slivers_removed_mm3 = 0;  ///< volume taken off as pieces or slivers
+  Clearance clearance = {};
+  std::vector<KeepOut> obstacles = {};                                     ///< keep-outs, and what bars the way in
+  std::optional<levelset::LevelSet> fixed = {}, collars = {}, holes = {};  ///< of the fixation
+  int pieces_removed = 0;                                                  ///< parts of the defect beside the largest
+  double slivers_removed_mm3 = 0;                                          ///< volume taken off as pieces or slivers
+  double keep_outs_removed_mm3 = 0;                                        ///< volume taken off by keep-outs
+  /// Box of the body, in mm.
+  Span box() const;
+};
+
+/// What stands around a defect.
+struct Surroundings {
+  const levelset::LevelSet* host = nullptr;
+  std::vector<KeepOut> keep_outs = {};
+  const levelset::LevelSet* barrier = nullptr;  ///< what bars the way in (insertion.h)
+  const Fixation* fixation = nullptr;
+  std::optional<Eigen::Vector3d> flush_side = {};  ///< on which the surface is made to meet the host's; none: as it is
 };
 
 /// The defect as a level set. A mesh needs voxels that tell its edges, not the lattice's walls of `voxel_mm`, and no
@@ -57,10 +76,10 @@ double longestExtent_mm(const levelset::LevelSet& body);
 /// Throws DataError unless a ball of the cell's diameter fits into the body somewhere.
 void requireRoomForCell(const Envelope& envelope, double cell_mm);
 
-/// Defect minus the host grown by the clearance, one piece, without slivers; a skin's depth is measured from the
-/// surface of defect and host together, closed across their seam, which is what keeps it off the side that faces the
-/// host. Throws DataError when nothing is left, or
-/// more than one piece; frames must have been compared before.
-Envelope makeEnvelope(const levelset::LevelSet& defect, const levelset::LevelSet* host, const Fit& fit);
+/// Defect with its fixation, minus the host grown by the clearance and the other obstacles, one piece, without slivers;
+/// a press fit reaches into the host. A skin's depth is measured from the surface of defect and host together, closed
+/// across their seam, which is what keeps it off the side that faces the host. Throws DataError when nothing is left,
+/// or more than one piece; frames must have been compared before.
+Envelope makeEnvelope(const levelset::LevelSet& defect, const Surroundings& surroundings, const Fit& fit);
 
 }  // namespace osteo::design_scaffold

@@ -5,8 +5,6 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/files.h"
-#include "core/json.h"
 #include "core/names.h"
 #include "core/schema.h"
 #include "simulate/document.h"
@@ -85,15 +83,6 @@ Site site(const std::string& name, const json& j) {
   return s;
 }
 
-json readChecked(const std::string& path, const std::string& schema_path) {
-  const auto parse = [](const std::string& file) {
-    return core::parseJson(core::readFile(file, std::size_t{1} << 26), file, core::Exit::Config, true);
-  };
-  json document = parse(path);
-  core::validateJson(parse(schema_path), document, path, core::Exit::Config);
-  return document;
-}
-
 template <class Map>
 const typename Map::mapped_type& found(const Map& map, const std::string& name, const char* kind,
                                        const std::string& file) {
@@ -151,7 +140,7 @@ ImplantLibrary readImplantLibrary(const std::string& materials_path, const std::
   for (const auto& [name, j] : materials.items())
     if (j.contains("implant")) library.materials[name] = implantMaterial(constants.at(name), j["implant"]);
   inherit(materials, library.materials);
-  const json sites = readChecked(library.sites_path, configs + "/schema/sites.json");
+  const json sites = simulate::readDocument(library.sites_path, "sites");
   for (const auto& [name, j] : sites["sites"].items()) {
     library.sites[name] = site(name, j);
     found(library.materials, library.sites[name].bone, "material", library.materials_path);

@@ -13,4 +13,9 @@ struct KeepOut {
   double distance_mm = 0;  ///< that is kept at least
 };
 
+/// Keep-outs from a label volume (segments by name, all of them without names), a level set or a closed mesh (named
+/// after its file). Throws DataError naming the segments there are when a named one is missing or empty; frames are for
+/// the caller to compare.
+std::vector<KeepOut> readKeepOuts(const std::string& path, const std::vector<std::string>& names, double distance_mm);
+
 }  // namespace osteo::design_scaffold

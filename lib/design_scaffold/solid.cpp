@@ -138,35 +138,52 @@ class Composer {
 }  // namespace
 
 struct Body::State {
+  State(const Envelope& whole, const Span& span) : envelope(whole), defect(whole.defect, span) {
+    const auto add = [&span](const std::optional<levelset::LevelSet>& shape, std::unique_ptr<Sampler>& sampler) {
+      if (shape) sampler = std::make_unique<Sampler>(*shape, span);
+    };
+    add(whole.host, host);
+    add(whole.skin, skin);
+    add(whole.fixed, fixed);
+    add(whole.collars, collars);
+    add(whole.holes, holes);
+    for (const KeepOut& obstacle : whole.obstacles) obstacles.emplace_back(obstacle.shape, span);
+  }
+  const Envelope& envelope;
   Sampler defect;
-  std::unique_ptr<Sampler> host, skin;
-  double clearance_mm;
+  std::unique_ptr<Sampler> host, skin, fixed, collars, holes;
+  std::vector<Sampler> obstacles;
 };
 
-Body::Body(const Envelope& envelope, const Span& span) {
-  auto state = std::make_shared<State>(State{Sampler(envelope.defect, span), nullptr, nullptr, envelope.clearance_mm});
-  if (envelope.host) state->host = std::make_unique<Sampler>(*envelope.host, span);
-  if (envelope.skin) state->skin = std::make_unique<Sampler>(*envelope.skin, span);
-  state_ = state;
-}
+Body::Body(const Envelope& envelope, const Span& span) : state_(std::make_shared<State>(envelope, span)) {}
 
 double Body::envelope_mm(const Eigen::Vector3d& p) const {
-  const double in_defect = state_->defect(p);
-  return state_->host ? std::max(in_defect, state_->clearance_mm - (*state_->host)(p)) : in_defect;
+  const State& s = *state_;
+  double value = s.fixed ? std::min(s.defect(p), (*s.fixed)(p)) : s.defect(p);
+  if (s.host) {
+    const double clearance = s.envelope.clearance(p);
+    value = std::max(value + std::min(0.0, clearance), clearance - (*s.host)(p));
+  }
+  for (std::size_t n = 0; n < s.obstacles.size(); ++n)
+    value = std::max(value, s.envelope.obstacles[n].distance_mm - s.obstacles[n](p));
+  return s.holes ? std::max(value, -(*s.holes)(p)) : value;
 }
 
-double Body::skin_mm(const Eigen::Vector3d& p) const { return state_->skin ? (*state_->skin)(p) : 1000.0; }
+double Body::skin_mm(const Eigen::Vector3d& p) const {
+  constexpr double kNone_mm = 1000;
+  const State& s = *state_;
+  double value = s.skin ? (*s.skin)(p) : kNone_mm;
+  if (s.fixed) value = std::min(value, (*s.fixed)(p));
+  return s.collars ? std::min(value, (*s.collars)(p)) : value;
+}
 
 Solid compose(const Envelope& envelope, const Infill& infill, double voxel_mm) {
-  Eigen::Vector3i min, max;
-  envelope.defect.activeBox(min, max);
-  const double ratio = envelope.defect.voxel_mm() / voxel_mm;
-  const auto scaled = [&](const Eigen::Vector3i& ijk, int margin) {
-    return Coord(static_cast<int>(std::floor(ijk.x() * ratio)) + margin,
-                 static_cast<int>(std::floor(ijk.y() * ratio)) + margin,
-                 static_cast<int>(std::floor(ijk.z() * ratio)) + margin);
+  const Span box = envelope.box();
+  const auto corner = [voxel_mm](const Eigen::Vector3d& p, int margin) {
+    const Eigen::Array3i at = (p.array() / voxel_mm).floor().cast<int>() + margin;
+    return Coord(at[0], at[1], at[2]);
   };
-  const BlockRange range = blocksOver(openvdb::CoordBBox(scaled(min, -4), scaled(max, 4)));
+  const BlockRange range = blocksOver(openvdb::CoordBBox(corner(box.low_mm, -4), corner(box.high_mm, 4)));
   std::vector<BlockSums> sums(static_cast<std::size_t>(range.size()));
   const Composer composer(envelope, infill, voxel_mm);
   Solid solid;

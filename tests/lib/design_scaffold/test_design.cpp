@@ -48,7 +48,7 @@ TEST_CASE("an unclipped box of whole cells has the wanted volume fraction as a m
   for (const double wanted : {0.25, 0.6}) {
     const Lattice lattice({Kind::Network, 3.0, wanted});
     nlohmann::json results;
-    const Design made = design({boxLevelSet(4.5, 0.125), nullptr, {}, 0.125}, lattice, results);
+    const Design made = design({boxLevelSet(4.5, 0.125), {}, {}, 0.125}, lattice, results);
     CHECK(mesh::volume_mm3(made.mesh) / 729 == Approx(wanted).margin(0.002));
     CHECK(results["core_volume_fraction"].get<double>() == Approx(wanted).margin(0.001));
     CHECK(std::abs(results["surface_shift_mm"].get<double>()) < 0.1 * 0.125);
@@ -60,7 +60,7 @@ TEST_CASE("an unclipped box of whole cells has the wanted volume fraction as a m
 TEST_CASE("walls and pores are measured as the largest spheres that fit") {
   const Lattice lattice({Kind::Network, 3.0, 0.5});
   nlohmann::json results;
-  Design made = design({boxLevelSet(4.5, 0.125), nullptr, {}, 0.125}, lattice, results);
+  Design made = design({boxLevelSet(4.5, 0.125), {}, {}, 0.125}, lattice, results);
   measure(made, Measured::Pores, {"ti6al4v", 114000, 0.33, 795}, {}, results);
   CHECK(results["max_pore_diameter_mm"].get<double>() == Approx(3 * 0.459316).margin(0.02));
   CHECK(results["max_wall_thickness_mm"].get<double>() == Approx(3 * 0.459316).margin(0.02));
@@ -70,7 +70,7 @@ TEST_CASE("walls and pores are measured as the largest spheres that fit") {
 TEST_CASE("a sheet has its share too, and keeps two pore networks open") {
   const Lattice lattice({Kind::Sheet, 4.0, 0.4});
   nlohmann::json results;
-  design({boxLevelSet(4, 0.12), nullptr, {}, 0.12}, lattice, results);
+  design({boxLevelSet(4, 0.12), {}, {}, 0.12}, lattice, results);
   CHECK(results["core_volume_fraction"].get<double>() == Approx(0.4).margin(0.002));
   CHECK(results["trapped_void_mm3"] == 0);
   CHECK(results["components"] == 1);
@@ -116,7 +116,7 @@ TEST_CASE("an implant keeps clear of its bone, stays open towards it, and is one
   for (const Skin skin : {Skin::Outer, Skin::Both, Skin::Rim}) {
     nlohmann::json results;
     const Design made =
-        design({head.piece, &head.bone, {.skin = skin, .skin_mm = 0.8, .rim_mm = 2}, 0.3}, lattice, results);
+        design({head.piece, {&head.bone}, {.skin = skin, .skin_mm = 0.8, .rim_mm = 2}, 0.3}, lattice, results);
     CHECK(results["overlap_mm3"] == 0);
     CHECK(results["gap_p05_mm"].get<double>() == Approx(0.3).margin(0.05));
     CHECK(results["gap_p95_mm"].get<double>() == Approx(0.3).margin(0.05));
@@ -148,7 +148,7 @@ TEST_CASE("the same design has the same values for one thread and two") {
   for (const int threads : {1, 2}) {
     core::setThreads(threads);
     nlohmann::json results;
-    made.push_back(design({boxLevelSet(4, 0.2), nullptr, {}, 0.2}, lattice, results).mesh);
+    made.push_back(design({boxLevelSet(4, 0.2), {}, {}, 0.2}, lattice, results).mesh);
   }
   core::setThreads(core::availableThreads());
   CHECK(made[0].vertices == made[1].vertices);
@@ -177,7 +177,7 @@ TEST_CASE("what can't be designed is refused with a reason") {
                            thin = levelset::fromMesh(box({-5, -5, -0.3}, {5, 5, 0.3}), 0.15);
   const Lattice lattice({Kind::Network, 3.0, 0.35});
   nlohmann::json results;
-  CHECK_THROWS_WITH(design({thin, nullptr, {}, 0.2}, lattice, results), Catch::Contains("thick enough"));
+  CHECK_THROWS_WITH(design({thin, {}, {}, 0.2}, lattice, results), Catch::Contains("thick enough"));
   levelset::LevelSet framed = boxLevelSet(4, 0.3), other = boxLevelSet(4, 0.3);
   framed.setMeta("frame_id", "one");
   other.setMeta("frame_id", "two");
@@ -185,5 +185,5 @@ TEST_CASE("what can't be designed is refused with a reason") {
   framed.setMeta("slice_gap_mm", "5");
   CHECK_THROWS_WITH(requireDesignable(framed, nullptr), Catch::Contains("too far apart"));
   CHECK_THROWS_WITH(requireMemory(1e6, lattice, 0.005, true), Catch::Contains("--voxel-mm"));
-  CHECK_THROWS_WITH(design({block, &block, {}, 0.2}, lattice, results), Catch::Contains("thick enough"));
+  CHECK_THROWS_WITH(design({block, {&block}, {}, 0.2}, lattice, results), Catch::Contains("thick enough"));
 }

@@ -188,7 +188,7 @@ TEST_CASE("graded cells grow without tearing and end with the size that was aske
   CHECK(infill.cell_mm({9, 0, 0}) > 2.2);
   CHECK(slabFraction(infill, -8, 8) == Approx(0.4).margin(0.02));
   nlohmann::json results;
-  Plan plan{ball(8, 0.2)};
+  Task plan{ball(8, 0.2)};
   plan.voxel_mm = 0.1;
   const Design made = design(plan, infill, results);
   CHECK(mesh::topology(made.mesh).closed());
@@ -207,7 +207,7 @@ TEST_CASE("types blend from one into the other") {
   CHECK(infill.distance_mm({-7, 1, 2.3}) == Approx(gyroid.distance_mm({-7, 1, 2.3})).margin(1e-5));
   CHECK(infill.distance_mm({7, 1, 2.3}) == Approx(diamond.distance_mm({7, 1, 2.3})).margin(1e-5));
   nlohmann::json results;
-  Plan plan{ball(8, 0.2)};
+  Task plan{ball(8, 0.2)};
   plan.voxel_mm = 0.125;
   const Design made = design(plan, infill, results);
   CHECK(mesh::topology(made.mesh).closed());
@@ -233,7 +233,7 @@ TEST_CASE("fields that can't grade are refused") {
 
 TEST_CASE("envelopes without room for a cell, or in two parts, are refused") {
   nlohmann::json results;
-  Plan plan{ball(2, 0.15)};
+  Task plan{ball(2, 0.15)};
   plan.voxel_mm = 0.3;
   CHECK_THROWS_WITH(design(plan, Lattice({Kind::Network, 6, 0.4}), results), Catch::Contains("thinner than a cell"));
   plan.defect = levelset::fromFunction(
@@ -245,7 +245,7 @@ TEST_CASE("envelopes without room for a cell, or in two parts, are refused") {
 
 TEST_CASE("the finished piece is measured, and judged") {
   nlohmann::json results;
-  Plan plan{ball(5, 0.15)};
+  Task plan{ball(5, 0.15)};
   plan.voxel_mm = 0.1;
   Design made = design(plan, Lattice({Kind::Network, 2, 0.4}), results);
   measure(made, Measured::All, kTitanium, {}, results);
@@ -265,7 +265,7 @@ TEST_CASE("the finished piece is measured, and judged") {
 TEST_CASE("the mesh of every lattice is closed, in one piece, and passes lib3mf's strict reader") {
   const std::string path =
       (std::filesystem::temp_directory_path() / ("osteo_lattice_" + std::to_string(::getpid()) + ".3mf")).string();
-  Plan plan{ball(3, 0.15)};
+  Task plan{ball(3, 0.15)};
   plan.voxel_mm = 0.125;
   for (const std::string& name : latticeNames()) {
     INFO(name);

@@ -1,0 +1,114 @@
+#include "design_scaffold/seating.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "design_scaffold/contour.h"
+
+namespace osteo::design_scaffold {
+namespace {
+
+using Eigen::Vector3d;
+using levelset::LevelSet;
+
+nlohmann::json listed(const Vector3d& v) { return {v.x(), v.y(), v.z()}; }
+
+/// The wanted way in as a unit vector.
+std::optional<Vector3d> wayWanted(const Seating& seating) {
+  if (!seating.direction) return std::nullopt;
+  if (seating.direction->norm() < 1e-9)
+    throw core::Error(core::Exit::Usage, {.what = "--insertion-direction has no length", .expected = "such as 0,0,-1"});
+  return seating.direction->normalized();
+}
+
+Insertion wayIn(const LevelSet& body, const LevelSet& host, const Fit& fit, const Seating& seating) {
+  const double clearance = Clearance(fit.clearance_mm, fit.regions).least_mm();
+  return findInsertion({body, host, std::max(0.0, clearance), seating.keep_outs, wayWanted(seating)});
+}
+
+void report(const Insertion& insertion, nlohmann::json& results) {
+  nlohmann::json& j = results["insertion"];
+  j["direction"] = listed(insertion.direction);
+  j["trimmed_mm3"] = insertion.blocked_mm3;
+  j["trimmed_percent"] = 100 * insertion.blockedShare();
+  j["free_cone_deg"] = insertion.cone_deg;
+  for (const Vector3d& place : insertion.barred_at_mm) j["barred_at_mm"].push_back(listed(place));
+}
+
+}  // namespace
+
+Vector3d outwardOf(const LevelSet& defect, const LevelSet& host, const std::optional<Insertion>& insertion) {
+  if (insertion) return -insertion->direction;
+  const auto centre = [](const LevelSet& level_set) -> Vector3d {
+    Eigen::Vector3i min, max;
+    level_set.activeBox(min, max);
+    return 0.5 * level_set.voxel_mm() * (min + max).cast<double>();
+  };
+  const Vector3d away = centre(defect) - centre(host);
+  return away.norm() > 1e-6 ? Vector3d(away.normalized()) : Vector3d::UnitZ();
+}
+
+FixationSpec usualFixation(FixationSpec::Kind kind) {
+  if (kind == FixationSpec::Kind::Flanges) return {};
+  FixationSpec spec{.kind = kind, .screws = 3, .thickness_mm = 4.5, .width_mm = 14, .screw_mm = 4.5, .head_mm = 8};
+  spec.spacing_mm = 16;
+  spec.edge_mm = 8;
+  spec.least_bone_mm = 8;
+  spec.longest_mm = 90;
+  spec.bicortical = true;
+  if (kind == FixationSpec::Kind::Nail) spec.width_mm = 10, spec.screws = 2;
+  return spec;
+}
+
+Surroundings Seated::around(const LevelSet* host) const {
+  return {host, keep_outs, insertion && insertion->blocked_mm3 > 0 ? &insertion->barrier : nullptr,
+          fixation ? &*fixation : nullptr, flush_side};
+}
+
+Seated seat(const LevelSet& defect, const LevelSet* host, const Fit& fit, const Seating& seating,
+            nlohmann::json& results) {
+  Seated seated;
+  seated.keep_outs = seating.keep_outs;
+  for (const KeepOut& one : seating.keep_outs)
+    image::requireSameFrame(one.shape.frameId(), "the keep-out " + one.name, defect.frameId(), "the defect");
+  if (!host) return seated;
+  if (seating.insertion) seated.insertion = wayIn(defect, *host, fit, seating);
+  if (seating.fixation) {
+    const FixationSite site{defect,
+                            *host,
+                            seating.keep_outs,
+                            outwardOf(defect, *host, seated.insertion),
+                            fit.clearance_mm,
+                            seating.ct ? &*seating.ct : nullptr};
+    seated.fixation = fixate(site, *seating.fixation, results);
+    // Stumps are pushed onto a nail one after the other: there is no single way in.
+    if (seating.fixation->kind == FixationSpec::Kind::Nail)
+      seated.insertion.reset();
+    else if (seating.insertion)
+      seated.insertion = wayIn(levelset::unite(defect, seated.fixation->solid), *host, fit, seating);
+  }
+  if (seating.flush) seated.flush_side = outwardOf(defect, *host, seated.insertion);
+  if (!seated.insertion) return seated;
+  requireWayIn(*seated.insertion, seating.most_trimmed_percent);
+  report(*seated.insertion, results);
+  constexpr double kWorthSaying_percent = 1;
+  if (100 * seated.insertion->blockedShare() > kWorthSaying_percent)
+    core::warn(fmt::format("{:.1f} mm3 ({:.1f} %) of the implant were trimmed so that it can be pushed in",
+                           seated.insertion->blocked_mm3, 100 * seated.insertion->blockedShare()));
+  return seated;
+}
+
+void checkSeated(const Design& made, const LevelSet& host, const Seated& seated, nlohmann::json& results) {
+  const Vector3d outward = outwardOf(made.envelope.defect, host, seated.insertion);
+  if (seated.insertion)
+    results["insertion"]["least_gap_mm"] = leastGapOnTheWay_mm(made.solid, host, seated.insertion->direction);
+  if (const auto step = contourStep(made.envelope, outward)) {
+    results["rim_step_p50_mm"] = step->p50_mm;
+    results["rim_step_p95_mm"] = step->p95_mm;
+  }
+}
+
+}  // namespace osteo::design_scaffold
