@@ -218,7 +218,8 @@ void run(cli::Context& ctx) {
   const std::string vdb = ctx.output("output"), stl = ctx.output("mesh"), png = ctx.output("picture"),
                     labels = ctx.output("overlay"), slices = ctx.output("overlay-picture"), plan = ctx.output("plan");
   const design_scaffold::Seated seated = design_scaffold::seat(defect, bone, fit, seating, ctx.results());
-  auto made = design_scaffold::design({defect, seated.around(bone), fit, voxel, want_mesh}, infill, ctx.results());
+  auto made =
+      design_scaffold::design({seated.defect, seated.around(bone), fit, voxel, want_mesh}, infill, ctx.results());
   if (bone) design_scaffold::checkSeated(made, *bone, seated, ctx.results());
   ctx.results()["skin_mm"] = fit.skin_mm;
   design_scaffold::measure(made, measuredOf(ctx.text("measure")), design_scaffold::solidPhase(library, material),

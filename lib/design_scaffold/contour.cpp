@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "core/parallel.h"
 #include "design_scaffold/blocks.h"
 
 namespace osteo::design_scaffold {
@@ -13,7 +14,7 @@ namespace {
 using Eigen::Vector3d;
 using levelset::LevelSet;
 
-constexpr double kNear_mm = 1.5, kFar_mm = 3.0;  // beside the gap
+constexpr double kNear_mm = 1.0, kFar_mm = 4.0;  // beside the gap, where surfaces are followed
 constexpr double kReach_mm = 2.0;                // up and down in search of a surface
 constexpr double kStep_mm = 0.1;
 constexpr double kBeside_mm = 1.0;   // wider gaps than the clearance and this have no rim
@@ -40,39 +41,61 @@ std::optional<double> surfaceHeight(const Sampler& field, const Vector3d& at, co
   return std::nullopt;
 }
 
-/// The height at `wanted` of the line through two heights.
-double carriedOn(double x1, double y1, double x2, double y2, double wanted) {
-  return y1 + (y2 - y1) * (wanted - x1) / (x2 - x1);
+/// Follows a surface away from a point of the rim and carries the line through it on to the middle of the gap: its
+/// height there.
+std::optional<double> carriedOn(const Sampler& field, const Vector3d& at, const Vector3d& away, const Vector3d& up,
+                                double to_middle_mm) {
+  constexpr double kApart_mm = 0.5;
+  double n = 0, x = 0, y = 0, xx = 0, xy = 0;
+  for (double far = kNear_mm; far <= kFar_mm; far += kApart_mm) {
+    const auto height = surfaceHeight(field, at + far * away, up);
+    if (!height) return std::nullopt;
+    n += 1, x += far, y += *height, xx += far * far, xy += far * *height;
+  }
+  const double slope = (n * xy - x * y) / (n * xx - x * x);
+  return y / n + slope * (-to_middle_mm - x / n);
 }
 
-std::vector<RimPoint> rimPoints(const Envelope& envelope, const Vector3d& outward) {
+/// Steps are the medians of those around, which takes the roughness of the bone out.
+void smoothSteps(std::vector<RimPoint>& rim) {
+  constexpr double kAround_mm = 2.0;
+  std::vector<double> smooth(rim.size());
+  core::parallelFor(static_cast<std::int64_t>(rim.size()), [&](std::int64_t n) {
+    std::vector<double> near;
+    for (const RimPoint& r : rim)
+      if ((r.at_mm - rim[n].at_mm).squaredNorm() <= kAround_mm * kAround_mm) near.push_back(r.step_mm);
+    std::nth_element(near.begin(), near.begin() + static_cast<std::ptrdiff_t>(near.size() / 2), near.end());
+    smooth[n] = near[near.size() / 2];
+  });
+  for (std::size_t n = 0; n < rim.size(); ++n) rim[n].step_mm = smooth[n];
+}
+
+/// Points of a defect's rim along the host around it.
+std::vector<RimPoint> rimPoints(const LevelSet& defect, const LevelSet& around, const Clearance& clearance,
+                                const Vector3d& outward) {
   std::vector<RimPoint> rim;
-  if (!envelope.host) return rim;
-  const Span box = envelope.box();
+  const double voxel = defect.voxel_mm();
+  Eigen::Vector3i min, max;
+  defect.activeBox(min, max);
   const Vector3d margin = Vector3d::Constant(kFar_mm + kReach_mm + 2);
-  const Span span{box.low_mm - margin, box.high_mm + margin};
-  const Sampler body(envelope.defect, span), host(*envelope.host, span);
-  const double voxel = envelope.defect.voxel_mm();
-  for (auto value = envelope.defect.grid().vdb->cbeginValueOn(); value; ++value) {
+  const Span span{voxel * min.cast<double>() - margin, voxel * max.cast<double>() + margin};
+  const Sampler body(defect, span), host(around, span);
+  for (auto value = defect.grid().vdb->cbeginValueOn(); value; ++value) {
     if (!value.isVoxelValue() || std::abs(*value) > 0.5 * voxel) continue;
     const openvdb::Coord c = value.getCoord();
     Vector3d p = voxel * Vector3d(c.x(), c.y(), c.z());
     const Vector3d n = body.gradient(p).normalized();
     p -= *value * n;
     const double gap = host(p);
-    if (gap < 0 || gap > std::max(0.0, envelope.clearance(p)) + kBeside_mm || n.dot(outward) < 0.3) continue;
+    if (gap < 0 || gap > std::max(0.0, clearance(p)) + kBeside_mm || n.dot(outward) < 0.3) continue;
     const Vector3d off = host.gradient(p).normalized();
     if (std::abs(n.dot(off)) > 0.5) continue;  // that's the side which faces the host
     const Vector3d to_host = -(off - off.dot(n) * n).normalized();
-    const auto own1 = surfaceHeight(body, p - kNear_mm * to_host, n),
-               own2 = surfaceHeight(body, p - kFar_mm * to_host, n);
-    const auto other1 = surfaceHeight(host, p + (gap + kNear_mm) * to_host, n),
-               other2 = surfaceHeight(host, p + (gap + kFar_mm) * to_host, n);
-    if (!own1 || !own2 || !other1 || !other2) continue;
-    rim.push_back({p, n,
-                   carriedOn(gap + kNear_mm, *other1, gap + kFar_mm, *other2, 0.5 * gap) -
-                       carriedOn(-kNear_mm, *own1, -kFar_mm, *own2, 0.5 * gap)});
+    const auto own = carriedOn(body, p, -to_host, n, 0.5 * gap),
+               other = carriedOn(host, p + gap * to_host, to_host, n, 0.5 * gap);
+    if (own && other) rim.push_back({p, n, *other - *own});
   }
+  smoothSteps(rim);
   return rim;
 }
 
@@ -110,28 +133,14 @@ LevelSet remade(const LevelSet& from, int margin_voxels, const MakeVoxelFunction
   return out;
 }
 
-}  // namespace
-
-std::optional<ContourStep> contourStep(const Envelope& envelope, const Vector3d& outward) {
-  std::vector<double> steps;
-  for (const RimPoint& point : rimPoints(envelope, outward)) steps.push_back(std::abs(point.step_mm));
-  if (steps.empty()) return std::nullopt;
-  std::sort(steps.begin(), steps.end());
-  const auto at = [&](double share) {
-    return steps[static_cast<std::size_t>(share * static_cast<double>(steps.size() - 1))];
-  };
-  return ContourStep{at(0.5), at(0.95), static_cast<int>(steps.size())};
-}
-
-LevelSet flushed(const Envelope& envelope, const Vector3d& outward) {
+LevelSet flushed(LevelSet defect, const LevelSet& host, const Clearance& clearance, const Vector3d& outward) {
   constexpr int kRounds = 2;
-  Envelope now = envelope;
   for (int round = 0; round < kRounds; ++round) {
-    const std::vector<RimPoint> rim = rimPoints(now, outward);
+    const std::vector<RimPoint> rim = rimPoints(defect, host, clearance, outward);
     const bool is_flush =
         std::all_of(rim.begin(), rim.end(), [](const RimPoint& r) { return std::abs(r.step_mm) < kFlush_mm; });
     if (is_flush) break;
-    const LevelSet before = now.defect;
+    const LevelSet before = defect;
     const double voxel = before.voxel_mm(), band = levelset::kHalfWidth_voxels * voxel;
     now.defect =
         remade(before, static_cast<int>(std::ceil(kMost_mm / voxel)) + 3, [&](const Span& span) -> VoxelFunction {
@@ -149,30 +158,54 @@ LevelSet flushed(const Envelope& envelope, const Vector3d& outward) {
           };
         });
   }
-  return now.defect;
+  return defect;
 }
 
-LevelSet seamFilled(const Envelope& envelope) {
-  if (!envelope.host) return envelope.defect;
+LevelSet seamFilled(const LevelSet& defect, const LevelSet& host) {
   constexpr double kFacing = 0.7;
-  const double voxel = envelope.defect.voxel_mm(), band = levelset::kHalfWidth_voxels * voxel;
+  const double voxel = defect.voxel_mm(), band = levelset::kHalfWidth_voxels * voxel;
   // Crevices wider than the defect's band are known from outside it.
-  const LevelSet wide = levelset::wrap(widen(*envelope.defect.grid().vdb, kCrevice_mm + 2 * voxel));
+  const LevelSet wide = levelset::wrap(widen(*defect.grid().vdb, kCrevice_mm + 2 * voxel));
   std::atomic<bool> any = false;
-  const LevelSet filled = remade(
-      envelope.defect, static_cast<int>(std::ceil(kCrevice_mm / voxel)) + 3, [&](const Span& span) -> VoxelFunction {
-        auto in_body = std::make_shared<Sampler>(wide, span), in_host = std::make_shared<Sampler>(*envelope.host, span);
+  const LevelSet filled =
+      remade(defect, static_cast<int>(std::ceil(kCrevice_mm / voxel)) + 3, [&](const Span& span) -> VoxelFunction {
+        auto in_body = std::make_shared<Sampler>(wide, span), in_host = std::make_shared<Sampler>(host, span);
         return [=, &any](const openvdb::Coord& ijk) {
           const Vector3d p = voxel * Vector3d(ijk.x(), ijk.y(), ijk.z());
-          const double body = (*in_body)(p), host = (*in_host)(p);
-          if (body <= 0 || body + host > kCrevice_mm + band) return std::min(body, band);
+          const double body = (*in_body)(p), to_host = (*in_host)(p);
+          if (body <= 0 || body + to_host > kCrevice_mm + band) return std::min(body, band);
           const double alike = in_body->gradient(p).normalized().dot(in_host->gradient(p).normalized());
-          const double crevice = std::max(body + host - kCrevice_mm, (alike + kFacing) * kCrevice_mm);
+          const double crevice = std::max(body + to_host - kCrevice_mm, (alike + kFacing) * kCrevice_mm);
           if (crevice < 0 && body > 0.25 * voxel) any = true;
           return std::min(body, crevice);
         };
       });
-  return any ? filled : envelope.defect;
+  return any ? filled : defect;
+}
+
+}  // namespace
+
+std::optional<ContourStep> contourStep(const Envelope& envelope, const Vector3d& outward) {
+  std::vector<double> steps;
+  if (!envelope.host) return std::nullopt;
+  for (const RimPoint& point : rimPoints(envelope.defect, *envelope.host, envelope.clearance, outward))
+    steps.push_back(std::abs(point.step_mm));
+  if (steps.empty()) return std::nullopt;
+  std::sort(steps.begin(), steps.end());
+  const auto at = [&](double share) {
+    return steps[static_cast<std::size_t>(share * static_cast<double>(steps.size() - 1))];
+  };
+  return ContourStep{at(0.5), at(0.95), static_cast<int>(steps.size())};
+}
+
+LevelSet fittedTo(const LevelSet& host, const LevelSet& defect, const Clearance& clearance, const Vector3d& outward) {
+  const double voxel = defect.voxel_mm();
+  Eigen::Vector3i min, max;
+  defect.activeBox(min, max);
+  const Vector3d margin = Vector3d::Constant(kFade_mm + kFar_mm + kReach_mm);
+  const LevelSet near = around(host, {voxel * min.cast<double>() - margin, voxel * max.cast<double>() + margin},
+                               std::max(clearance.most_mm(), 0.0) + kBeside_mm + kReach_mm + 2 * voxel);
+  return flushed(seamFilled(defect, near), near, clearance, outward);
 }
 
 }  // namespace osteo::design_scaffold

@@ -15,7 +15,6 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "design_scaffold/blocks.h"
-#include "design_scaffold/contour.h"
 #include "design_scaffold/fixation.h"
 #include "design_scaffold/solid.h"
 #include "levelset/components.h"
@@ -353,10 +352,6 @@ Envelope makeEnvelope(const LevelSet& defect, const Surroundings& surroundings, 
     envelope.host = around(reamed ? levelset::subtract(*host, *surroundings.fixation->bed) : *host, span, band);
   }
   progress.advance();
-  if (surroundings.flush_side) {
-    envelope.defect = seamFilled(envelope);
-    envelope.defect = flushed(envelope, *surroundings.flush_side);
-  }
   keepOff(surroundings.keep_outs, span, region, envelope);
   if (surroundings.barrier)
     envelope.obstacles.push_back({"the way in", around(*surroundings.barrier, span, 3 * voxel), 0});

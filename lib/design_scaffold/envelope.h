@@ -60,7 +60,6 @@ struct Surroundings {
   std::vector<KeepOut> keep_outs = {};
   const levelset::LevelSet* barrier = nullptr;  ///< what bars the way in (insertion.h)
   const Fixation* fixation = nullptr;
-  std::optional<Eigen::Vector3d> flush_side = {};  ///< on which the surface is made to meet the host's; none: as it is
 };
 
 /// The defect as a level set. A mesh needs voxels that tell its edges, not the lattice's walls of `voxel_mm`, and no

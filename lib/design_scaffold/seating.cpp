@@ -65,32 +65,32 @@ FixationSpec usualFixation(FixationSpec::Kind kind) {
 
 Surroundings Seated::around(const LevelSet* host) const {
   return {host, keep_outs, insertion && insertion->blocked_mm3 > 0 ? &insertion->barrier : nullptr,
-          fixation ? &*fixation : nullptr, flush_side};
+          fixation ? &*fixation : nullptr};
 }
 
 Seated seat(const LevelSet& defect, const LevelSet* host, const Fit& fit, const Seating& seating,
             nlohmann::json& results) {
   Seated seated;
+  seated.defect = defect;
   seated.keep_outs = seating.keep_outs;
   for (const KeepOut& one : seating.keep_outs)
     image::requireSameFrame(one.shape.frameId(), "the keep-out " + one.name, defect.frameId(), "the defect");
   if (!host) return seated;
   if (seating.insertion) seated.insertion = wayIn(defect, *host, fit, seating);
+  const Vector3d outward = outwardOf(defect, *host, seated.insertion);
+  if (seating.flush) seated.defect = fittedTo(*host, defect, Clearance(fit.clearance_mm, fit.regions), outward);
+  levelset::LevelSet body = seated.defect;
   if (seating.fixation) {
-    const FixationSite site{defect,
-                            *host,
-                            seating.keep_outs,
-                            outwardOf(defect, *host, seated.insertion),
-                            fit.clearance_mm,
-                            seating.ct ? &*seating.ct : nullptr};
-    seated.fixation = fixate(site, *seating.fixation, results);
-    // Stumps are pushed onto a nail one after the other: there is no single way in.
-    if (seating.fixation->kind == FixationSpec::Kind::Nail)
-      seated.insertion.reset();
-    else if (seating.insertion)
-      seated.insertion = wayIn(levelset::unite(defect, seated.fixation->solid), *host, fit, seating);
+    const image::CtVolume* ct = seating.ct ? &*seating.ct : nullptr;
+    seated.fixation =
+        fixate({seated.defect, *host, seating.keep_outs, outward, fit.clearance_mm, ct}, *seating.fixation, results);
+    body = levelset::unite(body, seated.fixation->solid);
   }
-  if (seating.flush) seated.flush_side = outwardOf(defect, *host, seated.insertion);
+  // Stumps are pushed onto a nail one after the other: there is no single way in.
+  if (seating.fixation && seating.fixation->kind == FixationSpec::Kind::Nail)
+    seated.insertion.reset();
+  else if (seating.insertion)
+    seated.insertion = wayIn(body, *host, fit, seating);
   if (!seated.insertion) return seated;
   requireWayIn(*seated.insertion, seating.most_trimmed_percent);
   report(*seated.insertion, results);

@@ -22,10 +22,10 @@ struct Seating {
 
 /// What came of it.
 struct Seated {
+  levelset::LevelSet defect;  ///< fitted to the host
   std::optional<Insertion> insertion;
   std::optional<Fixation> fixation;
   std::vector<KeepOut> keep_outs;
-  std::optional<Eigen::Vector3d> flush_side;
   std::vector<Screw> screws() const { return fixation ? fixation->screws : std::vector<Screw>{}; }
   /// Points into this.
   Surroundings around(const levelset::LevelSet* host) const;

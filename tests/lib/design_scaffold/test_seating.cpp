@@ -249,8 +249,7 @@ TEST_CASE("the step at the rim is the height by which the outer surfaces miss ea
     CHECK(step->p50_mm == Approx(lift).margin(0.08));
     CHECK(step->p95_mm == Approx(lift).margin(0.1));
     // Made flush, it follows the sphere up to the rim; in the middle it stays.
-    const Envelope flush =
-        makeEnvelope(piece, {.host = &host, .flush_side = Vector3d(Vector3d::UnitZ())}, {.clearance_mm = 0.3});
+    const Envelope flush = makeEnvelope(fittedTo(host, piece, 0.3, Vector3d::UnitZ()), {&host}, {.clearance_mm = 0.3});
     CHECK(contourStep(flush, Vector3d::UnitZ())->p95_mm < 0.1);
     double most = 0;
     for (double angle = 0; angle < 6.2; angle += 0.1) {
