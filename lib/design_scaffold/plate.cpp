@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "design_scaffold/blocks.h"
+#include "levelset/components.h"
 
 namespace osteo::design_scaffold {
 namespace {
@@ -14,11 +15,11 @@ namespace {
 using Eigen::Vector3d;
 using levelset::LevelSet;
 
-constexpr double kSeam_mm = 0.8;                            // half the gap between defect and host that strips bridge
-constexpr double kAround = 0.6;                             // of the width, by which strips reach around a bone
-constexpr double kMargin_mm = 6;                            // of the fields beyond the strips
-constexpr double kPlay_mm = 0.1;                            // around a screw, in its hole
-constexpr double kCollar_mm = 1.0;                          // around a head
+constexpr double kSeam_mm = 0.8;    // half the gap between defect and host that strips bridge
+constexpr double kFalling = 0.5;    // of the way to its side, by which a strip follows a surface that falls away
+constexpr double kMargin_mm = 6;    // of the fields beyond the strips
+constexpr double kPlay_mm = 0.1;    // around a screw, in its hole
+constexpr double kCollar_mm = 1.0;  // around a head
 constexpr double kFinest_mm = 0.2, kCoarsest_mm = 0.4;      // voxels of what is made
 constexpr double kField_mm = 0.4, kCoarsestField_mm = 0.6;  // voxels of what it is shaped by
 constexpr double kFilleted = 0.75;  // of the fillet's width beside a strip, where it has all but run out
@@ -45,10 +46,10 @@ double voxelOf(const ScrewTrials& trials) {
   return std::clamp(std::min(trials.site().defect.voxel_mm(), thin), kFinest_mm, kCoarsest_mm);
 }
 
-/// Distance to a line on a surface as seen along its normals, minus the radius: what lies far above or below counts as
-/// on it as far as `around` reaches.
-double alongStrip(const Strip& strip, const Vector3d& p, double radius, double around) {
-  const double far = 2 * (radius + around);
+/// Distance to a line on a surface as seen along its normals, minus the radius. What lies above counts as on it; below,
+/// what lies not deeper than `depth`, and more to the sides, where bones fall away.
+double alongStrip(const Strip& strip, const Vector3d& p, double radius, double depth) {
+  const double far = 2 * (2 * radius + depth);
   double least = far;
   for (std::size_t n = 0; n + 1 < strip.points_mm.size(); ++n) {
     const Vector3d &a = strip.points_mm[n], way = strip.points_mm[n + 1] - a;
@@ -56,8 +57,8 @@ double alongStrip(const Strip& strip, const Vector3d& p, double radius, double a
     const Vector3d off = p - a - t * way;
     if (off.squaredNorm() > far * far) continue;
     const Vector3d normal = ((1 - t) * strip.normals[n] + t * strip.normals[n + 1]).normalized();
-    const double height = off.dot(normal);
-    least = std::min(least, std::max((off - height * normal).norm() - radius, -around - height));
+    const double height = off.dot(normal), beside = (off - height * normal).norm();
+    least = std::min(least, std::max(beside - radius, -depth - kFalling * beside - height));
   }
   return least;
 }
@@ -121,6 +122,17 @@ std::pair<double, double> about(const Screw& screw, const Vector3d& p) {
   return {height, (off + height * screw.direction).norm()};
 }
 
+/// The pieces around screws at some height; others lie in the canal of a hollow bone, below the strip.
+LevelSet withScrews(const LevelSet& made, const std::vector<Screw>& screws, double height_mm) {
+  const levelset::Components pieces(made, levelset::Components::Side::Inside);
+  return pieces.filtered([&](const levelset::Piece& piece) {
+    return std::any_of(screws.begin(), screws.end(), [&](const Screw& screw) {
+      const Eigen::Array3d at = (screw.entry_mm - height_mm * screw.direction).array() / made.voxel_mm();
+      return (at >= piece.min.array().cast<double>()).all() && (at <= piece.max.array().cast<double>()).all();
+    });
+  });
+}
+
 LevelSet strips(const ScrewTrials& trials, const Placing& placing) {
   const FixationSpec& spec = trials.spec();
   const double clearance = trials.site().clearance_mm, top = clearance + spec.thickness_mm, voxel = voxelOf(trials);
@@ -133,15 +145,14 @@ LevelSet strips(const ScrewTrials& trials, const Placing& placing) {
   const double slack = 0.5 * fields.cover.voxel_mm();
   const auto outline = [&](const Vector3d& p) {
     double least = INFINITY;
-    for (const Strip& strip : placing.strips)
-      least = std::min(least, alongStrip(strip, p, radius, kAround * spec.width_mm));
+    for (const Strip& strip : placing.strips) least = std::min(least, alongStrip(strip, p, radius, depth + kField_mm));
     for (const Screw& screw : placing.screws) {
       const auto [height, radial] = about(screw, p);
-      least = std::min(least, std::max(radial - eyelet, -eyelet - height));
+      least = std::min(least, std::max(radial - eyelet, -depth - kFalling * radial - height));
     }
     return least;
   };
-  return shaped(
+  const LevelSet made = shaped(
       [&](const Vector3d& p) {
         const double beside = outline(p);
         if (beside > kFilleted * fillet) return beside - kFilleted * fillet;
@@ -149,10 +160,11 @@ LevelSet strips(const ScrewTrials& trials, const Placing& placing) {
         const double defect = levelset::sample(fields.defect, p), strip = std::max(beside, above - top);
         const double footing = std::min(-above - slack, std::max(defect, -above - depth));
         const double corner =
-            std::max({smoothMinimum(strip, defect, fillet), -defect - slack, strip - kFilleted * fillet});
+            std::max({smoothMinimum(strip, defect, fillet), -defect - 2 * voxel, strip - kFilleted * fillet});
         return std::max(std::min(std::max(strip, footing), corner), clearance - host);
       },
       box, voxel);
+  return withScrews(made, placing.screws, 0.5 * (clearance + top));
 }
 
 double hole(const Screw& screw, const FixationSpec& spec, const Vector3d& p) {

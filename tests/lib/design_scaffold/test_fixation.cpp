@@ -37,6 +37,17 @@ Case calvarium(double thickness, double voxel = 0.6) {
           levelset::fromFunction([&](const Vector3d& p) { return std::max(shell(p), -hole(p)); }, low, high, voxel)};
 }
 
+/// Least distance of an axis from the wall of the hole in a skull of 6 mm.
+double fromWall(const Screw& screw) {
+  const double low = std::sqrt(47.0 * 47 - kHole * kHole), high = std::sqrt(kOuter * kOuter - kHole * kHole);
+  double least = INFINITY;
+  for (int n = 0; n <= 100; ++n) {
+    const Vector3d p = screw.head() + 0.01 * n * screw.length_mm * screw.direction;
+    least = std::min(least, std::hypot(std::hypot(p.x(), p.y()) - kHole, p.z() - std::clamp(p.z(), low, high)));
+  }
+  return least;
+}
+
 constexpr double kRadius = 14, kGap = 60;
 
 /// A shaft along z with a gap around the origin; canal 0: solid.
@@ -116,9 +127,7 @@ TEST_CASE("flanges stand evenly around a hole in a skull, each screw square to t
     CHECK(screw.tip().norm() > kOuter - 6 + 0.3);
     CHECK(screw.bone_mm == Approx(kOuter - screw.tip().norm()).margin(0.3));
     CHECK(screw.bone_mm >= spec.least_bone_mm);
-    // The axis leans towards the hole's axis: it is nearest to the hole's wall at the tip.
-    const double from_wall = std::hypot(screw.tip().x(), screw.tip().y()) - kHole;
-    CHECK(screw.edge_mm == Approx(from_wall).margin(0.2));
+    CHECK(screw.edge_mm == Approx(fromWall(screw)).margin(0.2));
     CHECK(screw.edge_mm >= spec.edge_mm + 0.5 * spec.head_mm - 0.1);
     CHECK(std::fmod(screw.length_mm, 0.5) == Approx(0).margin(1e-9));
     angles.push_back(std::atan2(screw.entry_mm.y(), screw.entry_mm.x()));
@@ -227,10 +236,11 @@ TEST_CASE("a plate joins both stumps of a shaft with bicortical screws on the wa
 }
 
 TEST_CASE("a wish along the bone's axis leaves the plate's side to its straightness") {
-  const Case bone = shaft(0);
+  const Case bone = shaft(0, 50);
   nlohmann::json results;
-  const FixationSpec spec = longBone(Kind::Plate);
-  CHECK(fixate({bone.defect, bone.host, kNone, Vector3d::UnitZ()}, spec, results).screws.size() == 6);
+  FixationSpec spec = longBone(Kind::Plate);
+  spec.screws = 2;
+  CHECK(fixate({bone.defect, bone.host, kNone, Vector3d::UnitZ()}, spec, results).screws.size() == 4);
 }
 
 TEST_CASE("a plate longer than the bone is refused") {
