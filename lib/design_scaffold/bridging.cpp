@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
+#include <Eigen/Eigenvalues>
 #include <Eigen/Geometry>
-#include <Eigen/SVD>
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -20,6 +20,7 @@ using Eigen::Vector3d;
 constexpr double kPlaces_mm = 1.0;  // between places tried along the bone
 constexpr double kWall_mm = 1.0;    // of bone around a nail's bed
 constexpr int kRays = 16;
+constexpr double kLeaning = 0.87;     // cosine between a plate's screw and the surface's normal, 30 degrees
 constexpr double kSmoothing_mm = 10;  // of a plate's normals along it
 const char* const kSpacing = "distance to other screws";
 const char* const kWallName = "wall around the nail";
@@ -46,21 +47,30 @@ Vector3d turned(const Vector3d& side, const Vector3d& axis, double degrees) {
                      .hint = "fewer --screws, or smaller --screw-spacing-mm or --screw-edge-mm"});
 }
 
-/// The first trials that hold, from the cut outwards, each far enough from those before.
-std::vector<Trial> picked(const ScrewTrials& trials, const std::vector<Trial>& along, Tally& tally,
+/// Screws of one place, the better ones first.
+using Options = std::vector<Trial>;
+
+/// The first screws that hold, from the cut outwards, each far enough from those before.
+std::vector<Trial> picked(const ScrewTrials& trials, const std::vector<Options>& along, Tally& tally,
                           std::vector<double>& at_mm) {
   std::vector<Trial> out;
   for (std::size_t n = 0; n < along.size() && static_cast<int>(out.size()) < trials.spec().screws; ++n) {
-    Trial trial = along[n];
-    if (trial.refusal.empty() && !out.empty() &&
-        axisDistance_mm(out.back().screw, trial.screw) < trials.spec().spacing_mm)
-      trial.refusal = kSpacing;
-    tally.add(trial);
-    if (!trial.refusal.empty()) continue;
-    out.push_back(trial);
+    Options options = along[n];
+    for (Trial& trial : options)
+      if (trial.refusal.empty() && !out.empty() &&
+          axisDistance_mm(out.back().screw, trial.screw) < trials.spec().spacing_mm)
+        trial.refusal = kSpacing;
+    const auto held = std::find_if(options.begin(), options.end(), [](const Trial& t) { return t.refusal.empty(); });
+    tally.add(held == options.end() ? options.front() : *held);
+    if (held == options.end()) continue;
+    out.push_back(*held);
     at_mm.push_back(static_cast<double>(n) * kPlaces_mm);
   }
   return out;
+}
+
+double reachOf(const Stump& stump) {
+  return stump.radius_mm.empty() ? 0 : *std::max_element(stump.radius_mm.begin(), stump.radius_mm.end());
 }
 
 /// What one side or angle brings: the screws of both stumps.
@@ -79,7 +89,7 @@ Strip sideLine(const ScrewTrials& trials, const Stump& stump, const Vector3d& si
   Strip line;
   for (std::size_t n = 0; n < stump.axis.size(); ++n) {
     const auto out = sideOf(stump.onward[n], side);
-    const auto depth = out ? trials.outermost_mm(stump.axis[n], *out, stump.radius_mm) : std::nullopt;
+    const auto depth = out ? trials.outermost_mm(stump.axis[n], *out, stump.radius_mm[n]) : std::nullopt;
     if (!depth) break;
     line.points_mm.push_back(stump.axis[n] + *depth * *out);
     line.normals.push_back(trials.normal(line.points_mm.back()));
@@ -87,29 +97,25 @@ Strip sideLine(const ScrewTrials& trials, const Stump& stump, const Vector3d& si
   return line;
 }
 
-/// The better of two screws: square to the surface, or towards the bone's axis.
-Trial plateScrew(const ScrewTrials& trials, const Vector3d& near, const Vector3d& on_axis, const Vector3d& onward) {
-  Trial trial;
+/// Screws square to the surface, and across the bone's axis where that leans by at most kLeaning.
+Options plateScrews(const ScrewTrials& trials, const Vector3d& near, const Vector3d& on_axis, const Vector3d& onward) {
   const auto entry = trials.foot(near);
-  if (!entry) {
-    trial.refusal = "bone stock";
-    return trial;
-  }
+  if (!entry) return {Trial{{}, "bone stock"}};
   const Vector3d square = -trials.normal(*entry), inwards = sideOf(onward, on_axis - *entry).value_or(square);
+  Options out;
   for (const Vector3d& direction : {square, inwards}) {
+    if (direction.dot(square) < kLeaning) continue;
     const double middle = trials.spec().bicortical ? (on_axis - *entry).dot(direction) : 0.0;
-    const Trial tried = trials(Place{*entry, direction, middle, nullptr});
-    if (trial.refusal.empty() || tried.refusal.empty()) trial = tried;
-    if (trial.refusal.empty()) break;
+    out.push_back(trials(Place{*entry, direction, middle, nullptr}));
   }
-  return trial;
+  return out;
 }
 
 /// Every kPlaces_mm along a line over the stump's side.
-std::vector<Trial> plateTrials(const ScrewTrials& trials, const Stump& stump, const Strip& line) {
+std::vector<Options> plateTrials(const ScrewTrials& trials, const Stump& stump, const Strip& line) {
   const double length = (static_cast<double>(line.points_mm.size()) - 1) * kAxisStep_mm;
   const int places = line.points_mm.size() < 2 ? 0 : static_cast<int>(length / kPlaces_mm);
-  std::vector<Trial> out(static_cast<std::size_t>(places));
+  std::vector<Options> out(static_cast<std::size_t>(places));
   core::parallelFor(places, [&](std::int64_t n) {
     const double at = static_cast<double>(n) * kPlaces_mm / kAxisStep_mm;
     const auto low = static_cast<std::size_t>(at);
@@ -118,23 +124,34 @@ std::vector<Trial> plateTrials(const ScrewTrials& trials, const Stump& stump, co
       return (1 - part) * v[low] + part * v[low + 1];
     };
     out[static_cast<std::size_t>(n)] =
-        plateScrew(trials, between(line.points_mm), between(stump.axis), stump.onward[low]);
+        plateScrews(trials, between(line.points_mm), between(stump.axis), stump.onward[low]);
   });
   return out;
 }
 
-/// Root mean square distance of the lines from the straight one through them.
+/// Direction of the largest spread of points around their middle, and the root mean square distance from that line.
+Vector3d mainAxis(const std::vector<Vector3d>& points, Vector3d& middle, double* off_mm = nullptr) {
+  middle.setZero();
+  for (const Vector3d& p : points) middle += p / static_cast<double>(points.size());
+  Eigen::Matrix3d spread = Eigen::Matrix3d::Zero();
+  for (const Vector3d& p : points)
+    spread += (p - middle) * (p - middle).transpose() / static_cast<double>(points.size());
+  const Eigen::SelfAdjointEigenSolver<Eigen::Matrix3d> solved(spread);
+  if (off_mm) *off_mm = std::sqrt(std::max(0.0, solved.eigenvalues()[0] + solved.eigenvalues()[1]));
+  return solved.eigenvectors().col(2);
+}
+
+/// How far the lines on a side lie from a straight one.
 double straightness(const std::array<Strip, 2>& lines, double length_mm) {
   std::vector<Vector3d> points;
   for (const Strip& line : lines)
     for (std::size_t n = 0; n < line.points_mm.size() && static_cast<double>(n) * kAxisStep_mm < length_mm; ++n)
       points.push_back(line.points_mm[n]);
   if (points.size() < 3) return INFINITY;
-  Eigen::Matrix3Xd d(3, points.size());
-  for (std::size_t n = 0; n < points.size(); ++n) d.col(static_cast<Eigen::Index>(n)) = points[n];
-  d.colwise() -= Vector3d(d.rowwise().mean());
-  const Vector3d s = d.jacobiSvd().singularValues();
-  return std::sqrt((s[1] * s[1] + s[2] * s[2]) / static_cast<double>(points.size()));
+  Vector3d middle;
+  double off = 0;
+  mainAxis(points, middle, &off);
+  return off;
 }
 
 Attempt plateAttempt(const ScrewTrials& trials, const std::array<Stump, 2>& stumps, const Vector3d& side) {
@@ -153,7 +170,7 @@ Attempt plateAttempt(const ScrewTrials& trials, const std::array<Stump, 2>& stum
 Strip gapLine(const ScrewTrials& trials, const std::array<Stump, 2>& stumps, const Vector3d& side) {
   Strip line;
   const Vector3d &from = stumps[0].face_mm, way = stumps[1].face_mm - from;
-  const double reach = std::max(stumps[0].radius_mm, stumps[1].radius_mm), step = 0.25;
+  const double reach = std::max(reachOf(stumps[0]), reachOf(stumps[1])), step = 0.25;
   const int points = static_cast<int>(way.norm() / kAxisStep_mm);
   const Vector3d out = sideOf(way.normalized(), side).value_or(side);
   for (int n = 1; n < points; ++n) {
@@ -215,22 +232,19 @@ void collect(const ScrewTrials& trials, const Attempt& attempt, const char* what
   }
 }
 
-/// The straight line through the axes of both stumps, as far as screws need them: a point and a direction from the
-/// first stump to the second.
-std::pair<Vector3d, Vector3d> nailAxis(const ScrewTrials& trials, const std::array<Stump, 2>& stumps) {
+/// The straight line through the axes of both stumps, over a share of what screws need: a point and a direction from
+/// the first stump to the second.
+std::pair<Vector3d, Vector3d> nailAxis(const ScrewTrials& trials, const std::array<Stump, 2>& stumps, double share) {
   std::vector<Vector3d> points;
-  for (const Stump& stump : stumps)
-    for (std::size_t n = 0; n < stump.axis.size() && static_cast<double>(n) * kAxisStep_mm < needed_mm(trials); ++n)
-      points.push_back(stump.axis[n]);
-  if (points.size() < 3) longerThanBone(trials, "nail", static_cast<double>(points.size()) * kAxisStep_mm);
-  Eigen::Matrix3Xd d(3, points.size());
-  for (std::size_t n = 0; n < points.size(); ++n) d.col(static_cast<Eigen::Index>(n)) = points[n];
-  const Vector3d middle = d.rowwise().mean();
-  d.colwise() -= middle;
+  for (const Stump& stump : stumps) {
+    points.push_back(stump.face_mm);
+    for (std::size_t n = 0; n < stump.axis.size(); ++n)
+      if (static_cast<double>(n) * kAxisStep_mm < share * needed_mm(trials)) points.push_back(stump.axis[n]);
+  }
+  Vector3d middle = Vector3d::Zero();
+  const Vector3d axis = mainAxis(points, middle);
   const Vector3d way = stumps[1].face_mm - stumps[0].face_mm;
-  Vector3d axis = d.jacobiSvd(Eigen::ComputeFullU).matrixU().col(0);
-  if (axis.dot(way) < 0) axis = -axis;
-  return {middle, axis};
+  return {middle, axis.dot(way) < 0 ? Vector3d(-axis) : axis};
 }
 
 /// How far from the cut the nail may reach, with bone all around it.
@@ -260,9 +274,9 @@ Attempt nailAttempt(const ScrewTrials& trials, const Bore& bore, const Vector3d&
   const double radius = 0.5 * trials.spec().width_mm, far = 2 * searched_mm(trials);
   const Stem stem{bore.faces[0] + far * bore.onward[0], bore.faces[1] + far * bore.onward[1], radius};
   for (std::size_t k = 0; k < 2; ++k) {
-    std::vector<Trial> along(static_cast<std::size_t>(searched_mm(trials) / kPlaces_mm));
+    std::vector<Options> along(static_cast<std::size_t>(searched_mm(trials) / kPlaces_mm), Options(1));
     core::parallelFor(std::ssize(along), [&](std::int64_t n) {
-      Trial& trial = along[static_cast<std::size_t>(n)];
+      Trial& trial = along[static_cast<std::size_t>(n)].front();
       const double gone = static_cast<double>(n) * kPlaces_mm;
       const Vector3d p = bore.faces[k] + gone * bore.onward[k];
       const auto depth = trials.outermost_mm(p, side, bore.reach_mm[k]);
@@ -279,6 +293,24 @@ Attempt nailAttempt(const ScrewTrials& trials, const Bore& bore, const Vector3d&
     attempt.room_mm[k] = bore.bone_mm[k];
   }
   return attempt;
+}
+
+Bore boreOf(const ScrewTrials& trials, const std::array<Stump, 2>& stumps, double share) {
+  Bore bore;
+  std::tie(bore.point, bore.axis) = nailAxis(trials, stumps, share);
+  bore.onward = {-bore.axis, bore.axis};
+  bore.behind_mm = std::max(trials.spec().edge_mm, trials.spec().head_mm);
+  for (std::size_t k = 0; k < 2; ++k) {
+    bore.faces[k] = bore.point + (stumps[k].face_mm - bore.point).dot(bore.axis) * bore.axis;
+    bore.reach_mm[k] = reachOf(stumps[k]);
+    bore.bone_mm[k] = static_cast<double>(stumps[k].axis.size()) * kAxisStep_mm;
+    bore.room_mm[k] = nailRoom(trials, bore.faces[k], bore.onward[k], bore.reach_mm[k]);
+  }
+  return bore;
+}
+
+bool isWhole(const ScrewTrials& trials, const Attempt& attempt) {
+  return attempt.found() == 2 * static_cast<std::size_t>(trials.spec().screws);
 }
 
 }  // namespace
@@ -307,7 +339,7 @@ Placing placePlate(const ScrewTrials& trials) {
     attempt.turned_deg = degrees;
     const bool is_better = attempt.found() > best.found() || best.lines[0].points_mm.empty();
     if (is_better) best = std::move(attempt);
-    if (best.found() == 2 * static_cast<std::size_t>(trials.spec().screws)) break;
+    if (isWhole(trials, best)) break;
   }
   Placing placing;
   collect(trials, best, "plate", placing);
@@ -317,29 +349,28 @@ Placing placePlate(const ScrewTrials& trials) {
 
 Placing placeNail(const ScrewTrials& trials) {
   const std::array<Stump, 2> stumps = findStumps(trials, searched_mm(trials));
-  Bore bore;
-  std::tie(bore.point, bore.axis) = nailAxis(trials, stumps);
-  bore.onward = {-bore.axis, bore.axis};
-  bore.behind_mm = std::max(trials.spec().edge_mm, trials.spec().head_mm);
-  for (std::size_t k = 0; k < 2; ++k) {
-    bore.faces[k] = bore.point + (stumps[k].face_mm - bore.point).dot(bore.axis) * bore.axis;
-    bore.reach_mm[k] = stumps[k].radius_mm;
-    bore.bone_mm[k] = static_cast<double>(stumps[k].axis.size()) * kAxisStep_mm;
-    bore.room_mm[k] = nailRoom(trials, bore.faces[k], bore.onward[k], bore.reach_mm[k]);
-  }
-  const Vector3d base = sideOf(bore.axis, trials.site().outward).value_or(bore.axis.unitOrthogonal());
   Attempt best;
-  for (const double degrees : turns(true, 15.0, 90.0)) {
-    Attempt attempt = nailAttempt(trials, bore, turned(base, bore.axis, degrees));
-    attempt.turned_deg = degrees;
-    if (attempt.found() > best.found() || best.tallies[0].places == 0) best = std::move(attempt);
-    if (best.found() == 2 * static_cast<std::size_t>(trials.spec().screws)) break;
+  Bore of_best;
+  // Where a bone bends not far from the cut, the line through less of it fits better.
+  for (const double share : {1.0, 0.6, 0.3}) {
+    const Bore bore = boreOf(trials, stumps, share);
+    const Vector3d base = sideOf(bore.axis, trials.site().outward).value_or(bore.axis.unitOrthogonal());
+    for (const double degrees : turns(true, 15.0, 90.0)) {
+      Attempt attempt = nailAttempt(trials, bore, turned(base, bore.axis, degrees));
+      attempt.turned_deg = degrees;
+      if (best.tallies[0].places > 0 && attempt.found() <= best.found()) continue;
+      best = std::move(attempt);
+      of_best = bore;
+      if (isWhole(trials, best)) break;
+    }
+    if (isWhole(trials, best)) break;
   }
   Placing placing;
   collect(trials, best, "nail", placing);
-  placing.stem =
-      Stem{bore.faces[0] + (best.reach_mm[0] + bore.behind_mm) * bore.onward[0],
-           bore.faces[1] + (best.reach_mm[1] + bore.behind_mm) * bore.onward[1], 0.5 * trials.spec().width_mm};
+  const auto end = [&](std::size_t k) -> Vector3d {
+    return of_best.faces[k] + (best.reach_mm[k] + of_best.behind_mm) * of_best.onward[k];
+  };
+  placing.stem = Stem{end(0), end(1), 0.5 * trials.spec().width_mm};
   return placing;
 }
 

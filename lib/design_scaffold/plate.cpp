@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "design_scaffold/blocks.h"
+#include "levelset/components.h"
 
 namespace osteo::design_scaffold {
 namespace {
@@ -15,11 +16,13 @@ using Eigen::Vector3d;
 using levelset::LevelSet;
 
 constexpr double kSeam_mm = 0.8;    // half the gap between defect and host that strips bridge
-constexpr double kAround = 0.6;     // of the width, by which strips reach around a bone
+constexpr double kFalling = 0.5;    // of the way to its side, by which a strip follows a surface that falls away
 constexpr double kMargin_mm = 6;    // of the fields beyond the strips
 constexpr double kPlay_mm = 0.1;    // around a screw, in its hole
 constexpr double kCollar_mm = 1.0;  // around a head
-constexpr double kFinest_mm = 0.2, kCoarsest_mm = 0.4;
+constexpr double kFinest_mm = 0.2, kCoarsest_mm = 0.4;      // voxels of what is made
+constexpr double kField_mm = 0.4, kCoarsestField_mm = 0.6;  // voxels of what it is shaped by
+constexpr double kFilleted = 0.75;  // of the fillet's width beside a strip, where it has all but run out
 
 struct Box {
   Vector3d low = Vector3d::Constant(INFINITY), high = Vector3d::Constant(-INFINITY);
@@ -43,20 +46,21 @@ double voxelOf(const ScrewTrials& trials) {
   return std::clamp(std::min(trials.site().defect.voxel_mm(), thin), kFinest_mm, kCoarsest_mm);
 }
 
-/// Distance to a line on a surface as seen along its normals, minus the radius: what lies far above or below counts as
-/// on it as far as `around` reaches.
-double alongStrip(const Strip& strip, const Vector3d& p, double radius, double around) {
-  double least = INFINITY;
+/// Distance to a line on a surface as seen along its normals, minus the radius. What lies above counts as on it; below,
+/// what lies not deeper than `depth`, and more to the sides, where bones fall away.
+double alongStrip(const Strip& strip, const Vector3d& p, double radius, double depth) {
+  const double far = 2 * (2 * radius + depth);
+  double least = far;
   for (std::size_t n = 0; n + 1 < strip.points_mm.size(); ++n) {
     const Vector3d &a = strip.points_mm[n], way = strip.points_mm[n + 1] - a;
     const double t = std::clamp((p - a).dot(way) / way.squaredNorm(), 0.0, 1.0);
     const Vector3d off = p - a - t * way;
-    if (off.squaredNorm() > 4 * (radius + around) * (radius + around) + least * least) continue;
+    if (off.squaredNorm() > far * far) continue;
     const Vector3d normal = ((1 - t) * strip.normals[n] + t * strip.normals[n + 1]).normalized();
-    const double height = off.dot(normal);
-    least = std::min(least, std::max((off - height * normal).norm() - radius, -around - height));
+    const double height = off.dot(normal), beside = (off - height * normal).norm();
+    least = std::min(least, std::max(beside - radius, -depth - kFalling * beside - height));
   }
-  return std::isinf(least) ? 2 * (radius + around) : least;
+  return least;
 }
 
 /// What strips are shaped by: distances within a box, in a band of some millimetres.
@@ -83,7 +87,7 @@ LevelSet evaluated(const Box& box, double voxel_mm, double band_mm, const std::v
           return least;
         };
       });
-  return levelset::wrap(sweep(*grid, band_mm, known));
+  return levelset::wrap(band_mm > known ? sweep(*grid, band_mm, known) : grid);
 }
 
 LevelSet moved(const LevelSet& level_set, double outward_mm, double band_mm) {
@@ -94,14 +98,15 @@ LevelSet moved(const LevelSet& level_set, double outward_mm, double band_mm) {
   return levelset::wrap(sweep(*copy, band_mm, level_set.grid().vdb->background() - std::abs(outward_mm)));
 }
 
-Fields fieldsIn(const ScrewTrials& trials, Box box, double band_mm) {
-  const double voxel = std::clamp(trials.site().defect.voxel_mm(), 0.25, kCoarsest_mm);
+Fields fieldsIn(const ScrewTrials& trials, Box box, double band_mm, double fillet_mm) {
+  const double voxel = std::clamp(trials.spec().thickness_mm / 8, kField_mm, kCoarsestField_mm);
   box.low -= Vector3d::Constant(kMargin_mm);
   box.high += Vector3d::Constant(kMargin_mm);
   const LevelSet &defect = trials.site().defect, &host = trials.site().host;
-  const LevelSet both = evaluated(box, voxel, band_mm + kSeam_mm + 2 * voxel, {&defect, &host});
-  return {evaluated(box, voxel, band_mm, {&host}), evaluated(box, voxel, band_mm, {&defect}),
-          moved(moved(both, kSeam_mm, band_mm + kSeam_mm + voxel), -kSeam_mm, band_mm)};
+  const LevelSet both = evaluated(box, voxel, kSeam_mm + voxel, {&defect, &host});
+  const double grown = kSeam_mm + 2 * voxel;
+  return {evaluated(box, voxel, trials.site().clearance_mm + voxel, {&host}),
+          evaluated(box, voxel, fillet_mm, {&defect}), moved(moved(both, kSeam_mm, grown), -kSeam_mm, band_mm)};
 }
 
 /// Polynomial smooth minimum (Quilez 2013): a fillet of about k where two surfaces meet.
@@ -110,43 +115,56 @@ double smoothMinimum(double a, double b, double k) {
   return std::min(a, b) - 0.25 * h * h * k;
 }
 
-LevelSet strips(const ScrewTrials& trials, const Placing& placing) {
-  const FixationSpec& spec = trials.spec();
-  const double clearance = trials.site().clearance_mm, top = clearance + spec.thickness_mm, voxel = voxelOf(trials);
-  const double radius = 0.5 * spec.width_mm, eyelet = std::max(radius, 0.5 * spec.head_mm + kCollar_mm);
-  const double depth = std::clamp(spec.thickness_mm, 1.5, 3.0), fillet = std::clamp(2 * spec.thickness_mm, 1.0, 3.0);
-  Box box;
-  for (const Strip& strip : placing.strips)
-    for (const Vector3d& p : strip.points_mm) box.add(p, eyelet + top + fillet);
-  const Fields fields = fieldsIn(trials, box, top + fillet + 1);
-  const double slack = 0.5 * fields.cover.voxel_mm();
-  const auto carrier = [&](const Vector3d& p, double above) {
-    double outline = INFINITY;
-    for (const Strip& strip : placing.strips)
-      outline = std::min(outline, alongStrip(strip, p, radius, kAround * spec.width_mm));
-    for (const Screw& screw : placing.screws) {
-      const Vector3d off = p - screw.entry_mm;
-      const double height = -off.dot(screw.direction);
-      outline = std::min(outline, std::max((off + height * screw.direction).norm() - eyelet, -eyelet - height));
-    }
-    return std::max(outline, above - top);
-  };
-  return shaped(
-      [&](const Vector3d& p) {
-        const double above = levelset::sample(fields.cover, p), host = levelset::sample(fields.host, p);
-        const double defect = levelset::sample(fields.defect, p), strip = carrier(p, above);
-        const double footing = std::min(-above - slack, std::max(defect, -above - depth));
-        const double corner = std::max(smoothMinimum(strip, defect, fillet), -defect - slack);
-        return std::max(std::min(std::max(strip, footing), corner), clearance - host);
-      },
-      box, voxel);
-}
-
 /// Height above a screw's entry and distance from its axis.
 std::pair<double, double> about(const Screw& screw, const Vector3d& p) {
   const Vector3d off = p - screw.entry_mm;
   const double height = -off.dot(screw.direction);
   return {height, (off + height * screw.direction).norm()};
+}
+
+/// The pieces around screws at some height; others lie in the canal of a hollow bone, below the strip.
+LevelSet withScrews(const LevelSet& made, const std::vector<Screw>& screws, double height_mm) {
+  const levelset::Components pieces(made, levelset::Components::Side::Inside);
+  return pieces.filtered([&](const levelset::Piece& piece) {
+    return std::any_of(screws.begin(), screws.end(), [&](const Screw& screw) {
+      const Eigen::Array3d at = (screw.entry_mm - height_mm * screw.direction).array() / made.voxel_mm();
+      return (at >= piece.min.array().cast<double>()).all() && (at <= piece.max.array().cast<double>()).all();
+    });
+  });
+}
+
+LevelSet strips(const ScrewTrials& trials, const Placing& placing) {
+  const FixationSpec& spec = trials.spec();
+  const double clearance = trials.site().clearance_mm, top = clearance + spec.thickness_mm, voxel = voxelOf(trials);
+  const double radius = 0.5 * spec.width_mm, eyelet = std::max(radius, 0.5 * spec.head_mm + kCollar_mm);
+  const double depth = std::clamp(spec.thickness_mm, 1.5, 3.0), fillet = std::clamp(2 * spec.thickness_mm, 1.0, 2.0);
+  Box box;
+  for (const Strip& strip : placing.strips)
+    for (const Vector3d& p : strip.points_mm) box.add(p, eyelet + top + fillet);
+  const Fields fields = fieldsIn(trials, box, top + fillet, fillet + kField_mm);
+  const double slack = 0.5 * fields.cover.voxel_mm();
+  const auto outline = [&](const Vector3d& p) {
+    double least = INFINITY;
+    for (const Strip& strip : placing.strips) least = std::min(least, alongStrip(strip, p, radius, depth + kField_mm));
+    for (const Screw& screw : placing.screws) {
+      const auto [height, radial] = about(screw, p);
+      least = std::min(least, std::max(radial - eyelet, -depth - kFalling * radial - height));
+    }
+    return least;
+  };
+  const LevelSet made = shaped(
+      [&](const Vector3d& p) {
+        const double beside = outline(p);
+        if (beside > kFilleted * fillet) return beside - kFilleted * fillet;
+        const double above = levelset::sample(fields.cover, p), host = levelset::sample(fields.host, p);
+        const double defect = levelset::sample(fields.defect, p), strip = std::max(beside, above - top);
+        const double footing = std::min(-above - slack, std::max(defect, -above - depth));
+        const double corner =
+            std::max({smoothMinimum(strip, defect, fillet), -defect - 2 * voxel, strip - kFilleted * fillet});
+        return std::max(std::min(std::max(strip, footing), corner), clearance - host);
+      },
+      box, voxel);
+  return withScrews(made, placing.screws, 0.5 * (clearance + top));
 }
 
 double hole(const Screw& screw, const FixationSpec& spec, const Vector3d& p) {

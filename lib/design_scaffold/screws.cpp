@@ -276,7 +276,8 @@ void tooFewScrews(const ScrewTrials& trials, const Tally& tally, std::size_t fou
   std::string got = fmt::format("{} places tried", tally.places), hint;
   for (const auto& [count, reason] : reasons) {
     got += fmt::format("; {} ruled out by the {}", -count, reason);
-    if (hint.size() < 200) hint += (hint.empty() ? "" : "; ") + hintFor(reason);
+    const std::string advice = hintFor(reason);
+    if (hint.find(advice) == std::string::npos) hint += (hint.empty() ? "" : "; ") + advice;
   }
   throw core::Error(core::Exit::DataError,
                     {.what = fmt::format("only {} of {} screws find a place{}", found, spec.screws, where),

@@ -21,12 +21,13 @@ using Eigen::Vector3d;
 
 constexpr double kCell_mm = 2.0;  // touching points in neighbouring cells belong together
 constexpr double kSame_mm =
-    12.0;                         // so near, patches that face the same way are one cut (two cortices of a hollow bone)
-constexpr double kSmall = 0.1;    // of the largest patch; smaller ones are no cut
-constexpr double kWide = 1.5;     // sections are looked for within so many radii of the cut
-constexpr double kLeast = 0.3;    // of the cut's section; where less is left the bone ends
-constexpr double kTurning = 0.2;  // of a step, by which the axis follows the sections
-constexpr double kSection_mm = 1.0;             // between points of a section
+    12.0;                       // so near, patches that face the same way are one cut (two cortices of a hollow bone)
+constexpr double kSmall = 0.1;  // of the largest patch; smaller ones are no cut
+constexpr double kWide = 1.5,
+                 kWidest = 3.5;      // sections are looked for within so many radii of the cut, and where they widen
+constexpr double kLeast = 0.3;       // of the cut's section; where less is left the bone ends
+constexpr double kTurning = 0.2;     // of a step, by which the axis follows the sections
+constexpr double kSection_mm = 1.0;  // between points of a section
 const double kTouching_mm[] = {1.0, 2.0, 3.0};  // gap between defect and host; the first that finds two cuts
 
 /// Where the defect touches the host: a patch of its surface.
@@ -125,47 +126,50 @@ std::vector<Patch> cuts(std::vector<Patch> parts) {
   return parts;
 }
 
-/// Middle and area of the host's section across an axis, within a radius.
-double section(const ScrewTrials& trials, const Vector3d& centre, const Vector3d& axis, double radius,
-               Vector3d& middle) {
+struct Section {
+  Vector3d middle = Vector3d::Zero();
+  double area_mm2 = 0, radius_mm = 0;
+};
+
+/// The host's section across an axis, within a radius.
+Section sectionAt(const ScrewTrials& trials, const Vector3d& centre, const Vector3d& axis, double radius) {
   const Vector3d a = axis.unitOrthogonal(), b = axis.cross(a);
-  Vector3d sum = Vector3d::Zero();
-  int count = 0;
+  std::vector<Vector3d> points;
+  Section section;
   const int reach = static_cast<int>(radius / kSection_mm);
   for (int i = -reach; i <= reach; ++i)
     for (int j = -reach; j <= reach; ++j) {
-      if (i * i + j * j > reach * reach) continue;
       const Vector3d p = centre + kSection_mm * (i * a + j * b);
-      if (trials.bone(p) >= 0) continue;
-      sum += p;
-      ++count;
+      if (i * i + j * j > reach * reach || trials.bone(p) >= 0) continue;
+      points.push_back(p);
+      section.middle += p;
     }
-  if (count > 0) middle = sum / count;
-  return count * kSection_mm * kSection_mm;
+  if (points.empty()) return section;
+  section.middle /= static_cast<double>(points.size());
+  section.area_mm2 = static_cast<double>(points.size()) * kSection_mm * kSection_mm;
+  for (const Vector3d& p : points) section.radius_mm = std::max(section.radius_mm, (p - section.middle).norm());
+  return section;
 }
 
 Stump follow(const ScrewTrials& trials, const Patch& cut, const Vector3d& onward, double length_mm) {
   Stump stump;
   stump.face_mm = cut.middle;
-  stump.radius_mm = kWide * cut.radius;
   Vector3d at = cut.middle, along = onward;
-  double usual = 0;
+  double usual = 0, radius = kWide * cut.radius;
   for (double gone = kAxisStep_mm; gone <= length_mm; gone += kAxisStep_mm) {
-    const Vector3d next = at + kAxisStep_mm * along;
-    Vector3d middle = next;
-    const double area = section(trials, next, along, stump.radius_mm, middle);
-    stump.ends = area <= kLeast * usual;
-    if (stump.ends || area == 0) {
-      stump.ends = true;
-      break;
-    }
-    usual = std::max(usual, gone < 5 * kAxisStep_mm ? area : 0.0);
+    const Vector3d next = at + kAxisStep_mm * along, before = at;
+    const Section section = sectionAt(trials, next, along, radius);
+    stump.ends = section.area_mm2 <= kLeast * usual;
+    if (stump.ends) break;
+    usual = std::max(usual, gone < 5 * kAxisStep_mm ? section.area_mm2 : 0.0);
     // The section's middle counts in part, so that bumps of the bone don't bend its axis.
-    const Vector3d before = at;
-    at = next + 0.5 * (middle - next);
+    at = next + 0.5 * (section.middle - next);
     along = ((1 - kTurning) * along + kTurning * (at - before).normalized()).normalized();
     stump.axis.push_back(at);
     stump.onward.push_back(along);
+    stump.radius_mm.push_back(radius);
+    radius = std::clamp(kWide * section.radius_mm, kWide * cut.radius,
+                        std::min(kWidest * cut.radius, radius + kAxisStep_mm));
   }
   return stump;
 }

@@ -14,7 +14,7 @@ struct Stump {
   Eigen::Vector3d face_mm;              ///< middle of the cut
   std::vector<Eigen::Vector3d> axis;    ///< middles of sections, kAxisStep_mm apart
   std::vector<Eigen::Vector3d> onward;  ///< unit vectors along the axis, away from the cut
-  double radius_mm = 0;                 ///< around the axis within which the bone's sections lie
+  std::vector<double> radius_mm;        ///< around the axis within which the bone's sections lie
   bool ends = false;                    ///< the bone ended before the wanted length
 };
 
