@@ -10,8 +10,11 @@
 #include "design_scaffold/design.h"
 #include "design_scaffold/draw.h"
 #include "design_scaffold/grade.h"
+#include "design_scaffold/guide.h"
 #include "design_scaffold/measures.h"
 #include "design_scaffold/recommend.h"
+#include "design_scaffold/resection.h"
+#include "design_scaffold/resection_picture.h"
 #include "design_scaffold/targets.h"
 #include "mesh/io.h"
 
@@ -155,6 +158,63 @@ std::vector<std::string> withNone(std::vector<std::string> names) {
   return names;
 }
 
+/// The region that `resect` takes out; a lesion (may be null) must outlive it.
+design_scaffold::Region regionOf(const cli::Context& ctx, const levelset::LevelSet& bone,
+                                 const design_scaffold::Lesion* lesion) {
+  if (ctx.given("planes")) {
+    ctx.refuse({"cut"}, "goes with --lesion alone");
+    const design_scaffold::PlanesFile planes = design_scaffold::readPlanes(ctx.input("planes"));
+    image::requireSameFrame(bone.frameId(), "the bone", planes.frame_id, "the planes");
+    return design_scaffold::regionOf(planes.cuts, bone);
+  }
+  const double margin_mm = ctx.number("margin-mm");
+  if (ctx.text("cut") == "around") return design_scaffold::regionAround(*lesion, margin_mm);
+  return design_scaffold::regionOf({design_scaffold::planesAcross(bone, lesion->surface, margin_mm)}, bone);
+}
+
+design_scaffold::GuideShape guideOf(const cli::Context& ctx) {
+  design_scaffold::GuideShape shape{ctx.number("guide-thickness-mm"), ctx.number("guide-width-mm"),
+                                    ctx.number("guide-gap-mm"), ctx.number("kerf-mm")};
+  if (!ctx.given("access-mm")) return shape;
+  shape.access = Eigen::Vector3d::Map(ctx.numbers("access-mm").data());
+  if (shape.access->norm() < 1e-6) throw core::Error(core::Exit::Usage, {.what = "--access-mm has no length"});
+  return shape;
+}
+
+void runResect(cli::Context& ctx) {
+  const bool guided = ctx.given("guide-part") || ctx.given("guide-mesh");
+  if (!guided)
+    ctx.refuse({"guide-thickness-mm", "guide-width-mm", "guide-gap-mm", "access-mm"},
+               "goes with --guide-part or --guide-mesh");
+  if (!ctx.given("lesion")) {
+    ctx.refuse({"lesion-label", "margin-mm"}, "goes with --lesion");
+    if (!ctx.given("planes"))
+      throw core::Error(core::Exit::Usage, {.what = "nothing says what to resect", .expected = "--lesion or --planes"});
+  }
+  const double voxel = ctx.number("voxel-mm");
+  const levelset::LevelSet bone = levelset::readSolid(ctx.input("bone"), voxel);
+  std::optional<design_scaffold::Lesion> lesion;
+  if (ctx.given("lesion"))
+    lesion = design_scaffold::readLesion(ctx.input("lesion"), ctx.text("lesion-label"), bone.voxel_mm());
+  const design_scaffold::Lesion* wanted = lesion ? &*lesion : nullptr;
+  const design_scaffold::Region region = regionOf(ctx, bone, wanted);
+  const design_scaffold::GuideShape shape = guideOf(ctx);
+  if (ctx.dryRun(design_scaffold::estimatedBytes(bone, guided))) return;
+
+  const std::string piece = ctx.output("output"), host = ctx.output("host"), vdb = ctx.output("guide-part"),
+                    mesh = ctx.output("guide-mesh"), png = ctx.output("picture");
+  const design_scaffold::Resected made = design_scaffold::resect(bone, wanted, region, ctx.number("kerf-mm"));
+  design_scaffold::report(made, bone, wanted, region, ctx.number("margin-mm") - 0.5 * ctx.number("kerf-mm"),
+                          ctx.results());
+  std::optional<design_scaffold::Guide> guide;
+  if (guided) guide = design_scaffold::makeGuide(bone, region, shape, ctx.results()["guide"]);
+  levelset::writeVdb(made.piece, piece, "piece");
+  if (!host.empty()) levelset::writeVdb(made.host, host, "host");
+  if (!vdb.empty()) levelset::writeVdb(guide->solid, vdb, "guide");
+  if (!mesh.empty()) mesh::writeMesh(guide->mesh, mesh);
+  if (!png.empty()) design_scaffold::draw(made, guide ? &*guide : nullptr, png);
+}
+
 }  // namespace
 
 cli::App cli::describe() {
@@ -220,7 +280,33 @@ cli::App cli::describe() {
          numbers("origin-mm", "mm", 3, {}, "point of phase zero of the lattice (default 0,0,0)").advanced(),
          optionalNumber("voxel-mm", "mm", {0.01, 2}, "voxel; default the smaller of cell/16 and wall/4").advanced(),
          picture("scaffold whole, cut open, and in its host")},
-        run}}};
+        run},
+       {"resect",
+        "Takes a lesion with a margin, or what planes bound, out of a bone, and makes the guide that the saw follows.",
+        {"design-scaffold resect bone.vdb -o flap.vdb --host rest.vdb --lesion defect.vdb --margin-mm 5 --guide-part "
+         "guide.vdb --guide-mesh guide.stl --picture resection.png",
+         "design-scaffold resect other_femur.stl -o front.vdb --host back.vdb --planes "
+         "configs/design-scaffold/planes.json"},
+        {input("bone", shapes, "the whole bone, one in a file"),
+         inputOption("lesion", {".vdb", ".stl", ".ply", ".obj", ".3mf", ".nrrd", ".nii", ".gz"},
+                     "what has to come out: a shape, or a label of a segmentation"),
+         inputOption("planes", {".json"}, "planes that bound what comes out, in place of a margin around the lesion"),
+         output({".vdb"}, "the piece that is taken out"), outputOption("host", {".vdb"}, "the bone that stays"),
+         outputOption("guide-part", {".vdb"}, "cutting guide as a level set"),
+         outputOption("guide-mesh", {".stl", ".ply", ".obj", ".amf", ".3mf"}, "the guide as a closed triangle mesh"),
+         text("lesion-label", "", "label of the lesion in a segmentation of several"),
+         number("margin-mm", "mm", 10, {0, 100}, "bone around the lesion that is taken with it"),
+         choice("cut", {"around", "across"}, "around",
+                "at the margin all around the lesion, or by two planes across the bone's long axis"),
+         number("kerf-mm", "mm", 0, {0, 5}, "what the saw takes; half of it on either side"),
+         number("guide-thickness-mm", "mm", 4, {1.5, 20}, "thickness of the guide"),
+         number("guide-width-mm", "mm", 8, {5, 60}, "how far the guide reaches beside the cut"),
+         number("guide-gap-mm", "mm", 0.2, {0, 3}, "gap between guide and bone"),
+         numbers("access-mm", "", 3, {}, "direction x,y,z from which the guide comes (default: found)"),
+         number("voxel-mm", "mm", 0.4, {0.05, 2}, "voxel of a bone that comes as a mesh; a level set keeps its own")
+             .advanced(),
+         picture("piece, host and guide, whole and cut open")},
+        runResect}}};
 }
 
 }  // namespace osteo
