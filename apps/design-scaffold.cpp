@@ -10,11 +10,9 @@
 #include "design_scaffold/design.h"
 #include "design_scaffold/draw.h"
 #include "design_scaffold/grade.h"
-#include "design_scaffold/guide.h"
+#include "design_scaffold/jobs.h"
 #include "design_scaffold/measures.h"
 #include "design_scaffold/recommend.h"
-#include "design_scaffold/resection.h"
-#include "design_scaffold/resection_picture.h"
 #include "design_scaffold/targets.h"
 #include "mesh/io.h"
 
@@ -158,61 +156,42 @@ std::vector<std::string> withNone(std::vector<std::string> names) {
   return names;
 }
 
-/// The region that `resect` takes out; a lesion (may be null) must outlive it.
-design_scaffold::Region regionOf(const cli::Context& ctx, const levelset::LevelSet& bone,
-                                 const design_scaffold::Lesion* lesion) {
-  if (ctx.given("planes")) {
-    ctx.refuse({"cut"}, "goes with --lesion alone");
-    const design_scaffold::PlanesFile planes = design_scaffold::readPlanes(ctx.input("planes"));
-    image::requireSameFrame(bone.frameId(), "the bone", planes.frame_id, "the planes");
-    return design_scaffold::regionOf(planes.cuts, bone);
-  }
-  const double margin_mm = ctx.number("margin-mm");
-  if (ctx.text("cut") == "around") return design_scaffold::regionAround(*lesion, margin_mm);
-  return design_scaffold::regionOf({design_scaffold::planesAcross(bone, lesion->surface, margin_mm)}, bone);
-}
-
-design_scaffold::GuideShape guideOf(const cli::Context& ctx) {
-  design_scaffold::GuideShape shape{ctx.number("guide-thickness-mm"), ctx.number("guide-width-mm"),
-                                    ctx.number("guide-gap-mm"), ctx.number("kerf-mm")};
-  if (!ctx.given("access-mm")) return shape;
-  shape.access = Eigen::Vector3d::Map(ctx.numbers("access-mm").data());
-  if (shape.access->norm() < 1e-6) throw core::Error(core::Exit::Usage, {.what = "--access-mm has no length"});
-  return shape;
-}
-
 void runResect(cli::Context& ctx) {
   const bool guided = ctx.given("guide-part") || ctx.given("guide-mesh");
   if (!guided)
-    ctx.refuse({"guide-thickness-mm", "guide-width-mm", "guide-gap-mm", "access-mm"},
-               "goes with --guide-part or --guide-mesh");
-  if (!ctx.given("lesion")) {
-    ctx.refuse({"lesion-label", "margin-mm"}, "goes with --lesion");
-    if (!ctx.given("planes"))
-      throw core::Error(core::Exit::Usage, {.what = "nothing says what to resect", .expected = "--lesion or --planes"});
-  }
-  const double voxel = ctx.number("voxel-mm");
-  const levelset::LevelSet bone = levelset::readSolid(ctx.input("bone"), voxel);
-  std::optional<design_scaffold::Lesion> lesion;
-  if (ctx.given("lesion"))
-    lesion = design_scaffold::readLesion(ctx.input("lesion"), ctx.text("lesion-label"), bone.voxel_mm());
-  const design_scaffold::Lesion* wanted = lesion ? &*lesion : nullptr;
-  const design_scaffold::Region region = regionOf(ctx, bone, wanted);
-  const design_scaffold::GuideShape shape = guideOf(ctx);
-  if (ctx.dryRun(design_scaffold::estimatedBytes(bone, guided))) return;
+    ctx.refuse({"guide-thickness-mm", "guide-width-mm", "guide-gap-mm", "access-mm"}, "goes with --guide-part");
+  if (!ctx.given("lesion")) ctx.refuse({"lesion-label", "margin-mm"}, "goes with --lesion");
+  if (ctx.given("planes")) ctx.refuse({"cut"}, "goes with --lesion alone");
+  design_scaffold::ResectionJob job{ctx.input("bone"),
+                                    ctx.input("lesion"),
+                                    ctx.text("lesion-label"),
+                                    ctx.input("planes"),
+                                    ctx.text("cut") == "across",
+                                    ctx.number("margin-mm"),
+                                    kerf,
+                                    ctx.number("voxel-mm")};
+  if (guided)
+    job.guide = {ctx.number("guide-thickness-mm"), ctx.number("guide-width-mm"), ctx.number("guide-gap-mm"),
+                 ctx.number("kerf-mm")};
+  if (ctx.given("access-mm")) job.guide->access = Eigen::Vector3d::Map(ctx.numbers("access-mm").data());
+  const design_scaffold::ResectionInputs inputs = design_scaffold::readInputs(job);
+  if (ctx.dryRun(design_scaffold::estimatedBytes(inputs.bone, guided))) return;
+  job.files = {ctx.output("output"), ctx.output("host"), ctx.output("guide-part"), ctx.output("guide-mesh"),
+               ctx.output("picture")};
+  design_scaffold::finish(inputs, job, ctx.results());
+}
 
-  const std::string piece = ctx.output("output"), host = ctx.output("host"), vdb = ctx.output("guide-part"),
-                    mesh = ctx.output("guide-mesh"), png = ctx.output("picture");
-  const design_scaffold::Resected made = design_scaffold::resect(bone, wanted, region, ctx.number("kerf-mm"));
-  design_scaffold::report(made, bone, wanted, region, ctx.number("margin-mm") - 0.5 * ctx.number("kerf-mm"),
-                          ctx.results());
-  std::optional<design_scaffold::Guide> guide;
-  if (guided) guide = design_scaffold::makeGuide(bone, region, shape, ctx.results()["guide"]);
-  levelset::writeVdb(made.piece, piece, "piece");
-  if (!host.empty()) levelset::writeVdb(made.host, host, "host");
-  if (!vdb.empty()) levelset::writeVdb(guide->solid, vdb, "guide");
-  if (!mesh.empty()) mesh::writeMesh(guide->mesh, mesh);
-  if (!png.empty()) design_scaffold::draw(made, guide ? &*guide : nullptr, png);
+void runModel(cli::Context& ctx) {
+  if (!ctx.given("defect")) ctx.refuse({"defect-part", "gap-mm"}, "goes with --defect");
+  if (!ctx.given("soft")) ctx.refuse({"soft-labels", "rib-mm", "rib-spacing-mm"}, "goes with --soft");
+  design_scaffold::ModelJob job{ctx.input("bone"), ctx.input("defect"), ctx.input("soft"), ctx.texts("soft-labels")};
+  job.voxel_mm = ctx.number("voxel-mm");
+  job.shape = {ctx.number("wall-mm"), ctx.number("drain-mm"),       ctx.number("gap-mm"),
+               ctx.number("rib-mm"),  ctx.number("rib-spacing-mm"), ctx.number("scale")};
+  const design_scaffold::ModelInputs inputs = design_scaffold::readInputs(job);
+  if (ctx.dryRun(design_scaffold::estimatedBytes(inputs.bone, true))) return;
+  job.files = {ctx.output("output"), ctx.output("mesh"), ctx.output("defect-part"), ctx.output("picture")};
+  design_scaffold::finish(inputs, job, ctx.results());
 }
 
 }  // namespace
@@ -284,9 +263,7 @@ cli::App cli::describe() {
        {"resect",
         "Takes a lesion with a margin, or what planes bound, out of a bone, and makes the guide that the saw follows.",
         {"design-scaffold resect bone.vdb -o flap.vdb --host rest.vdb --lesion defect.vdb --margin-mm 5 --guide-part "
-         "guide.vdb --guide-mesh guide.stl --picture resection.png",
-         "design-scaffold resect other_femur.stl -o front.vdb --host back.vdb --planes "
-         "configs/design-scaffold/planes.json"},
+         "guide.vdb --guide-mesh guide.stl --picture resection.png"},
         {input("bone", shapes, "the whole bone, one in a file"),
          inputOption("lesion", {".vdb", ".stl", ".ply", ".obj", ".3mf", ".nrrd", ".nii", ".gz"},
                      "what has to come out: a shape, or a label of a segmentation"),
@@ -306,7 +283,28 @@ cli::App cli::describe() {
          number("voxel-mm", "mm", 0.4, {0.05, 2}, "voxel of a bone that comes as a mesh; a level set keeps its own")
              .advanced(),
          picture("piece, host and guide, whole and cut open")},
-        runResect}}};
+        runResect},
+       {"anatomical-model",
+        "Makes a printable model of a bone in one part, solid or hollow, with its defect to plug in and soft tissue as "
+        "cages.",
+        {"design-scaffold anatomical-model bone.vdb -o model.vdb --mesh model.stl --defect defect.vdb --defect-part "
+         "plug.vdb --picture model.png"},
+        {input("bone", shapes, "the bone"), output({".vdb"}, "the model as a level set"),
+         outputOption("mesh", {".stl", ".ply", ".obj", ".amf", ".3mf"}, "the model as a closed triangle mesh"),
+         inputOption("defect", shapes, "what is missing or is to come out: left out of the model"),
+         outputOption("defect-part", {".vdb"}, "the defect as a part that plugs in"),
+         inputOption("soft", {".nrrd", ".nii", ".gz"}, "segmentation whose labels are outlined by cages of ribs"),
+         texts("soft-labels", "names or numbers of the labels to outline (default: all)"),
+         number("wall-mm", "mm", 0, {0, 20}, "wall of a hollow model with two drain holes; 0: solid"),
+         number("gap-mm", "mm", 0.3, {0, 3}, "gap between bone and defect's part"),
+         number("scale", "", 1, {0.05, 20}, "size of the print over the patient's"),
+         number("drain-mm", "mm", 4, {1, 20}, "diameter of the drain holes of a hollow model").advanced(),
+         number("rib-mm", "mm", 1.6, {0.5, 10}, "width and depth of a cage's ribs").advanced(),
+         number("rib-spacing-mm", "mm", 8, {2, 50}, "distance between ribs").advanced(),
+         number("voxel-mm", "mm", 0.4, {0.05, 2}, "voxel of a bone that comes as a mesh; a level set keeps its own")
+             .advanced(),
+         picture("the model from both sides and cut open")},
+        runModel}}};
 }
 
 }  // namespace osteo

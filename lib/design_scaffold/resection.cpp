@@ -29,6 +29,8 @@ using levelset::LevelSet;
 
 // Loose bits below this share of the largest piece are no bone of their own.
 constexpr double kCrumb = 0.01;
+// So far from the bone's surface a cut is free of the rounding of its edge.
+constexpr double kEdge_voxels = 2;
 
 mesh::Bounds boxOf(const LevelSet& level_set) {
   Eigen::Vector3i min, max;
@@ -77,6 +79,20 @@ int bonesReached(const LevelSet& bone, const Region& region) {
   return reached;
 }
 
+struct Parts {
+  int large = 0, crumbs = 0;
+  double largest_share = 1;
+};
+
+Parts partsOf(const LevelSet& body) {
+  const Components all(body, Components::Side::Inside);
+  double largest = 0, sum = 0;
+  for (const levelset::Piece& one : all.pieces()) largest = std::max(largest, one.volume_mm3), sum += one.volume_mm3;
+  Parts parts{.largest_share = largest / sum};
+  for (const levelset::Piece& one : all.pieces()) ++(one.volume_mm3 < kCrumb * largest ? parts.crumbs : parts.large);
+  return parts;
+}
+
 /// max(bone, side · region + half the kerf), asked for only where it counts.
 LevelSet part(const LevelSet& bone, const Region& region, double side, double half_kerf_mm) {
   const double reach = 3 * bone.voxel_mm() + half_kerf_mm;
@@ -123,7 +139,7 @@ mesh::TriangleMesh cutSurface(mesh::TriangleMesh surface, const LevelSet& bone, 
   return surface;
 }
 
-/// Distances between cut and lesion, from both, but for the cut's outermost voxel, where its edge is cut off.
+/// Distances between cut and lesion, from both, but for the cut's outermost voxels, where its edge is rounded.
 void reportMargin(const mesh::TriangleMesh& cut, const LevelSet& bone, const Lesion& lesion, const Region& region,
                   double wanted_mm, nlohmann::json& results) {
   constexpr double kUnseen_mm = 0.2;
@@ -234,25 +250,24 @@ Resected resect(const LevelSet& bone, const Lesion* lesion, const Region& region
 
 void report(const Resected& resected, const LevelSet& bone, const Lesion* lesion, const Region& region,
             double wanted_mm, nlohmann::json& results) {
-  const Components pieces(resected.piece, Components::Side::Inside), hosts(resected.host, Components::Side::Inside);
-  const double resected_mm3 = levelset::volume_mm3(resected.piece);
+  const Parts pieces = partsOf(resected.piece), hosts = partsOf(resected.host);
   results["voxel_mm"] = bone.voxel_mm();
   results["bone_volume_mm3"] = levelset::volume_mm3(bone);
-  results["resected_volume_mm3"] = resected_mm3;
+  results["resected_volume_mm3"] = levelset::volume_mm3(resected.piece);
   results["host_volume_mm3"] = levelset::volume_mm3(resected.host);
-  results["pieces"] = pieces.pieces().size();
-  results["host_pieces"] = hosts.pieces().size();
-  if (pieces.pieces().size() > 1) {
-    double largest = 0;
-    for (const levelset::Piece& one : pieces.pieces()) largest = std::max(largest, one.volume_mm3);
-    core::warn(fmt::format("the piece is in {} parts; the largest has {:.1f} % of the volume", pieces.pieces().size(),
-                           100 * largest / resected_mm3));
-  }
+  results["pieces"] = pieces.large;
+  results["piece_crumbs"] = pieces.crumbs;
+  results["host_pieces"] = hosts.large;
+  results["host_crumbs"] = hosts.crumbs;
+  if (pieces.large > 1)
+    core::warn(fmt::format("the piece is in {} parts; the largest has {:.1f} % of the volume", pieces.large,
+                           100 * pieces.largest_share));
   const mesh::TriangleMesh surface = levelset::toMesh(resected.piece);
   results["cut_area_mm2"] = mesh::area_mm2(cutSurface(surface, bone, region, -bone.voxel_mm()));
   if (lesion) {
     results["lesion_volume_mm3"] = levelset::volume_mm3(lesion->solid);
-    reportMargin(cutSurface(surface, bone, region, bone.voxel_mm()), bone, *lesion, region, wanted_mm, results);
+    reportMargin(cutSurface(surface, bone, region, kEdge_voxels * bone.voxel_mm()), bone, *lesion, region, wanted_mm,
+                 results);
   }
   if (!region.cuts.empty()) results["resections"] = asResections(region.cuts);
 }
