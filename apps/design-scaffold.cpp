@@ -162,14 +162,9 @@ void runResect(cli::Context& ctx) {
     ctx.refuse({"guide-thickness-mm", "guide-width-mm", "guide-gap-mm", "access-mm"}, "goes with --guide-part");
   if (!ctx.given("lesion")) ctx.refuse({"lesion-label", "margin-mm"}, "goes with --lesion");
   if (ctx.given("planes")) ctx.refuse({"cut"}, "goes with --lesion alone");
-  design_scaffold::ResectionJob job{ctx.input("bone"),
-                                    ctx.input("lesion"),
-                                    ctx.text("lesion-label"),
-                                    ctx.input("planes"),
-                                    ctx.text("cut") == "across",
-                                    ctx.number("margin-mm"),
-                                    kerf,
-                                    ctx.number("voxel-mm")};
+  design_scaffold::ResectionJob job{ctx.input("bone"),     ctx.input("lesion"),         ctx.text("lesion-label"),
+                                    ctx.input("planes"),   ctx.text("cut") == "across", ctx.number("margin-mm"),
+                                    ctx.number("kerf-mm"), ctx.number("voxel-mm")};
   if (guided)
     job.guide = {ctx.number("guide-thickness-mm"), ctx.number("guide-width-mm"), ctx.number("guide-gap-mm"),
                  ctx.number("kerf-mm")};
