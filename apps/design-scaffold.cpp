@@ -10,6 +10,7 @@
 #include "design_scaffold/design.h"
 #include "design_scaffold/draw.h"
 #include "design_scaffold/grade.h"
+#include "design_scaffold/jobs.h"
 #include "design_scaffold/measures.h"
 #include "design_scaffold/overlay.h"
 #include "design_scaffold/plan.h"
@@ -237,6 +238,39 @@ std::vector<std::string> withNone(std::vector<std::string> names) {
   return names;
 }
 
+void runResect(cli::Context& ctx) {
+  const bool guided = ctx.given("guide-part") || ctx.given("guide-mesh");
+  if (!guided)
+    ctx.refuse({"guide-thickness-mm", "guide-width-mm", "guide-gap-mm", "access-mm"}, "goes with --guide-part");
+  if (!ctx.given("lesion")) ctx.refuse({"lesion-label", "margin-mm"}, "goes with --lesion");
+  if (ctx.given("planes")) ctx.refuse({"cut"}, "goes with --lesion alone");
+  design_scaffold::ResectionJob job{ctx.input("bone"),     ctx.input("lesion"),         ctx.text("lesion-label"),
+                                    ctx.input("planes"),   ctx.text("cut") == "across", ctx.number("margin-mm"),
+                                    ctx.number("kerf-mm"), ctx.number("voxel-mm")};
+  if (guided)
+    job.guide = {ctx.number("guide-thickness-mm"), ctx.number("guide-width-mm"), ctx.number("guide-gap-mm"),
+                 ctx.number("kerf-mm")};
+  if (ctx.given("access-mm")) job.guide->access = Eigen::Vector3d::Map(ctx.numbers("access-mm").data());
+  const design_scaffold::ResectionInputs inputs = design_scaffold::readInputs(job);
+  if (ctx.dryRun(design_scaffold::estimatedBytes(inputs.bone, guided))) return;
+  job.files = {ctx.output("output"), ctx.output("host"), ctx.output("guide-part"), ctx.output("guide-mesh"),
+               ctx.output("picture")};
+  design_scaffold::finish(inputs, job, ctx.results());
+}
+
+void runModel(cli::Context& ctx) {
+  if (!ctx.given("defect")) ctx.refuse({"defect-part", "gap-mm"}, "goes with --defect");
+  if (!ctx.given("soft")) ctx.refuse({"soft-labels", "rib-mm", "rib-spacing-mm"}, "goes with --soft");
+  design_scaffold::ModelJob job{ctx.input("bone"), ctx.input("defect"), ctx.input("soft"), ctx.texts("soft-labels")};
+  job.voxel_mm = ctx.number("voxel-mm");
+  job.shape = {ctx.number("wall-mm"), ctx.number("drain-mm"),       ctx.number("gap-mm"),
+               ctx.number("rib-mm"),  ctx.number("rib-spacing-mm"), ctx.number("scale")};
+  const design_scaffold::ModelInputs inputs = design_scaffold::readInputs(job);
+  if (ctx.dryRun(design_scaffold::estimatedBytes(inputs.bone, true))) return;
+  job.files = {ctx.output("output"), ctx.output("mesh"), ctx.output("defect-part"), ctx.output("picture")};
+  design_scaffold::finish(inputs, job, ctx.results());
+}
+
 }  // namespace
 
 cli::App cli::describe() {
@@ -330,7 +364,52 @@ cli::App cli::describe() {
          numbers("origin-mm", "mm", 3, {}, "point of phase zero of the lattice (default 0,0,0)").advanced(),
          optionalNumber("voxel-mm", "mm", {0.01, 2}, "voxel; default the smaller of cell/16 and wall/4").advanced(),
          picture("scaffold whole, cut open, and in its host")},
-        run}}};
+        run},
+       {"resect",
+        "Takes a lesion with a margin, or what planes bound, out of a bone, and makes the guide that the saw follows.",
+        {"design-scaffold resect bone.vdb -o flap.vdb --host rest.vdb --lesion defect.vdb --margin-mm 5 --guide-part "
+         "guide.vdb --guide-mesh guide.stl --picture resection.png"},
+        {input("bone", shapes, "the whole bone, one in a file"),
+         inputOption("lesion", {".vdb", ".stl", ".ply", ".obj", ".3mf", ".nrrd", ".nii", ".gz"},
+                     "what has to come out: a shape, or a label of a segmentation"),
+         inputOption("planes", {".json"}, "planes that bound what comes out, in place of a margin around the lesion"),
+         output({".vdb"}, "the piece that is taken out"), outputOption("host", {".vdb"}, "the bone that stays"),
+         outputOption("guide-part", {".vdb"}, "cutting guide as a level set"),
+         outputOption("guide-mesh", {".stl", ".ply", ".obj", ".amf", ".3mf"}, "the guide as a closed triangle mesh"),
+         text("lesion-label", "", "label of the lesion in a segmentation of several"),
+         number("margin-mm", "mm", 10, {0, 100}, "bone around the lesion that is taken with it"),
+         choice("cut", {"around", "across"}, "around",
+                "at the margin all around the lesion, or by two planes across the bone's long axis"),
+         number("kerf-mm", "mm", 0, {0, 5}, "what the saw takes; half of it on either side"),
+         number("guide-thickness-mm", "mm", 4, {1.5, 20}, "thickness of the guide"),
+         number("guide-width-mm", "mm", 8, {5, 60}, "how far the guide reaches beside the cut"),
+         number("guide-gap-mm", "mm", 0.2, {0, 3}, "gap between guide and bone"),
+         numbers("access-mm", "", 3, {}, "direction x,y,z from which the guide comes (default: found)"),
+         number("voxel-mm", "mm", 0.4, {0.05, 2}, "voxel of a bone that comes as a mesh; a level set keeps its own")
+             .advanced(),
+         picture("piece, host and guide, whole and cut open")},
+        runResect},
+       {"anatomical-model",
+        "Makes a printable model of a bone in one part, solid or hollow, with its defect to plug in and soft tissue as "
+        "cages.",
+        {"design-scaffold anatomical-model bone.vdb -o model.vdb --mesh model.stl --defect defect.vdb --defect-part "
+         "plug.vdb --picture model.png"},
+        {input("bone", shapes, "the bone"), output({".vdb"}, "the model as a level set"),
+         outputOption("mesh", {".stl", ".ply", ".obj", ".amf", ".3mf"}, "the model as a closed triangle mesh"),
+         inputOption("defect", shapes, "what is missing or is to come out: left out of the model"),
+         outputOption("defect-part", {".vdb"}, "the defect as a part that plugs in"),
+         inputOption("soft", {".nrrd", ".nii", ".gz"}, "segmentation whose labels are outlined by cages of ribs"),
+         texts("soft-labels", "names or numbers of the labels to outline (default: all)"),
+         number("wall-mm", "mm", 0, {0, 20}, "wall of a hollow model with two drain holes; 0: solid"),
+         number("gap-mm", "mm", 0.3, {0, 3}, "gap between bone and defect's part"),
+         number("scale", "", 1, {0.05, 20}, "size of the print over the patient's"),
+         number("drain-mm", "mm", 4, {1, 20}, "diameter of the drain holes of a hollow model").advanced(),
+         number("rib-mm", "mm", 1.6, {0.5, 10}, "width and depth of a cage's ribs").advanced(),
+         number("rib-spacing-mm", "mm", 8, {2, 50}, "distance between ribs").advanced(),
+         number("voxel-mm", "mm", 0.4, {0.05, 2}, "voxel of a bone that comes as a mesh; a level set keeps its own")
+             .advanced(),
+         picture("the model from both sides and cut open")},
+        runModel}}};
 }
 
 }  // namespace osteo

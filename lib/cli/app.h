@@ -59,7 +59,8 @@ std::vector<Parameter> joined(std::vector<Parameter> rows, const std::vector<Par
 
 class Context;
 
-/// One job of an executable: most have one with an empty name; `phantom sphere` is a job named sphere.
+/// One job of an executable: most have one with an empty name; `phantom sphere` is a job named sphere. A job without a
+/// name comes first and takes every call that names no other.
 struct Job {
   std::string name;
   std::string summary;

@@ -115,6 +115,13 @@ std::string section(const std::string& title, const std::vector<Parameter>& rows
   return text.empty() ? "" : "\n" + title + "\n" + text;
 }
 
+std::string jobRows(const App& app) {
+  std::string rows;
+  for (const Job& job : app.jobs)
+    if (!job.name.empty()) rows += wrapped(job.name, job.summary);
+  return rows;
+}
+
 std::string disclaimer() { return "\nOsteoforge is research software, not a medical device.\n"; }
 
 }  // namespace
@@ -133,13 +140,15 @@ std::string helpPage(const App& app, const Job& job) {
   page += section("Common:", commonParameters(), [](const Parameter&) { return true; });
   page += wrapped("--config FILE", "parameters as JSON, keys as in --schema [.json]");
   for (const Switch& s : switches()) page += wrapped(std::string("--") + s.name, s.help);
+  if (job.name.empty() && app.jobs.size() > 1)
+    page += fmt::format("\nOther jobs: {} JOB ... ; {} JOB --help\n", app.name, app.name) + jobRows(app);
   return page + disclaimer();
 }
 
 std::string helpPage(const App& app) {
   std::string page =
-      fmt::format("{}: {}\n\nUsage: {} JOB ... ; {} JOB --help\n\nJobs:\n", app.name, app.summary, app.name, app.name);
-  for (const Job& job : app.jobs) page += wrapped(job.name, job.summary);
+      fmt::format("{}: {}\n\nUsage: {} JOB ... ; {} JOB --help\n\nJobs:\n", app.name, app.summary, app.name, app.name) +
+      jobRows(app);
   return page + disclaimer();
 }
 
@@ -194,16 +203,16 @@ std::string bashCompletion(const App& app) {
   std::string script = fmt::format(
       "_osteo_{0}() {{\n  local current=${{COMP_WORDS[COMP_CWORD]}} words=\n  case ${{COMP_WORDS[1]:-}} in\n",
       keyOf(app.name));
-  std::string jobs;
+  std::string otherwise;  // the names of jobs, and the options of one without a name
   for (const Job& job : app.jobs) {
     std::string words = "--config";
     for (const Parameter& p : allParameters(job))
       if (!p.positional) words += " --" + p.name;
     for (const Switch& s : switches()) words += std::string(" --") + s.name;
-    script += fmt::format("    {}) words='{}' ;;\n", job.name.empty() ? "*" : job.name, words);
-    if (!job.name.empty()) jobs += job.name + " ";
+    if (!job.name.empty()) script += fmt::format("    {}) words='{}' ;;\n", job.name, words);
+    otherwise += (otherwise.empty() ? "" : " ") + (job.name.empty() ? words : job.name);
   }
-  if (!jobs.empty()) script += fmt::format("    *) words='{}' ;;\n", jobs);
+  script += fmt::format("    *) words='{}' ;;\n", otherwise);
   return script + fmt::format(
                       "  esac\n  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$current\"; compgen -f -- "
                       "\"$current\")\n}}\n"

@@ -101,15 +101,17 @@ Request parseWords(const App& app, const Job& job, const std::vector<std::string
 }
 
 const Job* chooseJob(const App& app, std::vector<std::string>& words) {
-  if (app.jobs.size() == 1 && app.jobs.front().name.empty()) return &app.jobs.front();
   std::vector<std::string> names;
   for (const Job& job : app.jobs) names.push_back(job.name);
-  if (!words.empty() && !words.front().starts_with("-")) {
+  if (!words.empty() && !words.front().starts_with("-"))
     for (const Job& job : app.jobs)
       if (job.name == words.front()) {
         words.erase(words.begin());
         return &job;
       }
+  // A job without a name takes every other call.
+  if (app.jobs.front().name.empty()) return &app.jobs.front();
+  if (!words.empty() && !words.front().starts_with("-")) {
     const std::string near = didYouMean(words.front(), names);
     throw core::Error(core::Exit::Usage,
                       {.what = "unknown job '" + words.front() + "'",

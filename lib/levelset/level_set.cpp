@@ -16,7 +16,9 @@ namespace osteo::levelset {
 namespace {
 
 using openvdb::Coord;
-using ConstAccessor = openvdb::tree::ValueAccessor<const openvdb::FloatTree>;
+// Not registered with the tree, which nobody changes meanwhile: registering costs more than a sample and makes threads
+// wait for each other.
+using ConstAccessor = openvdb::tree::ValueAccessor<const openvdb::FloatTree, false>;
 
 /// Distances to the surface of `source`, signed as in `source`, with its metadata.
 openvdb::FloatGrid::Ptr rebuilt(const LevelSet& source) {

@@ -119,3 +119,22 @@ TEST_CASE("The pages show every parameter") {
   CHECK(xml.find("<longflag>--voxel_mm</longflag>") != std::string::npos);
   CHECK(man.find("voxel\\-mm") != std::string::npos);
 }
+
+TEST_CASE("A job without a name takes every call that names no other, and its pages show the others") {
+  App app = kApp;
+  app.jobs.push_back(
+      {"cut", "Cuts.", {"toy cut a.nrrd"}, {input("ct", {".nrrd"}, "the CT"), flag("deep", "")}, nullptr});
+  const auto chosen = [&app](std::vector<std::string> words) { return chooseJob(app, words)->name; };
+  CHECK(chosen({"cut", "a.nrrd"}) == "cut");
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"a.nrrd", "cut"}, {"--help"}, {"./cut"}, {}})
+    CHECK(chosen(words).empty());
+  std::vector<std::string> words{"cut", "a.nrrd"};
+  chooseJob(app, words);
+  CHECK(words == std::vector<std::string>{"a.nrrd"});
+  CHECK(helpPage(app, app.jobs[0]).find("Other jobs: toy JOB") != std::string::npos);
+  CHECK(helpPage(app, app.jobs[1]).find("Other jobs:") == std::string::npos);
+  CHECK(guideHead(app).find("## toy cut") != std::string::npos);
+  const std::string completion = bashCompletion(app);
+  CHECK(completion.find("cut) words='--config --deep") != std::string::npos);
+  CHECK(completion.find("--guide cut' ;;") != std::string::npos);
+}
