@@ -142,21 +142,19 @@ LevelSet flushed(LevelSet defect, const LevelSet& host, const Clearance& clearan
     if (is_flush) break;
     const LevelSet before = defect;
     const double voxel = before.voxel_mm(), band = levelset::kHalfWidth_voxels * voxel;
-    now.defect =
-        remade(before, static_cast<int>(std::ceil(kMost_mm / voxel)) + 3, [&](const Span& span) -> VoxelFunction {
-          auto in_body = std::make_shared<Sampler>(before, span);
-          auto near = std::make_shared<std::vector<RimPoint>>();
-          for (const RimPoint& r : rim)
-            if (((r.at_mm - span.low_mm).array() > -kFade_mm).all() &&
-                ((r.at_mm - span.high_mm).array() < kFade_mm).all())
-              near->push_back(r);
-          return [=](const openvdb::Coord& ijk) {
-            const Vector3d p = voxel * Vector3d(ijk.x(), ijk.y(), ijk.z());
-            const double value = (*in_body)(p);
-            if (near->empty() || std::abs(value) >= band) return value;
-            return value - raiseAt(*near, p, in_body->gradient(p).normalized());
-          };
-        });
+    defect = remade(before, static_cast<int>(std::ceil(kMost_mm / voxel)) + 3, [&](const Span& span) -> VoxelFunction {
+      auto in_body = std::make_shared<Sampler>(before, span);
+      auto near = std::make_shared<std::vector<RimPoint>>();
+      for (const RimPoint& r : rim)
+        if (((r.at_mm - span.low_mm).array() > -kFade_mm).all() && ((r.at_mm - span.high_mm).array() < kFade_mm).all())
+          near->push_back(r);
+      return [=](const openvdb::Coord& ijk) {
+        const Vector3d p = voxel * Vector3d(ijk.x(), ijk.y(), ijk.z());
+        const double value = (*in_body)(p);
+        if (near->empty() || std::abs(value) >= band) return value;
+        return value - raiseAt(*near, p, in_body->gradient(p).normalized());
+      };
+    });
   }
   return defect;
 }
