@@ -132,7 +132,7 @@ std::optional<design_scaffold::FixationSpec> fixationOf(const cli::Context& ctx)
   Spec spec = design_scaffold::usualFixation(kind == "plate"  ? Spec::Kind::Plate
                                              : kind == "nail" ? Spec::Kind::Nail
                                                               : Spec::Kind::Flanges);
-  spec.screws = static_cast<int>(ctx.maybe("screws").value_or(spec.screws));
+  if (ctx.integer("screws") > 0) spec.screws = static_cast<int>(ctx.integer("screws"));
   spec.thickness_mm = ctx.maybe("plate-thickness-mm").value_or(spec.thickness_mm);
   spec.width_mm = ctx.maybe("plate-width-mm").value_or(spec.width_mm);
   spec.screw_mm = ctx.maybe("screw-mm").value_or(spec.screw_mm);
@@ -336,7 +336,7 @@ cli::App cli::describe() {
          number("keep-out-mm", "mm", 1.0, {0, 50}, "least distance to them"),
          choice("fixation", {"none", "flanges", "plate", "nail"}, "none",
                 "tabs over the host, a plate along it, or a stem in it, with screws"),
-         optionalNumber("screws", "", {1, 40}, "flanges: in all (4); plate, nail: in each stump (3, 2)"),
+         integer("screws", "", 0, {0, 40}, "flanges: in all; plate, nail: in each stump; 0: 4, 3 and 2"),
          optionalNumber("plate-thickness-mm", "mm", {0.3, 20}, "of flanges (1) or plate (4.5)"),
          optionalNumber("plate-width-mm", "mm", {1, 60}, "of flanges (8) or plate (14); diameter of the nail (10)"),
          optionalNumber("screw-mm", "mm", {0.5, 12}, "thread's diameter (1.6; 4.5)"),
