@@ -4,7 +4,6 @@
 
 #include <Eigen/Geometry>
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -95,20 +94,26 @@ Bars barsBetween(const GuideSeat& seat, const Vector3d& from, const Vector3d& to
   const Vector3d along = (to - from - (to - from).dot(seat.access()) * seat.access()).normalized();
   Bars bars{seat.access().cross(along).normalized()};
   bars.width_mm = seat.shape().thickness_mm;
-  std::map<int, std::array<double, 2>> ends;
+  struct Station {
+    double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
+    int points = 0;
+  };
+  std::map<int, Station> stations;
   for (const Vector3d& v : seat.surface()) {
     if (seat.beyond(v) > 0 || seat.shell(seat.over(v)) > 0) continue;
-    const double u = bars.across.dot(v);
-    auto& [low, high] =
-        ends.try_emplace(static_cast<int>(std::floor(along.dot(v) / kBin_mm)), std::array{u, u}).first->second;
-    low = std::min(low, u), high = std::max(high, u);
+    Station& at = stations[static_cast<int>(std::floor(along.dot(v) / kBin_mm))];
+    at.low = std::min(at.low, bars.across.dot(v)), at.high = std::max(at.high, bars.across.dot(v)), ++at.points;
   }
+  int most = 0;
+  for (const auto& [bin, at] : stations) most = std::max(most, at.points);
   bars.low_mm = -std::numeric_limits<double>::infinity(), bars.high_mm = -bars.low_mm;
-  for (const auto& [bin, end] : ends) {
-    bars.low_mm = std::max(bars.low_mm, end[0]);
-    bars.high_mm = std::min(bars.high_mm, end[1]);
+  for (const auto& [bin, at] : stations) {
+    if (2 * at.points < most)
+      continue;  // at the piece's ends a cut runs across the station and leaves part of its width
+    bars.low_mm = std::max(bars.low_mm, at.low);
+    bars.high_mm = std::min(bars.high_mm, at.high);
   }
-  if (ends.empty() || bars.high_mm - bars.low_mm < kRoom * bars.width_mm)
+  if (stations.empty() || bars.high_mm - bars.low_mm < kRoom * bars.width_mm)
     refuse("the two sides of the cut can't be joined over the piece from this direction");
   return bars;
 }
