@@ -127,7 +127,8 @@ TEST_CASE("flanges stand evenly around a hole in a skull, each screw square to t
     CHECK(screw.tip().norm() > kOuter - 6 + 0.3);
     CHECK(screw.bone_mm == Approx(kOuter - screw.tip().norm()).margin(0.3));
     CHECK(screw.bone_mm >= spec.least_bone_mm);
-    CHECK(screw.edge_mm == Approx(fromWall(screw)).margin(0.2));
+    // The level set rounds the wall's edges by up to half a voxel.
+    CHECK(screw.edge_mm == Approx(fromWall(screw)).margin(0.35));
     CHECK(screw.edge_mm >= spec.edge_mm + 0.5 * spec.head_mm - 0.1);
     CHECK(std::fmod(screw.length_mm, 0.5) == Approx(0).margin(1e-9));
     angles.push_back(std::atan2(screw.entry_mm.y(), screw.entry_mm.x()));
