@@ -64,6 +64,9 @@ void draw(const Design& made, const levelset::LevelSet* host, const Seated& seat
   }
   const mesh::TriangleMesh off = seated.insertion ? levelset::toMesh(seated.insertion->blocked) : mesh::TriangleMesh(),
                            held = shapeOf(seated.screws());
+  // A cap is cut across its length, what bridges a gap along it.
+  const bool bridges = seated.fixation && seated.fixation->kind != FixationSpec::Kind::Flanges;
+  const Eigen::Vector3d across = bridges ? Eigen::Vector3d(out.cross(along).normalized()) : along;
   const picture::Actor metal{.mesh = &scaffold, .color = kMetal}, barred{.mesh = &off, .color = kBarred},
       screws{.mesh = &held, .color = kScrew};
   const picture::Actor around{.mesh = &bone, .color = kBone, .opacity = 0.35};
@@ -80,21 +83,21 @@ void draw(const Design& made, const levelset::LevelSet* host, const Seated& seat
     view.height_px = 480;
     view.extent_mm = visible_mm;
     if (visible_mm > 0) view.focus_mm = 0.5 * (own.min + own.max);
-    if (cut) view.clip = Eigen::Vector4d(along.x(), along.y(), along.z(), -along.dot(centre));
+    if (cut) view.clip = Eigen::Vector4d(across.x(), across.y(), across.z(), -across.dot(centre));
     pictures.push_back(picture::render(actors, view));
     captions.push_back(caption);
   };
   add(host ? "from outside" : "from one side", {metal}, out + 0.4 * along, false, extent);
   add(host ? "from inside" : "from the other", {metal}, -out + 0.4 * along, false, extent);
-  add("cut open", {metal}, 0.35 * out + along, true, 0);
+  add("cut open", {metal}, 0.35 * out + across, true, 0);
   if (host) {
     const std::vector<picture::Actor> all{metal, screws, barred, around};
     add("in its host", all, out + 0.3 * along, false, 0);
-    add(off.triangles.empty() ? "fit at the rim" : "red: trimmed for the way in", all, out + 0.4 * along, false,
-        extent);
+    add(!seated.insertion || seated.insertion->blocked_mm3 < 1 ? "fit at the rim" : "red: trimmed for the way in", all,
+        out + 0.4 * along, false, extent);
     add("in its host, from inside", all, -out + 0.4 * along, false, extent);
     add("from the side", {metal, screws, barred}, out.cross(along) + 0.2 * out, false, extent);
-    add("cut open in its host", {metal, screws, {.mesh = &bone, .color = kBone}}, 0.35 * out + along, true, extent);
+    add("cut open in its host", {metal, screws, {.mesh = &bone, .color = kBone}}, 0.35 * out + across, true, extent);
   }
   picture::writePng(picture::tile(pictures, captions, host ? 4 : 3), png_path);
 }

@@ -120,6 +120,12 @@ class Search {
     return most > 1 - kFree && goodness(few_, chosen) > 1 - kFree ? chosen : improved(all, good);
   }
 
+  /// The same where the way of a similar body is known.
+  Vector3d from(const Vector3d& out) const {
+    const double good = goodness(few_, out);
+    return good > 1 - kFree ? out : climbed(out, good).second;
+  }
+
   double coneDegrees(const Vector3d& out) const {
     const double here = goodness(few_, out);
     double cone = 0;
@@ -251,29 +257,52 @@ Vector3d centreOf(const LevelSet& level_set) {
   return 0.5 * level_set.voxel_mm() * (min + max).cast<double>();
 }
 
-}  // namespace
+/// A body at rest and the space it moves through.
+struct Scene {
+  explicit Scene(const Path& path)
+      : rest(restOf(path)),
+        space(rest, passing(path)),
+        search(space, rest, (1 - kOnTheWay) * path.clearance_mm, away(path)) {}
+  LevelSet rest;
+  FreeSpace space;
+  Search search;
 
-Insertion findInsertion(const Path& path) {
-  const LevelSet rest = atRest(path, voxelFor(path.body));
-  if (rest.empty())
+ private:
+  static LevelSet restOf(const Path& path) {
+    LevelSet rest = atRest(path, voxelFor(path.body));
+    if (!rest.empty()) return rest;
     throw core::Error(core::Exit::DataError,
                       {.what = "nothing of the defect is left beside host and keep-outs",
                        .expected = fmt::format("room beyond a clearance of {} mm", path.clearance_mm),
                        .hint = "lower --clearance-mm or --keep-out-mm, or check that defect and host belong together"});
-  std::vector<KeepOut> passing = path.keep_outs;
-  passing.push_back({"host", path.host, kOnTheWay * path.clearance_mm});
-  const FreeSpace space(rest, passing);
-  const Vector3d away = centreOf(path.body) - centreOf(path.host);
-  const Search search(space, rest, (1 - kOnTheWay) * path.clearance_mm,
-                      away.norm() > 1e-6 ? Vector3d(away.normalized()) : Vector3d::UnitZ());
-  const Vector3d out = path.wanted ? Vector3d(-*path.wanted) : search.best();
+  }
+  static std::vector<KeepOut> passing(const Path& path) {
+    std::vector<KeepOut> all = path.keep_outs;
+    all.push_back({"host", path.host, kOnTheWay * path.clearance_mm});
+    return all;
+  }
+  static Vector3d away(const Path& path) {
+    const Vector3d from = centreOf(path.body) - centreOf(path.host);
+    return from.norm() > 1e-6 ? Vector3d(from.normalized()) : Vector3d::UnitZ();
+  }
+};
+
+}  // namespace
+
+Vector3d freestWayIn(const Path& path) { return path.wanted ? *path.wanted : Vector3d(-Scene(path).search.best()); }
+
+Insertion findInsertion(const Path& path) {
+  const Scene scene(path);
+  const Vector3d out = path.wanted  ? Vector3d(-*path.wanted)
+                       : path.start ? scene.search.from(-*path.start)
+                                    : scene.search.best();
   Insertion insertion;
   insertion.direction = -out;
-  insertion.cone_deg = search.coneDegrees(out);
-  insertion.barred_at_mm = search.barred(out);
-  insertion.barrier = barrierOf(space, rest, out);
-  insertion.blocked = overlapOf(rest, insertion.barrier);
-  insertion.body_mm3 = levelset::measureSurface(rest).volume_mm3;
+  insertion.cone_deg = scene.search.coneDegrees(out);
+  insertion.barred_at_mm = scene.search.barred(out);
+  insertion.barrier = barrierOf(scene.space, scene.rest, out);
+  insertion.blocked = overlapOf(scene.rest, insertion.barrier);
+  insertion.body_mm3 = levelset::measureSurface(scene.rest).volume_mm3;
   insertion.blocked_mm3 = levelset::measureSurface(insertion.blocked).volume_mm3;
   return insertion;
 }

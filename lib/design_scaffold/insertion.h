@@ -15,6 +15,7 @@ struct Path {
   double clearance_mm = 0;                  ///< kept to the host at rest; a third of it on the way
   const std::vector<KeepOut>& keep_outs;    ///< their distances hold on the way too
   std::optional<Eigen::Vector3d> wanted{};  ///< unit vector along which it is pushed in; else the best is sought
+  std::optional<Eigen::Vector3d> start{};   ///< where the search may begin: the way in of nearly the same body
 };
 
 /// A straight way in, what has to come off for it, and where it is barred.
@@ -28,6 +29,9 @@ struct Insertion {
   levelset::LevelSet barrier;  ///< all places from where the way out is barred: the trimmed body lies outside of it
   double blockedShare() const { return body_mm3 > 0 ? blocked_mm3 / body_mm3 : 0; }
 };
+
+/// The unit vector along which most of a body goes in; as findInsertion, without a look at what is barred.
+Eigen::Vector3d freestWayIn(const Path& path);
 
 /// Finds the direction in which most of the body goes in without touching anything: rays out of its surface among
 /// directions all around, the best of them improved by ever smaller turns. Among free directions the middle of the free

@@ -24,9 +24,9 @@ std::optional<Vector3d> wayWanted(const Seating& seating) {
   return seating.direction->normalized();
 }
 
-Insertion wayIn(const LevelSet& body, const LevelSet& host, const Fit& fit, const Seating& seating) {
+Path pathOf(const LevelSet& body, const LevelSet& host, const Fit& fit, const Seating& seating) {
   const double clearance = Clearance(fit.clearance_mm, fit.regions).least_mm();
-  return findInsertion({body, host, std::max(0.0, clearance), seating.keep_outs, wayWanted(seating)});
+  return {body, host, std::max(0.0, clearance), seating.keep_outs, wayWanted(seating)};
 }
 
 void report(const Insertion& insertion, nlohmann::json& results) {
@@ -76,8 +76,8 @@ Seated seat(const LevelSet& defect, const LevelSet* host, const Fit& fit, const 
   for (const KeepOut& one : seating.keep_outs)
     image::requireSameFrame(one.shape.frameId(), "the keep-out " + one.name, defect.frameId(), "the defect");
   if (!host) return seated;
-  if (seating.insertion) seated.insertion = wayIn(defect, *host, fit, seating);
-  const Vector3d outward = outwardOf(defect, *host, seated.insertion);
+  const Vector3d outward = seating.insertion ? Vector3d(-freestWayIn(pathOf(defect, *host, fit, seating)))
+                                             : outwardOf(defect, *host, std::nullopt);
   if (seating.flush) seated.defect = fittedTo(*host, defect, Clearance(fit.clearance_mm, fit.regions), outward);
   levelset::LevelSet body = seated.defect;
   if (seating.fixation) {
@@ -87,10 +87,12 @@ Seated seat(const LevelSet& defect, const LevelSet* host, const Fit& fit, const 
     body = levelset::unite(body, seated.fixation->solid);
   }
   // Stumps are pushed onto a nail one after the other: there is no single way in.
-  if (seating.fixation && seating.fixation->kind == FixationSpec::Kind::Nail)
-    seated.insertion.reset();
-  else if (seating.insertion)
-    seated.insertion = wayIn(body, *host, fit, seating);
+  const bool nailed = seating.fixation && seating.fixation->kind == FixationSpec::Kind::Nail;
+  if (seating.insertion && !nailed) {
+    Path path = pathOf(body, *host, fit, seating);
+    path.start = -outward;
+    seated.insertion = findInsertion(path);
+  }
   if (!seated.insertion) return seated;
   requireWayIn(*seated.insertion, seating.most_trimmed_percent);
   report(*seated.insertion, results);
