@@ -248,6 +248,8 @@ AnatomicalModel anatomicalModel(const LevelSet& bone, const LevelSet* defect, co
   double filled_mm3 = 0;
   const LevelSet body = levelset::fillCavities(
       levelset::largestComponent(defect ? levelset::subtract(bone, *defect) : bone), &filled_mm3);
+  if (levelset::measureSurface(body).volume_mm3 < 0.01 * levelset::measureSurface(bone).volume_mm3)
+    throw core::Error(core::Exit::DataError, {.what = "the defect takes the whole bone", .expected = "a part of it"});
   results["cavities_filled_mm3"] = filled_mm3;
   AnatomicalModel made;
   if (defect) made.plug = plugOf(*defect, body, shape.gap_mm, results);

@@ -42,10 +42,12 @@ struct Body {
 
   double operator()(const Vector3d& p) const {
     constexpr double kGrip_mm = 1;  // of a bar on the rails
+    const double bone = seat.bone(p), reach = 2.5 * seat.voxel_mm();
+    const double off = std::max(bone - seat.shape().gap_mm - seat.shape().thickness_mm, seat.shape().gap_mm - bone);
+    if (off > reach) return off;
     const double beyond = seat.beyond(p);
     double plan = rail(beyond);
     if (bars) plan = std::min(plan, std::max(beyond - kGrip_mm, (*bars)(p)));
-    const double reach = 3 * seat.voxel_mm();
     if (plan > reach) return plan;
     double value = std::max(plan, seat.shell(p));
     for (const PinHole& hole : holes)
@@ -53,8 +55,9 @@ struct Body {
     return value;
   }
 
-  /// For whole balls that the guide is sure not to come near.
-  double certain(const Vector3d& centre, double radius) const {
+  /// For whole balls that the guide is sure not to come near, by two voxels: values next to a crossing must be true.
+  double certain(const Vector3d& centre, double ball) const {
+    const double radius = ball + 2 * seat.voxel_mm();
     const double bone = seat.bone(centre), outer = bone - seat.shape().gap_mm - seat.shape().thickness_mm,
                  inner = seat.shape().gap_mm - bone;
     if (std::max(outer, inner) > radius) return std::max(outer, inner);

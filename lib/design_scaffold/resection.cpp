@@ -105,12 +105,23 @@ LevelSet part(const LevelSet& bone, const Region& region, double side, double ha
     const double in_bone = levelset::sample(bone, p);
     return in_bone > reach ? in_bone : std::max(in_bone, cut(p));
   };
-  const auto certain = [&](const Vector3d& centre, double radius) {
+  // Values next to a crossing must be the true ones: what is certain keeps two voxels off, and the bone's own values,
+  // which end at its band, are looked at all around.
+  const double clear = 2 * bone.voxel_mm(), band = 0.999 * levelset::kHalfWidth_voxels * bone.voxel_mm();
+  const auto boneAround = [&](const Vector3d& centre, double radius) {
     const double in_bone = levelset::sample(bone, centre);
-    if (in_bone > radius) return in_bone;
+    for (int n = 0; n < 8 && std::abs(in_bone) >= band; ++n) {
+      const Vector3d corner(n & 1 ? 1 : -1, n & 2 ? 1 : -1, n & 4 ? 1 : -1);
+      if (levelset::sample(bone, centre + (radius + clear) / std::sqrt(3.0) * corner) / in_bone < 0.999) return 0.0;
+    }
+    return std::abs(in_bone) >= band ? in_bone : 0.0;
+  };
+  const auto certain = [&](const Vector3d& centre, double radius) {
+    const double in_bone = boneAround(centre, radius);
+    if (in_bone > 0) return in_bone;
     const double in_cut = cut(centre);
-    if (in_cut > radius) return in_cut;
-    return std::max(in_bone, in_cut) < -radius ? std::max(in_bone, in_cut) : 0.0;
+    if (in_cut > radius + clear) return in_cut;
+    return in_bone < 0 && in_cut < -radius - clear ? std::max(in_bone, in_cut) : 0.0;
   };
   const mesh::Bounds box =
       side < 0 ? all : mesh::Bounds{all.min.cwiseMax(region.box.min), all.max.cwiseMin(region.box.max)};
