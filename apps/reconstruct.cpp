@@ -4,6 +4,7 @@
 #include "cli/context.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/memory.h"
 #include "image/io.h"
 #include "learn/completion.h"
 #include "levelset/level_set.h"
@@ -107,6 +108,7 @@ void runSolid(cli::Context& ctx) {
 }
 
 void runLabels(cli::Context& ctx) {
+  core::keepFreedMemory();
   const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
   if (ct_path.empty()) ctx.refuse({"thickness"}, "needs --ct: labels alone don't show how thick the cortex is");
   image::Segmentation segmentation = image::readSegmentation(labels_path);
