@@ -4,6 +4,7 @@
 #include "cli/context.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/memory.h"
 #include "image/io.h"
 #include "learn/completion.h"
 #include "levelset/level_set.h"
@@ -94,19 +95,20 @@ void runSolid(cli::Context& ctx) {
   const std::string path = ctx.input("labels");
   if (!levelset::isMeshFile(path)) ctx.refuse({"voxel-mm"}, "doesn't go with a level set, which keeps its own");
   auto completion = completionOptions(ctx);
-  const reconstruct::Solid solid = reconstruct::readSolid(path, ctx.maybe("voxel-mm").value_or(0));
+  reconstruct::Solid solid = reconstruct::readSolid(path, ctx.maybe("voxel-mm").value_or(0));
   // Where a mesh is open, something is missing.
   if (solid.caps.openings > 0 && !completion.piece.defect_at_mm) completion.piece.defect_at_mm = solid.caps.middle_mm;
   if (ctx.dryRun(reconstruct::estimatedPeak_bytes(solid))) return;
   const reconstruct::SurfaceJob job = surfaceJob(ctx, completion);
   const std::string cloud = ctx.output("cloud");
-  const mesh::TriangleMesh surface = levelset::toMesh(solid.bone);
+  mesh::TriangleMesh surface = levelset::toMesh(solid.bone);
   ctx.results() = reconstruct::describe(solid, surface);
-  if (!cloud.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface), cloud);
   reconstruct::finishSurface(solid.bone, surface, solid.seen, job, ctx.results());
+  if (!cloud.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface), cloud);
 }
 
 void runLabels(cli::Context& ctx) {
+  core::keepFreedMemory();
   const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
   if (ct_path.empty()) ctx.refuse({"thickness"}, "needs --ct: labels alone don't show how thick the cortex is");
   image::Segmentation segmentation = image::readSegmentation(labels_path);
@@ -142,12 +144,12 @@ void runLabels(cli::Context& ctx) {
   const reconstruct::CortexFiles cortex{ctx.output("inner"), ctx.output("inner-mesh"), ctx.output("thickness"),
                                         job.completion ? "" : job.files.picture};
   reconstruct::SurfaceReport report;
-  const levelset::LevelSet bone = reconstruct::boneSurface(scan.labels, scan.ct, options, report);
-  const mesh::TriangleMesh surface = levelset::toMesh(bone);
+  levelset::LevelSet bone = reconstruct::boneSurface(scan.labels, scan.ct, options, report);
+  mesh::TriangleMesh surface = levelset::toMesh(bone);
   ctx.results() = reconstruct::describe(surface, report, options.voxel_mm);
+  reconstruct::finishSurface(bone, surface, frame, job, ctx.results());
   if (!cloud.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface, scan.labels, scan.ct), cloud);
   if (!voxels.empty()) reconstruct::writeVoxels(bone, segmentation, {frame, box, options.labels}, voxels);
-  reconstruct::finishSurface(bone, surface, frame, job, ctx.results());
   if (cortex.any())
     ctx.results().update(reconstruct::writeCortex(bone, scan, options, ctx.maybe("cortical-hu").value_or(0), cortex));
 }

@@ -1,6 +1,7 @@
 #include "core/memory.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -77,6 +78,11 @@ void requireMemory(double bytes, const std::string& what) {
                              .expected = fmt::format("about {:.2f} GiB free", bytes / 1073741824),
                              .got = fmt::format("{:.2f} GiB", available / 1073741824),
                              .hint = "use a coarser grid, a smaller part, or a machine with more memory"});
+}
+
+void keepFreedMemory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 }
 
 }  // namespace osteo::core

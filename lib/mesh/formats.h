@@ -21,7 +21,7 @@ RawMesh readAmf(const std::string& bytes, const std::string& path);
 /// `strict` turns lib3mf's warnings into errors: ours to pass, too strict for what other programs write.
 RawMesh read3mf(const std::string& bytes, const std::string& path, bool strict = false);
 
-std::string stlBytes(const TriangleMesh& mesh);
+void writeStl(const TriangleMesh& mesh, const std::string& path);
 std::string plyBytes(const TriangleMesh& mesh);
 std::string objBytes(const TriangleMesh& mesh);
 std::string amfBytes(const TriangleMesh& mesh);

@@ -51,7 +51,7 @@ TriangleMesh readMesh(const std::string& path) {
 
 void writeMesh(const TriangleMesh& mesh, const std::string& path) {
   const std::string ending = core::extension(path);
-  if (ending == ".stl") return core::writeFile(path, stlBytes(mesh));
+  if (ending == ".stl") return writeStl(mesh, path);
   if (ending == ".ply") return core::writeFile(path, plyBytes(mesh));
   if (ending == ".obj") return core::writeFile(path, objBytes(mesh));
   if (ending == ".amf") return core::writeFile(path, amfBytes(mesh));

@@ -116,25 +116,28 @@ double area_mm2(const TriangleMesh& mesh) {
 
 Topology topology(const TriangleMesh& mesh) {
   Topology result;
-  std::vector<bool> used(mesh.vertices.size(), false);
-  std::int64_t faces = 0;
-  for (const auto& t : mesh.triangles) {
-    result.degenerate_triangles += isDegenerate(mesh, t);
-    if (t[0] == t[1] || t[1] == t[2] || t[2] == t[0]) continue;
-    ++faces;
-    for (const auto v : t) used[v] = true;
-  }
-  auto [start, edges] = bucketEdges(mesh);
-  std::int64_t distinct = 0;
-  for (std::size_t v = 0; v + 1 < start.size(); ++v)
-    distinct += countBucket(edges.data() + start[v], edges.data() + start[v + 1], result);
-  Sets sets = connected(mesh);
-  std::int64_t vertices = 0;
-  for (std::uint32_t v = 0; v < used.size(); ++v) {
-    if (!used[v]) continue;
-    ++vertices;
-    result.components += sets.find(v) == v;
-  }
+  std::int64_t faces = 0, vertices = 0, distinct = 0;
+  const auto countCorners = [&] {
+    std::vector<bool> used(mesh.vertices.size(), false);
+    for (const auto& t : mesh.triangles) {
+      result.degenerate_triangles += isDegenerate(mesh, t);
+      if (t[0] == t[1] || t[1] == t[2] || t[2] == t[0]) continue;
+      ++faces;
+      for (const auto v : t) used[v] = true;
+    }
+    Sets sets = connected(mesh);
+    for (std::uint32_t v = 0; v < used.size(); ++v) {
+      if (!used[v]) continue;
+      ++vertices;
+      result.components += sets.find(v) == v;
+    }
+  };
+  const auto countEdges = [&] {
+    auto [start, edges] = bucketEdges(mesh);
+    for (std::size_t v = 0; v + 1 < start.size(); ++v)
+      distinct += countBucket(edges.data() + start[v], edges.data() + start[v + 1], result);
+  };
+  core::parallelFor(2, [&](std::int64_t half) { half == 0 ? countCorners() : countEdges(); });
   result.euler_characteristic = vertices - distinct + faces;
   return result;
 }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <Eigen/Geometry>
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -140,17 +141,24 @@ RawMesh readStl(const std::string& bytes, const std::string& path) {
   return isAscii(bytes) ? readAscii(bytes, path) : readBinary(bytes, path);
 }
 
-std::string stlBytes(const TriangleMesh& mesh) {
+void writeStl(const TriangleMesh& mesh, const std::string& path) {
+  constexpr std::int64_t kAtOnce = 1 << 18, kChunk = 1 << 13;
   const auto count = static_cast<std::int64_t>(mesh.triangles.size());
-  std::string bytes = head(mesh.frame_id, count);
-  bytes.resize(kPrefix + kFacet * mesh.triangles.size(), '\0');
-  core::parallelChunks(count, 1 << 16, [&](std::int64_t first, std::int64_t last, std::int64_t) {
-    for (auto t = static_cast<std::size_t>(first); t < static_cast<std::size_t>(last); ++t) {
-      const auto& [i, j, k] = mesh.triangles[t];
-      putFacet(bytes.data() + kPrefix + kFacet * t, mesh.vertices[i], mesh.vertices[j], mesh.vertices[k]);
-    }
-  });
-  return bytes;
+  StlWriter writer(path, mesh.frame_id, count);
+  std::string facets;
+  for (std::int64_t start = 0; start < count; start += kAtOnce) {
+    facets.resize(kFacet * static_cast<std::size_t>(std::min(kAtOnce, count - start)), '\0');
+    core::parallelChunks(std::min(kAtOnce, count - start), kChunk,
+                         [&](std::int64_t first, std::int64_t last, std::int64_t) {
+                           for (std::int64_t t = first; t < last; ++t) {
+                             const auto& [i, j, k] = mesh.triangles[static_cast<std::size_t>(start + t)];
+                             putFacet(facets.data() + kFacet * static_cast<std::size_t>(t), mesh.vertices[i],
+                                      mesh.vertices[j], mesh.vertices[k]);
+                           }
+                         });
+    writer.append(facets);
+  }
+  writer.finish();
 }
 
 StlWriter::StlWriter(const std::string& path, const std::string& frame_id, std::int64_t triangles)

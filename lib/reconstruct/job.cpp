@@ -27,8 +27,8 @@ levelset::LevelSet finishPiece(levelset::LevelSet& bone, mesh::TriangleMesh& sur
 
 }  // namespace
 
-void finishSurface(levelset::LevelSet bone, mesh::TriangleMesh surface, const image::Frame& seen, const SurfaceJob& job,
-                   nlohmann::json& record) {
+void finishSurface(levelset::LevelSet& bone, mesh::TriangleMesh& surface, const image::Frame& seen,
+                   const SurfaceJob& job, nlohmann::json& record) {
   const Files& files = job.files;
   MeshOptions lighterMesh = job.mesh;
   if (job.completion)
@@ -36,10 +36,11 @@ void finishSurface(levelset::LevelSet bone, mesh::TriangleMesh surface, const im
   else if (!files.picture.empty())
     picture::writePng(draw(surface, {}), files.picture);
   if (!files.tetra.empty()) record.update(writeTetrahedra(bone, surface, job.tetra_mm, files.tetra));
-  const mesh::TriangleMesh written = files.mesh.empty() ? mesh::TriangleMesh() : lighter(surface, lighterMesh, record);
+  const bool is_lighter = !files.mesh.empty() && lighterMesh.any();
+  const mesh::TriangleMesh fewer = is_lighter ? lighter(surface, lighterMesh, record) : mesh::TriangleMesh();
   core::parallelFor(2, [&](std::int64_t file) {  // side by side: the system copies most of the time
     if (file == 0) levelset::writeVdb(bone, files.bone, "bone");
-    if (file == 1 && !files.mesh.empty()) mesh::writeMesh(written, files.mesh);
+    if (file == 1 && !files.mesh.empty()) mesh::writeMesh(is_lighter ? fewer : surface, files.mesh);
   });
 }
 

@@ -28,10 +28,10 @@ struct SurfaceJob {
   Files files = {};
 };
 
-/// Completes the bone where that is asked for, leaves a flap out, writes every file and adds to the record. `surface`
-/// is the bone's mesh, `seen` the frame of the image.
-void finishSurface(levelset::LevelSet bone, mesh::TriangleMesh surface, const image::Frame& seen, const SurfaceJob& job,
-                   nlohmann::json& record);
+/// Completes the bone where that is asked for, leaves a flap out of it and of `surface`, its mesh, so that what is made
+/// of them afterwards lacks it, too; writes every file and adds to the record. `seen` is the frame of the image.
+void finishSurface(levelset::LevelSet& bone, mesh::TriangleMesh& surface, const image::Frame& seen,
+                   const SurfaceJob& job, nlohmann::json& record);
 
 /// What is made of a point cloud.
 struct CloudJob {

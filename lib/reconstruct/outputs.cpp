@@ -61,7 +61,7 @@ std::function<bool(const Eigen::Vector3d&)> nearPiece(const levelset::LevelSet& 
 }
 
 mesh::TriangleMesh lighter(const mesh::TriangleMesh& mesh, const MeshOptions& options, nlohmann::json& record) {
-  if (options.remesh_mm <= 0 && options.simplify_mm <= 0) return mesh;
+  if (!options.any()) return mesh;
   mesh::TriangleMesh out = mesh;
   mesh::MeshChange change, last;
   if (options.remesh_mm > 0) out = mesh::remesh(out, options.remesh_mm, change, keptOf(out, options));

@@ -17,6 +17,7 @@ struct MeshOptions {
   double remesh_mm = 0;                                   ///< edge length of even triangles
   double simplify_mm = 0;                                 ///< largest deviation that fewer triangles may cost
   std::function<bool(const Eigen::Vector3d&)> kept = {};  ///< vertices at these places stay as they are
+  bool any() const { return remesh_mm > 0 || simplify_mm > 0; }
 };
 
 /// Whether a point lies within two voxels of the missing piece: its rim and walls on the bone.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string_view>
+#include <unordered_map>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -156,11 +158,13 @@ void pairPoints(const Geometry& a, const Geometry& b, std::vector<Vector3d>& pai
     pairs_b = b.points;
     return;
   }
+  std::unordered_map<std::string_view, std::size_t> in_b;
+  for (std::size_t i = 0; i < b.names.size(); ++i) in_b.emplace(b.names[i], i);
   for (std::size_t i = 0; i < a.names.size(); ++i) {
-    const auto at = std::find(b.names.begin(), b.names.end(), a.names[i]);
-    if (at == b.names.end()) continue;
+    const auto at = in_b.find(a.names[i]);
+    if (at == in_b.end()) continue;
     pairs_a.push_back(a.points[i]);
-    pairs_b.push_back(b.points[at - b.names.begin()]);
+    pairs_b.push_back(b.points[at->second]);
   }
   if (pairs_a.empty())
     throw core::Error(core::Exit::DataError, {.what = "the two lists of points have no name in common"});

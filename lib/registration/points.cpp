@@ -83,19 +83,25 @@ PointFit fitPoints(const std::vector<Vector3d>& moving, const std::vector<Vector
   return fit;
 }
 
-double predictedTre_mm(const std::vector<Vector3d>& fiducials, const Vector3d& target_mm, double fle_mm) {
+std::vector<double> predictedTre_mm(const std::vector<Vector3d>& fiducials, const std::vector<Vector3d>& targets_mm,
+                                    double fle_mm) {
   requireSpread(fiducials, "fixed");
   const Vector3d centre = centreOf(fiducials);
   const auto axes = principal(fiducials, centre);
   const Vector3d& mean_square = axes.eigenvalues();
-  const Vector3d target = axes.eigenvectors().transpose() * (target_mm - centre);
-  double sum = 0;
-  for (int k = 0; k < 3; ++k) {
-    const double d2 = target.squaredNorm() - target[k] * target[k];
-    const double f2 = mean_square.sum() - mean_square[k];
-    sum += d2 / f2 / 3;
+  std::vector<double> errors;
+  errors.reserve(targets_mm.size());
+  for (const Vector3d& target_mm : targets_mm) {
+    const Vector3d target = axes.eigenvectors().transpose() * (target_mm - centre);
+    double sum = 0;
+    for (int k = 0; k < 3; ++k) {
+      const double d2 = target.squaredNorm() - target[k] * target[k];
+      const double f2 = mean_square.sum() - mean_square[k];
+      sum += d2 / f2 / 3;
+    }
+    errors.push_back(fle_mm * std::sqrt((1 + sum) / static_cast<double>(fiducials.size())));
   }
-  return fle_mm * std::sqrt((1 + sum) / static_cast<double>(fiducials.size()));
+  return errors;
 }
 
 double predictedFre_mm(std::size_t count, double fle_mm) {

@@ -19,9 +19,10 @@ struct PointFit {
 PointFit fitPoints(const std::vector<Eigen::Vector3d>& moving, const std::vector<Eigen::Vector3d>& fixed,
                    bool with_scale = false);
 
-/// Root mean square error in mm to expect at a target after a rigid fit of `fiducials`, each located with an error of
+/// Root mean square errors in mm to expect at targets after a rigid fit of `fiducials`, each located with an error of
 /// `fle_mm` root mean square in space (Fitzpatrick, West & Maurer, IEEE TMI 1998). Throws DataError as fitPoints does.
-double predictedTre_mm(const std::vector<Eigen::Vector3d>& fiducials, const Eigen::Vector3d& target_mm, double fle_mm);
+std::vector<double> predictedTre_mm(const std::vector<Eigen::Vector3d>& fiducials,
+                                    const std::vector<Eigen::Vector3d>& targets_mm, double fle_mm);
 
 /// The fiducial registration error in mm to expect of `count` points: sqrt(1 - 2 / count) of fle_mm (same paper).
 double predictedFre_mm(std::size_t count, double fle_mm);

@@ -115,11 +115,14 @@ Outcome paired(const Geometry& fixed, const Geometry& moving, const Request& req
   const double fle = *request.fiducial_error_mm;
   r["predicted_fre_mm"] = predictedFre_mm(from.size(), fle);
   json& tre = r["predicted_tre_mm"];
-  for (std::size_t i = 0; i < fixed.points.size(); ++i)
-    tre[fixed.names.empty() ? fmt::format("{}", i + 1) : fixed.names[i]] = predictedTre_mm(to, fixed.points[i], fle);
   Vector3d centre = Vector3d::Zero();
   for (const auto& p : to) centre += p / static_cast<double>(to.size());
-  tre["centre"] = predictedTre_mm(to, centre, fle);
+  Points targets = fixed.points;
+  targets.push_back(centre);
+  const std::vector<double> errors = predictedTre_mm(to, targets, fle);
+  for (std::size_t i = 0; i < fixed.points.size(); ++i)
+    tre[fixed.names.empty() ? fmt::format("{}", i + 1) : fixed.names[i]] = errors[i];
+  tre["centre"] = errors.back();
   return out;
 }
 

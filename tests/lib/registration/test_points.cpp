@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "registration/geometry.h"
 #include "registration/points.h"
 
 using namespace osteo;
@@ -51,7 +52,7 @@ TEST_CASE("a mirrored set of points is told, not fitted with a reflection") {
 
 TEST_CASE("predicted errors are Fitzpatrick's, and those of simulated localisation errors") {
   const Vector3d target(40, 40, 90);
-  CHECK(registration::predictedTre_mm(kFiducials, target, 1) == Approx(0.952).margin(0.0005));
+  CHECK(registration::predictedTre_mm(kFiducials, {target}, 1).front() == Approx(0.952).margin(0.0005));
   CHECK(registration::predictedFre_mm(4, 1) == Approx(0.7071).margin(0.0001));
   const core::Random random(5);
   double tre2 = 0, fre2 = 0;
@@ -73,9 +74,31 @@ TEST_CASE("points that leave a turn open are refused, points in a plane are not"
   const Points same(5, Vector3d(1, 2, 3)), plane{{0, 0, 0}, {8, 0, 0}, {0, 6, 0}, {5, 5, 0}};
   for (const Points& bad : {line, two, same}) {
     CHECK_THROWS_AS(registration::fitPoints(bad, bad), core::Error);
-    CHECK_THROWS_AS(registration::predictedTre_mm(bad, {1, 1, 1}, 1), core::Error);
+    CHECK_THROWS_AS(registration::predictedTre_mm(bad, {Vector3d(1, 1, 1)}, 1), core::Error);
   }
   CHECK_THROWS_AS(registration::fitPoints(plane, kFiducials.size() == 4 ? two : plane), core::Error);
   const auto fit = registration::fitPoints(plane, mapped(plane, motion(1)));
   CHECK((fit.transform.matrix() - motion(1).matrix()).cwiseAbs().maxCoeff() < 1e-9);
+}
+
+TEST_CASE("points with names are paired by name in the order of the first list, however long the lists") {
+  constexpr int kMany = 200000;  // comparing every name with every other would take minutes
+  registration::Geometry a, b;
+  for (int i = 0; i < kMany; ++i) {
+    a.names.push_back("p" + std::to_string(i));
+    a.points.emplace_back(i, 0, 0);
+    const int j = kMany - 1 - i;  // every third is missing on this side, which has names of its own
+    b.names.push_back((j % 3 == 0 ? "q" : "p") + std::to_string(j));
+    b.points.emplace_back(j, 1, 0);
+  }
+  Points of_a, of_b;
+  registration::pairPoints(a, b, of_a, of_b);
+  REQUIRE(of_a.size() == std::size_t{kMany} - (kMany + 2) / 3);
+  REQUIRE(of_b.size() == of_a.size());
+  bool pairs = true;
+  for (std::size_t i = 0; i < of_a.size(); ++i) {
+    pairs = pairs && of_b[i] == of_a[i] + Vector3d(0, 1, 0);
+    pairs = pairs && (i == 0 || of_a[i].x() > of_a[i - 1].x());
+  }
+  CHECK(pairs);
 }
