@@ -157,6 +157,31 @@ std::optional<double> ScrewTrials::outermost_mm(const Vector3d& from, const Vect
   return last;
 }
 
+/// How long the axis runs outside bone from a depth on.
+double ScrewTrials::hollowFrom(const Place& place, double depth_mm, double reach_mm) const {
+  double t = depth_mm;
+  while (t <= reach_mm && bone(place.entry_mm + t * place.direction) >= 0) t += step_mm_;
+  return t - depth_mm;
+}
+
+/// Whether bone lies around a place inside it: a canal is open along the bone at most, a notch to a side.
+bool ScrewTrials::isCanal(const Place& place, double depth_mm) const {
+  constexpr int kRays = 16, kMostOpen = 4;
+  constexpr double kReach_mm = 60;
+  const auto [a, b] = across(place.direction);
+  const Vector3d from = place.entry_mm + depth_mm * place.direction;
+  const double step = std::max(step_mm_, site_.host.voxel_mm());
+  int open = 0;
+  for (int n = 0; n < kRays; ++n) {
+    const double angle = 2 * M_PI * n / kRays;
+    const Vector3d way = std::cos(angle) * a + std::sin(angle) * b;
+    bool any = false;
+    for (double t = 0; t <= kReach_mm && !any; t += step) any = bone(from + t * way) < 0;
+    open += any ? 0 : 1;
+  }
+  return open <= kMostOpen;
+}
+
 ScrewTrials::Way ScrewTrials::follow(const Place& place) const {
   const double reach = spec_.longest_mm - standing_mm(), start = 0.75 * site_.host.voxel_mm();
   double before = bone(place.entry_mm + start * place.direction);
@@ -164,7 +189,10 @@ ScrewTrials::Way ScrewTrials::follow(const Place& place) const {
   for (double t = start + step_mm_; t <= reach; t += step_mm_) {
     const double here = bone(place.entry_mm + t * place.direction);
     const double exit = t - step_mm_ * here / (here - before);
-    if (before < 0 && here >= 0 && exit > place.middle_mm) return {true, exit};
+    if (before < 0 && here >= 0) {
+      const double hollow = hollowFrom(place, t, reach);
+      if (exit > place.middle_mm || !isCanal(place, t + 0.5 * hollow)) return {true, exit};
+    }
     before = here;
   }
   return {false, reach};

@@ -70,6 +70,8 @@ class ScrewTrials {
   struct Surface;
   struct Way;
   Way follow(const Place& place) const;
+  double hollowFrom(const Place& place, double depth_mm, double reach_mm) const;
+  bool isCanal(const Place& place, double depth_mm) const;
   bool isReachable(const Place& place) const;
   bool hasBorders(const Place& place) const;
   std::string collision(const Screw& screw) const;
