@@ -1,11 +1,9 @@
-#include <fmt/format.h>
-
+#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "cli/app.h"
 #include "cli/context.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "design_scaffold/design.h"
 #include "design_scaffold/draw.h"
@@ -23,43 +21,37 @@
 namespace osteo {
 namespace {
 
-using design_scaffold::Fit;
-using design_scaffold::Infill;
-using design_scaffold::Kind;
-using design_scaffold::Skin;
+using namespace design_scaffold;
 
-design_scaffold::LatticeSpec shapeOf(const cli::Context& ctx) {
-  design_scaffold::LatticeSpec spec;
-  spec.kind = ctx.text("kind") == "sheet" ? Kind::Sheet : Kind::Network;
-  spec.type = design_scaffold::latticeNamed(ctx.text("lattice"));
-  spec.fillet = ctx.number("fillet");
-  spec.seed = ctx.seed();
-  if (ctx.given("cone-deg")) spec.cone_deg = Eigen::Vector3d::Map(ctx.numbers("cone-deg").data());
-  if (ctx.given("origin-mm")) spec.origin_mm = Eigen::Vector3d::Map(ctx.numbers("origin-mm").data());
+std::optional<Eigen::Vector3d> vectorOf(const cli::Context& ctx, const std::string& name) {
+  if (!ctx.given(name)) return std::nullopt;
+  return Eigen::Vector3d::Map(ctx.numbers(name).data());
+}
+
+LatticeSpec shapeOf(const cli::Context& ctx) {
+  LatticeSpec spec{.type = latticeNamed(ctx.text("lattice")), .fillet = ctx.number("fillet"), .seed = ctx.seed()};
+  if (ctx.text("kind") == "sheet") spec.kind = Kind::Sheet;
+  spec.cone_deg = vectorOf(ctx, "cone-deg").value_or(spec.cone_deg);
+  spec.origin_mm = vectorOf(ctx, "origin-mm").value_or(spec.origin_mm);
   return spec;
 }
 
-design_scaffold::Wishes wishesOf(const cli::Context& ctx) {
-  design_scaffold::Wishes wishes;
-  wishes.volume_fraction = ctx.maybe("volume-fraction");
+Wishes wishesOf(const cli::Context& ctx) {
+  Wishes wishes{ctx.maybe("volume-fraction"), ctx.maybe("cell-mm"), ctx.maybe("pore-mm"), ctx.maybe("wall-mm")};
   if (ctx.given("porosity") && !wishes.volume_fraction) wishes.volume_fraction = 1 - *ctx.maybe("porosity");
-  wishes.cell_mm = ctx.maybe("cell-mm");
-  wishes.pore_mm = ctx.maybe("pore-mm");
-  wishes.wall_mm = ctx.maybe("wall-mm");
   wishes.modulus_mpa = ctx.maybe("modulus-mpa");
   wishes.permeability_m2 = ctx.maybe("permeability-m2");
   return wishes;
 }
 
 /// What the implant is for, as far as the flags say; the defect and the lattice are filled in later.
-design_scaffold::ImplantCase caseOf(const cli::Context& ctx) {
-  design_scaffold::ImplantCase wanted;
-  wanted.site = ctx.text("site");
-  wanted.peak_load_n = ctx.maybe("peak-load-n");
-  wanted.body_mass_kg = ctx.number("body-mass-kg");
-  wanted.age_years = ctx.maybe("age-years");
-  wanted.plated = ctx.flag("plated");
-  wanted.resorption_months = ctx.number("resorption-months");
+ImplantCase caseOf(const cli::Context& ctx) {
+  ImplantCase wanted{.site = ctx.text("site"),
+                     .peak_load_n = ctx.maybe("peak-load-n"),
+                     .body_mass_kg = ctx.number("body-mass-kg"),
+                     .plated = ctx.flag("plated"),
+                     .age_years = ctx.maybe("age-years"),
+                     .resorption_months = ctx.number("resorption-months")};
   if (ctx.text("segmental") != "auto") wanted.segmental = ctx.text("segmental") == "yes";
   if (ctx.changed("sterilisation")) wanted.sterilisation = ctx.text("sterilisation");
   return wanted;
@@ -67,175 +59,107 @@ design_scaffold::ImplantCase caseOf(const cli::Context& ctx) {
 
 std::optional<std::array<double, 2>> endsOf(const cli::Context& ctx, const std::string& name) {
   if (!ctx.given(name)) return std::nullopt;
-  const std::vector<double> ends = ctx.numbers(name);
-  return std::array<double, 2>{ends[0], ends[1]};
+  return std::array<double, 2>{ctx.numbers(name)[0], ctx.numbers(name)[1]};
 }
 
 /// What changes over space.
-design_scaffold::Variation variationOf(const cli::Context& ctx) {
-  design_scaffold::Variation variation;
-  variation.conformal = ctx.flag("conformal");
-  variation.field = ctx.input("grade");
-  if (variation.field.empty())
+Variation variationOf(const cli::Context& ctx) {
+  if (!ctx.given("grade"))
     ctx.refuse({"grade-range", "grade-volume-fraction", "grade-cell-mm", "grade-lattice"}, "goes with --grade");
-  variation.range = endsOf(ctx, "grade-range");
-  variation.volume_fraction = endsOf(ctx, "grade-volume-fraction");
-  variation.cell_mm = endsOf(ctx, "grade-cell-mm");
-  if (ctx.changed("grade-lattice")) variation.towards = design_scaffold::latticeNamed(ctx.text("grade-lattice"));
+  Variation variation{ctx.input("grade"), endsOf(ctx, "grade-range"), endsOf(ctx, "grade-volume-fraction"),
+                      endsOf(ctx, "grade-cell-mm")};
+  if (ctx.changed("grade-lattice")) variation.towards = latticeNamed(ctx.text("grade-lattice"));
+  variation.conformal = ctx.flag("conformal");
   return variation;
 }
 
 /// The material to use, ranked or held against the site where one is named.
-std::string materialOf(cli::Context& ctx, const design_scaffold::ImplantLibrary& library,
-                       const levelset::LevelSet& defect, const Infill& infill) {
+std::string materialOf(cli::Context& ctx, const ImplantLibrary& library, const levelset::LevelSet& defect,
+                       const Infill& infill) {
   const std::string name = ctx.text("material");
   if (ctx.text("site").empty()) {
     ctx.refuse({"recommend-material", "plated", "peak-load-n", "resorption-months", "sterilisation", "age-years"},
                "goes with --site");
     return name;
   }
-  const design_scaffold::ImplantCase wanted = design_scaffold::caseFor(caseOf(ctx), defect, infill);
-  if (ctx.flag("recommend-material"))
-    return design_scaffold::recommended(library, wanted, ctx.changed("material") ? name : "", ctx.results());
-  ctx.results()["material_check"] = requireSuitable(library, name, wanted);
-  return name;
+  const MaterialWish wish{name, ctx.changed("material"), ctx.flag("recommend-material")};
+  return chosenMaterial(library, caseFor(caseOf(ctx), defect, infill), wish, ctx.results());
 }
 
 Fit fitOf(const cli::Context& ctx) {
-  const bool host = ctx.given("host");
-  if (!host)
-    ctx.refuse({"fit", "contour", "insertion", "insertion-direction", "most-trimmed-percent", "fixation"},
-               "goes with --host");
-  if (!host && ctx.maybe("skin-mm").value_or(0) > 0)
-    throw core::Error(core::Exit::Usage,
-                      {.what = "a skin needs --host",
-                       .expected = "--host BONE.vdb",
-                       .hint = "without the bone nothing says which side must stay open; or --skin-mm 0"});
-  constexpr double kSkin_mm = 1.0;
-  Fit fit;
-  fit.clearance_mm = ctx.number("clearance-mm");
-  fit.skin = ctx.text("skin") == "outer" ? Skin::Outer : ctx.text("skin") == "both" ? Skin::Both : Skin::Rim;
-  fit.skin_mm = host ? ctx.maybe("skin-mm").value_or(kSkin_mm) : 0;
-  fit.rim_mm = ctx.number("rim-mm");
-  return fit;
+  if (!ctx.given("host"))
+    ctx.refuse({"fit", "contour", "insertion", "insertion-direction", "fixation"}, "goes with --host");
+  const Skin skin = ctx.text("skin") == "outer" ? Skin::Outer : ctx.text("skin") == "both" ? Skin::Both : Skin::Rim;
+  return {ctx.number("clearance-mm"),
+          {},
+          skin,
+          checkedSkin_mm(ctx.maybe("skin-mm"), ctx.given("host")),
+          ctx.number("rim-mm")};
 }
 
-std::optional<design_scaffold::FixationSpec> fixationOf(const cli::Context& ctx) {
-  using Spec = design_scaffold::FixationSpec;
+std::optional<FixationSpec> fixationOf(const cli::Context& ctx) {
   const std::string kind = ctx.text("fixation");
   if (kind == "none") {
-    ctx.refuse({"screws", "plate-thickness-mm", "plate-width-mm", "screw-mm", "head-mm", "screw-spacing-mm",
-                "screw-edge-mm", "screw-bone-mm", "screw-longest-mm", "bicortical"},
-               "goes with --fixation");
+    for (const auto& [name, length] : fixationLengths()) ctx.refuse({name}, "goes with --fixation");
+    ctx.refuse({"screws", "bicortical"}, "goes with --fixation");
     return std::nullopt;
   }
-  Spec spec = design_scaffold::usualFixation(kind == "plate"  ? Spec::Kind::Plate
-                                             : kind == "nail" ? Spec::Kind::Nail
-                                                              : Spec::Kind::Flanges);
+  FixationSpec spec = usualFixation(kind);
+  for (const auto& [name, length] : fixationLengths()) spec.*length = ctx.maybe(name).value_or(spec.*length);
   if (ctx.integer("screws") > 0) spec.screws = static_cast<int>(ctx.integer("screws"));
-  spec.thickness_mm = ctx.maybe("plate-thickness-mm").value_or(spec.thickness_mm);
-  spec.width_mm = ctx.maybe("plate-width-mm").value_or(spec.width_mm);
-  spec.screw_mm = ctx.maybe("screw-mm").value_or(spec.screw_mm);
-  spec.head_mm = ctx.maybe("head-mm").value_or(spec.head_mm);
-  spec.spacing_mm = ctx.maybe("screw-spacing-mm").value_or(spec.spacing_mm);
-  spec.edge_mm = ctx.maybe("screw-edge-mm").value_or(spec.edge_mm);
-  spec.least_bone_mm = ctx.maybe("screw-bone-mm").value_or(spec.least_bone_mm);
-  spec.longest_mm = ctx.maybe("screw-longest-mm").value_or(spec.longest_mm);
   if (ctx.text("bicortical") != "auto") spec.bicortical = ctx.text("bicortical") == "yes";
   return spec;
 }
 
 /// How the implant gets in, what it keeps off, how it is held.
-design_scaffold::Seating seatingOf(const cli::Context& ctx) {
-  design_scaffold::Seating seating;
-  seating.insertion = ctx.text("insertion") == "auto";
+Seating seatingOf(const cli::Context& ctx) {
+  Seating seating{ctx.text("insertion") == "auto", vectorOf(ctx, "insertion-direction"),
+                  ctx.number("most-trimmed-percent"), ctx.text("contour") == "flush"};
   if (!seating.insertion) ctx.refuse({"insertion-direction", "most-trimmed-percent"}, "goes with --insertion auto");
-  if (ctx.given("insertion-direction"))
-    seating.direction = Eigen::Vector3d::Map(ctx.numbers("insertion-direction").data());
-  seating.most_trimmed_percent = ctx.number("most-trimmed-percent");
-  seating.flush = ctx.text("contour") == "flush";
   if (!ctx.given("keep-out")) ctx.refuse({"keep-out-labels", "keep-out-mm"}, "goes with --keep-out");
-  if (ctx.given("keep-out"))
-    seating.keep_outs =
-        design_scaffold::readKeepOuts(ctx.input("keep-out"), ctx.texts("keep-out-labels"), ctx.number("keep-out-mm"));
-  seating.fixation = fixationOf(ctx);
   if (!ctx.given("ct")) ctx.refuse({"overlay", "overlay-picture"}, "needs --ct");
+  if (ctx.given("keep-out"))
+    seating.keep_outs = readKeepOuts(ctx.input("keep-out"), ctx.texts("keep-out-labels"), ctx.number("keep-out-mm"));
+  seating.fixation = fixationOf(ctx);
   if (ctx.given("ct")) seating.ct = image::readVolume(ctx.input("ct"));
   return seating;
 }
 
-design_scaffold::Measured measuredOf(const std::string& name) {
-  using design_scaffold::Measured;
-  return name == "shape" ? Measured::Shape : name == "pores" ? Measured::Pores : Measured::All;
-}
-
-void writePlan(cli::Context& ctx, const std::string& plan, const std::string& implant_path,
-               const levelset::LevelSet* host, const design_scaffold::Design& made,
-               const design_scaffold::Seated& seated) {
-  const auto screws = seated.screws();
-  design_scaffold::Plan document{made.solid.frameId(),
-                                 core::baseName(ctx.finalPath(ctx.given("mesh") ? "mesh" : "output")),
-                                 core::sha256File(implant_path)};
-  if (seated.insertion) document.insertion = seated.insertion->direction;
-  document.screws = screws;
-  document.landmarks = design_scaffold::planLandmarks(
-      made.envelope.defect, host,
-      host ? design_scaffold::outwardOf(made.envelope.defect, *host, seated.insertion) : Eigen::Vector3d::UnitZ(),
-      screws);
-  design_scaffold::writePlan(plan, document);
-}
-
-void drawOnCt(const image::CtVolume& ct, const design_scaffold::Design& made, const design_scaffold::Seated& seated,
-              const std::string& labels, const std::string& slices) {
-  const image::Segmentation shown = design_scaffold::overlay(ct, made.envelope, seated.screws(), made.solid.frameId());
-  if (!labels.empty()) image::writeSegmentation(shown, labels);
-  if (!slices.empty()) design_scaffold::drawOverlay(ct, shown, slices);
-}
-
 void run(cli::Context& ctx) {
   Fit fit = fitOf(ctx);
-  const design_scaffold::ImplantLibrary library = design_scaffold::readImplantLibrary(ctx.input("materials"));
-  const design_scaffold::LatticeSpec spec = design_scaffold::fulfilled(
-      shapeOf(ctx), wishesOf(ctx), design_scaffold::solidPhase(library, ctx.text("material")));
-  const levelset::LevelSet defect =
-      design_scaffold::readDefect(ctx.input("defect"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16));
-  std::optional<levelset::LevelSet> host;
-  if (ctx.given("host"))
-    host = design_scaffold::readHost(ctx.input("host"), ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16));
-  const levelset::LevelSet* bone = host ? &*host : nullptr;
-  design_scaffold::requireDesignable(defect, bone);
-  const design_scaffold::Seating seating = seatingOf(ctx);
-  if (ctx.given("fit")) fit.regions = design_scaffold::readFitRegions(ctx.input("fit"), defect.frameId());
-  const Infill infill = design_scaffold::infillFor(spec, variationOf(ctx), defect, bone);
-  const double voxel = design_scaffold::checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
+  const ImplantLibrary library = readImplantLibrary(ctx.input("materials"));
+  const LatticeSpec spec = fulfilled(shapeOf(ctx), wishesOf(ctx), solidPhase(library, ctx.text("material")));
+  const double mesh_voxel = ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16);
+  const levelset::LevelSet defect = readDefect(ctx.input("defect"), mesh_voxel),
+                           host = ctx.given("host") ? readHost(ctx.input("host"), mesh_voxel) : levelset::LevelSet();
+  const levelset::LevelSet* bone = ctx.given("host") ? &host : nullptr;
+  requireDesignable(defect, bone);
+  const Seating seating = seatingOf(ctx);
+  if (ctx.given("fit")) fit.regions = readFitRegions(ctx.input("fit"), defect.frameId());
+  const Infill infill = infillFor(spec, variationOf(ctx), defect, bone);
+  const double voxel = checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
   // An STL alone is written from the level set, run by run; other formats and pictures need the mesh at hand.
   const bool streams = core::extension(ctx.finalPath("mesh")) == ".stl" && !ctx.given("picture");
   const bool want_mesh = (ctx.given("mesh") && !streams) || ctx.given("picture");
   const double defect_mm3 = levelset::measureSurface(defect).volume_mm3;
-  design_scaffold::requireMemory(defect_mm3, infill, voxel, want_mesh);
+  requireMemory(defect_mm3, infill, voxel, want_mesh);
   const std::string material = materialOf(ctx, library, defect, infill);
-  if (ctx.dryRun(design_scaffold::estimatedBytes(defect_mm3, infill, voxel, want_mesh))) return;
-
+  if (ctx.dryRun(estimatedBytes(defect_mm3, infill, voxel, want_mesh))) return;
   const std::string vdb = ctx.output("output"), stl = ctx.output("mesh"), png = ctx.output("picture"),
                     labels = ctx.output("overlay"), slices = ctx.output("overlay-picture"), plan = ctx.output("plan");
-  const design_scaffold::Seated seated = design_scaffold::seat(defect, bone, fit, seating, ctx.results());
-  auto made =
-      design_scaffold::design({seated.defect, seated.around(bone), fit, voxel, want_mesh}, infill, ctx.results());
-  if (bone) design_scaffold::checkSeated(made, *bone, seated, ctx.results());
-  ctx.results()["skin_mm"] = fit.skin_mm;
-  design_scaffold::measure(made, measuredOf(ctx.text("measure")), design_scaffold::solidPhase(library, material),
-                           {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")}, ctx.results());
+  const Seated seated = seat(defect, bone, fit, seating, ctx.results());
+  auto made = design({seated.defect, seated.around(bone), fit, voxel, want_mesh}, infill, ctx.results());
+  if (bone) checkSeated(made, *bone, seated, ctx.results());
+  measure(made, measuredNamed(ctx.text("measure")), solidPhase(library, material),
+          {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")}, ctx.results());
   levelset::writeVdb(made.solid, vdb, "scaffold");
   if (streams) levelset::writeStl(made.solid, stl, defect.frameId());
   if (!stl.empty() && !streams) mesh::writeMesh(made.mesh, stl);
-  if (!png.empty()) design_scaffold::draw(made, bone, seated, png);
-  if (!plan.empty()) writePlan(ctx, plan, stl.empty() ? vdb : stl, bone, made, seated);
-  if (!labels.empty() || !slices.empty()) drawOnCt(*seating.ct, made, seated, labels, slices);
-}
-
-std::vector<std::string> withNone(std::vector<std::string> names) {
-  names.insert(names.begin(), "none");
-  return names;
+  if (!png.empty()) draw(made, bone, seated, png);
+  if (!plan.empty())
+    writePlan(plan,
+              planOf(made, bone, seated, {stl.empty() ? vdb : stl, ctx.finalPath(stl.empty() ? "output" : "mesh")}));
+  if (!labels.empty() || !slices.empty()) showOnCt(*seating.ct, made, seated, labels, slices);
 }
 
 void runResect(cli::Context& ctx) {
@@ -244,37 +168,38 @@ void runResect(cli::Context& ctx) {
     ctx.refuse({"guide-thickness-mm", "guide-width-mm", "guide-gap-mm", "access-mm"}, "goes with --guide-part");
   if (!ctx.given("lesion")) ctx.refuse({"lesion-label", "margin-mm"}, "goes with --lesion");
   if (ctx.given("planes")) ctx.refuse({"cut"}, "goes with --lesion alone");
-  design_scaffold::ResectionJob job{ctx.input("bone"),     ctx.input("lesion"),         ctx.text("lesion-label"),
-                                    ctx.input("planes"),   ctx.text("cut") == "across", ctx.number("margin-mm"),
-                                    ctx.number("kerf-mm"), ctx.number("voxel-mm")};
+  ResectionJob job{ctx.input("bone"),     ctx.input("lesion"),         ctx.text("lesion-label"),
+                   ctx.input("planes"),   ctx.text("cut") == "across", ctx.number("margin-mm"),
+                   ctx.number("kerf-mm"), ctx.number("voxel-mm")};
   if (guided)
     job.guide = {ctx.number("guide-thickness-mm"), ctx.number("guide-width-mm"), ctx.number("guide-gap-mm"),
-                 ctx.number("kerf-mm")};
-  if (ctx.given("access-mm")) job.guide->access = Eigen::Vector3d::Map(ctx.numbers("access-mm").data());
-  const design_scaffold::ResectionInputs inputs = design_scaffold::readInputs(job);
-  if (ctx.dryRun(design_scaffold::estimatedBytes(inputs.bone, guided))) return;
+                 ctx.number("kerf-mm"), vectorOf(ctx, "access-mm")};
+  const ResectionInputs inputs = readInputs(job);
+  if (ctx.dryRun(estimatedBytes(inputs.bone, guided))) return;
   job.files = {ctx.output("output"), ctx.output("host"), ctx.output("guide-part"), ctx.output("guide-mesh"),
                ctx.output("picture")};
-  design_scaffold::finish(inputs, job, ctx.results());
+  finish(inputs, job, ctx.results());
 }
 
 void runModel(cli::Context& ctx) {
   if (!ctx.given("defect")) ctx.refuse({"defect-part", "gap-mm"}, "goes with --defect");
   if (!ctx.given("soft")) ctx.refuse({"soft-labels", "rib-mm", "rib-spacing-mm"}, "goes with --soft");
-  design_scaffold::ModelJob job{ctx.input("bone"), ctx.input("defect"), ctx.input("soft"), ctx.texts("soft-labels")};
+  ModelJob job{ctx.input("bone"), ctx.input("defect"), ctx.input("soft"), ctx.texts("soft-labels")};
   job.voxel_mm = ctx.number("voxel-mm");
   job.shape = {ctx.number("wall-mm"), ctx.number("drain-mm"),       ctx.number("gap-mm"),
                ctx.number("rib-mm"),  ctx.number("rib-spacing-mm"), ctx.number("scale")};
-  const design_scaffold::ModelInputs inputs = design_scaffold::readInputs(job);
-  if (ctx.dryRun(design_scaffold::estimatedBytes(inputs.bone, true))) return;
+  const ModelInputs inputs = readInputs(job);
+  if (ctx.dryRun(estimatedBytes(inputs.bone, true))) return;
   job.files = {ctx.output("output"), ctx.output("mesh"), ctx.output("defect-part"), ctx.output("picture")};
-  design_scaffold::finish(inputs, job, ctx.results());
+  finish(inputs, job, ctx.results());
 }
 
 }  // namespace
 
 cli::App cli::describe() {
   const std::vector<std::string> shapes{".vdb", ".stl", ".ply", ".obj", ".3mf"};
+  std::vector<std::string> blends = design_scaffold::latticeNames();
+  blends.insert(blends.begin(), "none");
   return {
       "design-scaffold",
       "Turns a defect into a porous implant that fits its bone: one closed, printable piece.",
@@ -318,7 +243,7 @@ cli::App cli::describe() {
          numbers("grade-volume-fraction", "", 2, {0.05, 0.95},
                  "solid share at both (default 0.6 and 1.4 times the wanted)"),
          numbers("grade-cell-mm", "mm", 2, {0.1, 50}, "cells at both"),
-         choice("grade-lattice", withNone(design_scaffold::latticeNames()), "none", "lattice into which it blends"),
+         choice("grade-lattice", blends, "none", "lattice into which it blends"),
          flag("conformal",
               "cells follow the outer surface: layers under a cap of skull, rings around a piece of shaft"),
          number("clearance-mm", "mm", 0.3, {0, 5}, "gap to the host"),

@@ -259,6 +259,7 @@ Design design(const Task& task, const Infill& infill, nlohmann::json& results) {
   reportPieces(results, piece);
   reportCleaning(results, piece, envelope);
   results["host"] = task.around.host != nullptr;
+  results["skin_mm"] = task.fit.skin_mm;
   if (task.around.host) reportFit(results, piece, *task.around.host, task.fit);
   Design made{piece.solid.level_set, {}, envelope, moved};
   if (task.want_mesh) {

@@ -65,8 +65,7 @@ void draw(const Design& made, const levelset::LevelSet* host, const Seated& seat
   const mesh::TriangleMesh off = seated.insertion ? levelset::toMesh(seated.insertion->blocked) : mesh::TriangleMesh(),
                            held = shapeOf(seated.screws());
   // A cap is cut across its length, what bridges a gap along it.
-  const bool bridges = seated.fixation && seated.fixation->kind != FixationSpec::Kind::Flanges;
-  const Eigen::Vector3d across = bridges ? Eigen::Vector3d(out.cross(along).normalized()) : along;
+  const Eigen::Vector3d across = seated.bridges ? Eigen::Vector3d(out.cross(along).normalized()) : along;
   const picture::Actor metal{.mesh = &scaffold, .color = kMetal}, barred{.mesh = &off, .color = kBarred},
       screws{.mesh = &held, .color = kScrew};
   const picture::Actor around{.mesh = &bone, .color = kBone, .opacity = 0.35};

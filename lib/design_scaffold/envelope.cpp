@@ -261,6 +261,16 @@ bool hasObviousRoom(const LevelSet& body, const Eigen::Vector3i& min, const Eige
 
 }  // namespace
 
+double checkedSkin_mm(std::optional<double> wanted_mm, bool has_host) {
+  constexpr double kSkin_mm = 1.0;
+  if (has_host) return wanted_mm.value_or(kSkin_mm);
+  if (wanted_mm.value_or(0) <= 0) return 0;
+  throw core::Error(core::Exit::Usage,
+                    {.what = "a skin needs --host",
+                     .expected = "--host BONE.vdb",
+                     .hint = "without the bone nothing says which side must stay open; or --skin-mm 0"});
+}
+
 LevelSet readDefect(const std::string& path, double voxel_mm) {
   constexpr double kFinest_mm = 0.15, kVoxels = 3e7;
   if (!levelset::isMeshFile(path)) return levelset::readVdb(path);

@@ -34,6 +34,10 @@ struct Fit {
   double rim_mm = 3.0;   ///< width of the frame of Skin::Rim
 };
 
+/// The thickness of the skin: 1 mm with a host unless another is wanted, none without. Throws Usage for a skin without
+/// a host.
+double checkedSkin_mm(std::optional<double> wanted_mm, bool has_host);
+
 /// Slabs of the defect thinner than this can't be printed as a lattice and are taken off unless they border thicker
 /// parts.
 constexpr double kThinnest_mm = 1.0;

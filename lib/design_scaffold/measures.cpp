@@ -121,6 +121,10 @@ void reportFeatures(nlohmann::json& results, const Thickness& thickness, const P
 
 }  // namespace
 
+Measured measuredNamed(const std::string& name) {
+  return name == "shape" ? Measured::Shape : name == "pores" ? Measured::Pores : Measured::All;
+}
+
 void measure(Design& made, Measured measured, const SolidPhase& solid, const Process& process,
              nlohmann::json& results) {
   if (measured == Measured::Shape) return;

@@ -8,6 +8,8 @@ namespace osteo::design_scaffold {
 
 /// How much is measured beside shape and fit.
 enum class Measured { Shape, Pores, All };
+/// shape, pores or all.
+Measured measuredNamed(const std::string& name);
 
 /// What may lie in the pores when they are to be emptied, and what can be printed; mm.
 struct Process {

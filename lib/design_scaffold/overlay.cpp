@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "design_scaffold/solid.h"
+#include "image/io.h"
 #include "picture/comparison.h"
 
 namespace osteo::design_scaffold {
@@ -31,8 +32,6 @@ std::pair<Eigen::Vector3i, Eigen::Vector3i> voxelsOver(const image::Frame& frame
   const Eigen::Vector3d last = (frame.size - Eigen::Vector3i::Ones()).cast<double>();
   return {low.array().floor().max(0).matrix().cast<int>(), high.cwiseMin(last).array().ceil().matrix().cast<int>()};
 }
-
-}  // namespace
 
 image::Segmentation overlay(const image::CtVolume& ct, const Envelope& envelope, const std::vector<Screw>& screws,
                             const std::string& frame_id) {
@@ -66,7 +65,7 @@ image::Segmentation overlay(const image::CtVolume& ct, const Envelope& envelope,
   return made;
 }
 
-void drawOverlay(const image::CtVolume& ct, const image::Segmentation& overlay, const std::string& png_path) {
+void drawSlices(const image::CtVolume& ct, const image::Segmentation& overlay, const std::string& png_path) {
   Vector3d sum = Vector3d::Zero();
   double count = 0;
   const image::LabelVolume& labels = overlay.labels;
@@ -75,6 +74,15 @@ void drawOverlay(const image::CtVolume& ct, const image::Segmentation& overlay, 
       for (int i = 0; i < labels.frame.size[0]; ++i)
         if (labels.at(i, j, k) == image::Implant) sum += Vector3d(i, j, k), ++count;
   picture::writePng(picture::slicesAt(ct, labels, labels.frame.toWorld(sum / std::max(1.0, count))), png_path);
+}
+
+}  // namespace
+
+void showOnCt(const image::CtVolume& ct, const Design& made, const Seated& seated, const std::string& labels_path,
+              const std::string& png_path) {
+  const image::Segmentation shown = overlay(ct, made.envelope, seated.screws(), made.solid.frameId());
+  if (!labels_path.empty()) image::writeSegmentation(shown, labels_path);
+  if (!png_path.empty()) drawSlices(ct, shown, png_path);
 }
 
 }  // namespace osteo::design_scaffold

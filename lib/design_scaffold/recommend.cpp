@@ -408,4 +408,11 @@ std::string recommended(const ImplantLibrary& library, const ImplantCase& wanted
   return name;
 }
 
+std::string chosenMaterial(const ImplantLibrary& library, const ImplantCase& wanted, const MaterialWish& wish,
+                           nlohmann::json& results) {
+  if (wish.recommend) return recommended(library, wanted, wish.is_chosen ? wish.name : "", results);
+  results["material_check"] = requireSuitable(library, wish.name, wanted);
+  return wish.name;
+}
+
 }  // namespace osteo::design_scaffold

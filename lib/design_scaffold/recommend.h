@@ -72,4 +72,12 @@ nlohmann::json requireSuitable(const ImplantLibrary& library, const std::string&
 std::string recommended(const ImplantLibrary& library, const ImplantCase& wanted, const std::string& chosen,
                         nlohmann::json& results);
 
+/// The named material, held against the case, or with `recommend` the first of the ranking unless the name was chosen.
+struct MaterialWish {
+  std::string name;
+  bool is_chosen = false, recommend = false;
+};
+std::string chosenMaterial(const ImplantLibrary& library, const ImplantCase& wanted, const MaterialWish& wish,
+                           nlohmann::json& results);
+
 }  // namespace osteo::design_scaffold

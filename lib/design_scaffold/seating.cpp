@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/log.h"
 #include "design_scaffold/contour.h"
 
@@ -51,16 +52,31 @@ Vector3d outwardOf(const LevelSet& defect, const LevelSet& host, const std::opti
   return away.norm() > 1e-6 ? Vector3d(away.normalized()) : Vector3d::UnitZ();
 }
 
-FixationSpec usualFixation(FixationSpec::Kind kind) {
-  if (kind == FixationSpec::Kind::Flanges) return {};
-  FixationSpec spec{.kind = kind, .screws = 3, .thickness_mm = 4.5, .width_mm = 14, .screw_mm = 4.5, .head_mm = 8};
+FixationSpec usualFixation(const std::string& kind) {
+  if (kind == "flanges") return {};
+  FixationSpec spec{
+      .kind = FixationSpec::Kind::Plate, .screws = 3, .thickness_mm = 4.5, .width_mm = 14, .screw_mm = 4.5};
+  spec.head_mm = 8;
   spec.spacing_mm = 16;
   spec.edge_mm = 8;
   spec.least_bone_mm = 8;
   spec.longest_mm = 90;
   spec.bicortical = true;
-  if (kind == FixationSpec::Kind::Nail) spec.width_mm = 10, spec.screws = 2;
+  if (kind == "nail") spec.kind = FixationSpec::Kind::Nail, spec.width_mm = 10, spec.screws = 2;
   return spec;
+}
+
+const std::vector<std::pair<std::string, double FixationSpec::*>>& fixationLengths() {
+  static const std::vector<std::pair<std::string, double FixationSpec::*>> lengths{
+      {"plate-thickness-mm", &FixationSpec::thickness_mm},
+      {"plate-width-mm", &FixationSpec::width_mm},
+      {"screw-mm", &FixationSpec::screw_mm},
+      {"head-mm", &FixationSpec::head_mm},
+      {"screw-spacing-mm", &FixationSpec::spacing_mm},
+      {"screw-edge-mm", &FixationSpec::edge_mm},
+      {"screw-bone-mm", &FixationSpec::least_bone_mm},
+      {"screw-longest-mm", &FixationSpec::longest_mm}};
+  return lengths;
 }
 
 Surroundings Seated::around(const LevelSet* host) const {
@@ -84,6 +100,7 @@ Seated seat(const LevelSet& defect, const LevelSet* host, const Fit& fit, const 
     const image::CtVolume* ct = seating.ct ? &*seating.ct : nullptr;
     seated.fixation =
         fixate({seated.defect, *host, seating.keep_outs, outward, fit.clearance_mm, ct}, *seating.fixation, results);
+    seated.bridges = seating.fixation->kind != FixationSpec::Kind::Flanges;
     body = levelset::unite(body, seated.fixation->solid);
   }
   // Stumps are pushed onto a nail one after the other: there is no single way in.
@@ -111,6 +128,16 @@ void checkSeated(const Design& made, const LevelSet& host, const Seated& seated,
     results["rim_step_p50_mm"] = step->p50_mm;
     results["rim_step_p95_mm"] = step->p95_mm;
   }
+}
+
+Plan planOf(const Design& made, const LevelSet* host, const Seated& seated, const ImplantFile& file) {
+  Plan plan{made.solid.frameId(), core::baseName(file.final_path), core::sha256File(file.path)};
+  if (seated.insertion) plan.insertion = seated.insertion->direction;
+  plan.screws = seated.screws();
+  const LevelSet& body = made.envelope.defect;
+  const Vector3d outward = host ? outwardOf(body, *host, seated.insertion) : Vector3d::UnitZ();
+  plan.landmarks = planLandmarks(body, host, outward, plan.screws);
+  return plan;
 }
 
 }  // namespace osteo::design_scaffold

@@ -6,6 +6,7 @@
 #include "design_scaffold/design.h"
 #include "design_scaffold/fixation.h"
 #include "design_scaffold/insertion.h"
+#include "design_scaffold/plan.h"
 
 namespace osteo::design_scaffold {
 
@@ -25,6 +26,7 @@ struct Seated {
   levelset::LevelSet defect;  ///< fitted to the host
   std::optional<Insertion> insertion;
   std::optional<Fixation> fixation;
+  bool bridges = false;  ///< by a plate or a nail
   std::vector<KeepOut> keep_outs;
   std::vector<Screw> screws() const { return fixation ? fixation->screws : std::vector<Screw>{}; }
   /// Points into this.
@@ -33,7 +35,9 @@ struct Seated {
 
 /// What is usual for a kind: cranial flanges with 1.6 mm screws, or plate and nail of a large long bone with 4.5 mm
 /// screws through both cortices.
-FixationSpec usualFixation(FixationSpec::Kind kind);
+FixationSpec usualFixation(const std::string& kind);  ///< flanges, plate or nail
+/// The lengths of a fixation by the names under which they are asked for.
+const std::vector<std::pair<std::string, double FixationSpec::*>>& fixationLengths();
 
 /// Finds the way in and places the fixation; both go to `results`. Throws DataError where no way is free or screws find
 /// no bone, Usage where a wish needs a host that there isn't.
@@ -46,5 +50,12 @@ Eigen::Vector3d outwardOf(const levelset::LevelSet& defect, const levelset::Leve
 
 /// Looks at the finished implant: the least gap to the host on the way in, and the step at the rim.
 void checkSeated(const Design& made, const levelset::LevelSet& host, const Seated& seated, nlohmann::json& results);
+
+/// Where an implant was written, and what the file will be called.
+struct ImplantFile {
+  std::string path, final_path;
+};
+/// The plan of a finished implant, which names its file by hash.
+Plan planOf(const Design& made, const levelset::LevelSet* host, const Seated& seated, const ImplantFile& file);
 
 }  // namespace osteo::design_scaffold
