@@ -98,15 +98,16 @@ TEST_CASE("an undercut is trimmed by what stands behind the opening, and the res
   const auto cone = [&](double a, double b, double height) { return pi * height * (a * a + a * b + b * b) / 3; };
   const double whole = cone(10 - off, 12.31 - off, 7.7), narrow = 9.9, where = (narrow - (10 - off)) / 0.3;
   const double left = cone(10 - off, narrow, where) + pi * narrow * narrow * (7.7 - where);
-  CHECK(seated.insertion->blocked_mm3 == Approx(whole - left).epsilon(0.1));
+  CHECK(seated.insertion->blocked_mm3 ==
+        Approx(whole - left).epsilon(0.15));  // the opening's edge is rounded by its voxels
   // A slanted way, which spares one side, may bar less, never more.
   CHECK(findInsertion({defect, host, 0.3, {}}).blocked_mm3 < 1.01 * seated.insertion->blocked_mm3);
   CHECK(results["insertion"]["trimmed_mm3"] == seated.insertion->blocked_mm3);
   const Design design_made =
       design({defect, seated.around(&host), fit, 0.25, false}, Lattice({Kind::Network, 3.0, 0.4}), results);
   checkSeated(design_made, host, seated, results);
-  const double least =
-      leastOnTheWay(design_made.solid, seated.insertion->direction, [&](const Vector3d& p) { return hole.bone(p); });
+  const double least = leastOnTheWay(design_made.solid, seated.insertion->direction,
+                                     [&](const Vector3d& p) { return levelset::sample(host, p); });
   CHECK(least > 0.02);
   CHECK(results["insertion"]["least_gap_mm"].get<double>() == Approx(least).margin(0.1));
   CHECK(results["overlap_mm3"] == 0);
