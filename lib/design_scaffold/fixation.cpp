@@ -61,7 +61,7 @@ nlohmann::json list(const Eigen::Vector3d& v) { return {v.x(), v.y(), v.z()}; }
 
 nlohmann::json describe(const Screw& screw) {
   nlohmann::json out = {{"name", screw.name},
-                        {"entry_mm", list(screw.entry_mm)},
+                        {"entry", list(screw.entry_mm)},
                         {"direction", list(screw.direction)},
                         {"tip_mm", list(screw.tip())},
                         {"length_mm", screw.length_mm},

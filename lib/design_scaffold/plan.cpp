@@ -60,7 +60,7 @@ Eigen::Matrix4d poseOf(const json& rows, const std::string& path) {
 Screw screwOf(const json& from, const std::string& path) {
   Screw screw;
   screw.name = from.at("name");
-  screw.entry_mm = vectorOf(from.at("entry_mm"));
+  screw.entry_mm = vectorOf(from.at("entry"));
   screw.direction = unitVector(from.at("direction"), path, "the direction of " + screw.name);
   screw.length_mm = from.at("length_mm");
   screw.diameter_mm = from.at("diameter_mm");
