@@ -168,8 +168,9 @@ class Search {
     double sum = 0;
     for (const Vector3d& p : points) {
       const double start = space_(p), least = space_.trace(p, out).least_mm;
-      const double kept = std::min(spare_, start);  // points that already stand closer aren't the direction's fault
-      sum += kept <= 0 ? 1 : std::clamp((least + FreeSpace::kFar_mm) / (kept + FreeSpace::kFar_mm), 0.0, 1.0);
+      // Points that already stand closer aren't the direction's fault.
+      const double kept = std::max(0.0, std::min(spare_, start));
+      sum += std::clamp((least + FreeSpace::kFar_mm) / (kept + FreeSpace::kFar_mm), 0.0, 1.0);
     }
     return points.empty() ? 1 : sum / static_cast<double>(points.size());
   }

@@ -76,6 +76,12 @@ TEST_CASE("a straight plug goes in along its axis, and nothing is trimmed") {
   }
 }
 
+TEST_CASE("without a clearance the way in is found all the same") {
+  const Insertion found = searched({}, 0);
+  CHECK(std::abs(found.direction.z()) > std::cos(2 * std::numbers::pi / 180));
+  CHECK(found.blockedShare() < 0.05);
+}
+
 TEST_CASE("a conical plug goes in from its wide side, with play") {
   const Insertion found = searched({.lean = 0.3});
   CHECK(found.direction.z() > 0.98);
