@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <numbers>
 #include <vector>
 
 #include "core/parallel.h"
@@ -133,6 +134,24 @@ openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm, do
   auto swept = openvdb::tools::sdfToSdf(*copy);
   clampToBand(*swept, band_mm);
   return swept;
+}
+
+levelset::LevelSet moved(const levelset::LevelSet& level_set, double outward_mm, double band_mm) {
+  auto copy = level_set.grid().vdb->deepCopy();
+  const auto shift = static_cast<float>(outward_mm);
+  openvdb::tools::foreach (copy->beginValueAll(),
+                           [shift](const openvdb::FloatGrid::ValueAllIter& value) { value.setValue(*value - shift); });
+  return levelset::wrap(sweep(*copy, band_mm, level_set.grid().vdb->background() - std::abs(outward_mm)));
+}
+
+std::vector<Eigen::Vector3d> directionsAround(int count) {
+  std::vector<Eigen::Vector3d> out;
+  for (int n = 0; n < count; ++n) {
+    const double z = 1 - (2 * n + 1.0) / count, turn = std::numbers::pi * (3 - std::sqrt(5.0)) * n;
+    const double r = std::sqrt(1 - z * z);
+    out.emplace_back(r * std::cos(turn), r * std::sin(turn), z);
+  }
+  return out;
 }
 
 levelset::LevelSet around(const levelset::LevelSet& level_set, const Span& span, double band_mm) {

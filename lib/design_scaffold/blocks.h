@@ -51,6 +51,12 @@ openvdb::FloatGrid::Ptr sweep(const openvdb::FloatGrid& grid, double band_mm, do
 /// The part of a level set within a span, with true distances outside out to band_mm.
 levelset::LevelSet around(const levelset::LevelSet& level_set, const Span& span, double band_mm);
 
+/// A level set moved outwards, with true distances to band_mm again.
+levelset::LevelSet moved(const levelset::LevelSet& level_set, double outward_mm, double band_mm);
+
+/// Directions spread evenly over the sphere (Fibonacci lattice).
+std::vector<Eigen::Vector3d> directionsAround(int count);
+
 /// Values beyond ± band_mm become ± band_mm and inactive.
 void clampToBand(openvdb::FloatGrid& grid, double band_mm);
 

@@ -4,7 +4,6 @@
 #include <openvdb/tools/FastSweeping.h>
 #include <openvdb/tools/LevelSetUtil.h>
 #include <openvdb/tools/Morphology.h>
-#include <openvdb/tools/ValueTransformer.h>
 
 #include <Eigen/Eigenvalues>
 #include <algorithm>
@@ -73,15 +72,6 @@ double insideVolume_mm3(const LevelSet& level_set) {
 
 LevelSet evaluate(const Region& region, double band_mm, const MakeVoxelFunction& make) {
   return levelset::wrap(gridFromFunction(region.box, region.voxel_mm, band_mm, make));
-}
-
-/// A level set moved outwards, with true distances to band_mm again.
-LevelSet moved(const LevelSet& level_set, double outward_mm, double band_mm) {
-  auto copy = level_set.grid().vdb->deepCopy();
-  const auto shift = static_cast<float>(outward_mm);
-  openvdb::tools::foreach (copy->beginValueAll(),
-                           [shift](const openvdb::FloatGrid::ValueAllIter& value) { value.setValue(*value - shift); });
-  return levelset::wrap(sweep(*copy, band_mm, level_set.grid().vdb->background() - std::abs(outward_mm)));
 }
 
 /// Counts the pieces that are thicker than kThinnest_mm. Beside the largest only crumbs may lie: an implant in two

@@ -22,16 +22,6 @@ constexpr double kSlope_mm = 10;
 constexpr double kNormal_mm = 1.5;
 constexpr double kCoarsest_mm = 0.4;
 
-/// Directions spread evenly over the sphere (Fibonacci lattice).
-std::vector<Vector3d> directions(int count) {
-  std::vector<Vector3d> out;
-  for (int n = 0; n < count; ++n) {
-    const double z = 1 - (2 * n + 1.0) / count, turn = kPi * (3 - std::sqrt(5.0)) * n, r = std::sqrt(1 - z * z);
-    out.emplace_back(r * std::cos(turn), r * std::sin(turn), z);
-  }
-  return out;
-}
-
 std::vector<Vector3d> thinned(std::vector<Vector3d> points, std::size_t most) {
   if (points.size() <= most) return points;
   std::vector<Vector3d> out;
@@ -142,7 +132,7 @@ Vector3d GuideSeat::foundAccess() const {
     const double seen = score(way);
     if (seen > most) most = seen, best = way;
   };
-  for (const Vector3d& way : directions(96)) attempt(way);
+  for (const Vector3d& way : directionsAround(96)) attempt(way);
   for (const double step : {0.2, 0.1, 0.05}) {
     const Vector3d from = best, x = from.unitOrthogonal(), y = from.cross(x);
     for (int n = 0; n < 8; ++n)

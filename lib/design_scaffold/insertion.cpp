@@ -105,11 +105,7 @@ class Search {
   }
 
   Vector3d best() const {
-    std::vector<Vector3d> all(kDirections);
-    for (int n = 0; n < kDirections; ++n) {
-      const double z = 1 - (2 * n + 1.0) / kDirections, angle = n * std::numbers::pi * (3 - std::sqrt(5.0));
-      all[n] = Vector3d(std::cos(angle) * std::sqrt(1 - z * z), std::sin(angle) * std::sqrt(1 - z * z), z);
-    }
+    const std::vector<Vector3d> all = directionsAround(kDirections);
     std::vector<double> good(kDirections);
     core::parallelFor(kDirections, [&](std::int64_t n) { good[n] = goodness(few_, all[n]); });
     const double most = *std::max_element(good.begin(), good.end());

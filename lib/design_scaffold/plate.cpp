@@ -1,7 +1,5 @@
 #include "design_scaffold/plate.h"
 
-#include <openvdb/tools/ValueTransformer.h>
-
 #include <Eigen/Geometry>
 #include <algorithm>
 #include <cmath>
@@ -88,14 +86,6 @@ LevelSet evaluated(const Box& box, double voxel_mm, double band_mm, const std::v
         };
       });
   return levelset::wrap(band_mm > known ? sweep(*grid, band_mm, known) : grid);
-}
-
-LevelSet moved(const LevelSet& level_set, double outward_mm, double band_mm) {
-  auto copy = level_set.grid().vdb->deepCopy();
-  const auto shift = static_cast<float>(outward_mm);
-  openvdb::tools::foreach (copy->beginValueAll(),
-                           [shift](const openvdb::FloatGrid::ValueAllIter& value) { value.setValue(*value - shift); });
-  return levelset::wrap(sweep(*copy, band_mm, level_set.grid().vdb->background() - std::abs(outward_mm)));
 }
 
 Fields fieldsIn(const ScrewTrials& trials, Box box, double band_mm, double fillet_mm) {
