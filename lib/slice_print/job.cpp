@@ -78,10 +78,10 @@ void fill(Layer& layer, const Settings& settings, const Point& centre) {
 
 // What one layer adds to the sums.
 struct Share {
-  double area_mm2 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
+  double volume_mm3 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
   std::size_t hatch_lines = 0, contour_loops = 0, slice_loops = 0;
   explicit Share(const Layer& layer)
-      : area_mm2(layer.area_mm2),
+      : volume_mm3(layer.area_mm2 * layer.height_mm),
         contour_length_mm(layer.contour_length_mm),
         hatch_length_mm(layer.hatch_length_mm),
         jump_length_mm(layer.jump_length_mm),
@@ -91,7 +91,7 @@ struct Share {
 };
 
 void add(Totals& totals, const Share& share) {
-  totals.sliced_volume_mm3 += share.area_mm2 * totals.stack.layer_mm;
+  totals.sliced_volume_mm3 += share.volume_mm3;
   totals.contour_length_mm += share.contour_length_mm;
   totals.hatch_length_mm += share.hatch_length_mm;
   totals.jump_length_mm += share.jump_length_mm;
@@ -131,7 +131,10 @@ Totals run(const Part& part, const Settings& settings, const JobWriter& writer, 
     std::vector<Rings> slices(static_cast<std::size_t>(count));
     slicer(first, first + count, slices.data());
     for (int n = 0; n < count; ++n) {
-      Layer layer{.index = first + n, .top_mm = totals.stack.top_mm(first + n), .slice = std::move(slices[n])};
+      Layer layer{.index = first + n,
+                  .top_mm = totals.stack.top_mm(first + n),
+                  .height_mm = totals.stack.height_mm(first + n),
+                  .slice = std::move(slices[n])};
       layer.area_mm2 = area_mm2(layer.slice);
       if (layer.index % thin_step == thin_step / 2 && settings.contour_offset_mm > 0) {
         task.sampled_mm2 += layer.area_mm2;
