@@ -12,9 +12,9 @@ class Climb {
   Climb(double height_mm, const SlopeProfile& profile, const AdaptiveHeights& heights)
       : profile_(profile), heights_(heights), stops_(profile.flats_mm) {
     const double close = 1e-3 * heights.least_mm;
-    stops_.erase(std::remove_if(stops_.begin(), stops_.end(),
-                                [&](double z) { return z < close || z > height_mm - close; }),
-                 stops_.end());
+    stops_.erase(
+        std::remove_if(stops_.begin(), stops_.end(), [&](double z) { return z < close || z > height_mm - close; }),
+        stops_.end());
     stops_.push_back(height_mm);
   }
 

@@ -21,8 +21,8 @@ struct SlopeProfile {
 };
 constexpr double kLevel = 0.99996;  ///< |n_z| above this (half a degree) is a level face
 
-/// Layers that together are exactly as high as the part. Each is as high as the cusp allows where it lies, between least
-/// and most, and ends at level faces where least allows. Throws DataError above 100,000.
+/// Layers that together are exactly as high as the part. Each is as high as the cusp allows where it lies, between
+/// least and most, and ends at level faces where least allows. Throws DataError above 100,000.
 Stack adaptiveStack(double height_mm, const SlopeProfile& profile, const AdaptiveHeights& heights);
 
 }  // namespace osteo::slice_print

@@ -80,6 +80,8 @@ void fill(Layer& layer, const Settings& settings, const Point& centre) {
 struct Share {
   double volume_mm3 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
   std::size_t hatch_lines = 0, contour_loops = 0, slice_loops = 0;
+  std::vector<double> body_volume_mm3 = {};
+  bool overlapping = false;
   explicit Share(const Layer& layer)
       : volume_mm3(layer.area_mm2 * layer.height_mm),
         contour_length_mm(layer.contour_length_mm),
@@ -87,7 +89,10 @@ struct Share {
         jump_length_mm(layer.jump_length_mm),
         hatch_lines(layer.hatches.size()),
         contour_loops(layer.contours.size()),
-        slice_loops(layer.slice.size()) {}
+        slice_loops(layer.slice.size()) {
+    for (const Rings& body : layer.bodies) body_volume_mm3.push_back(slice_print::area_mm2(body) * layer.height_mm);
+    if (layer.bodies.empty()) body_volume_mm3 = {volume_mm3};
+  }
 };
 
 void add(Totals& totals, const Share& share) {
@@ -99,6 +104,9 @@ void add(Totals& totals, const Share& share) {
   totals.contour_loops += static_cast<std::int64_t>(share.contour_loops);
   totals.slice_loops += static_cast<std::int64_t>(share.slice_loops);
   totals.empty_layers += share.slice_loops == 0;
+  totals.overlapping_layers += share.overlapping;
+  totals.body_volume_mm3.resize(share.body_volume_mm3.size(), 0);
+  for (std::size_t b = 0; b < share.body_volume_mm3.size(); ++b) totals.body_volume_mm3[b] += share.body_volume_mm3[b];
 }
 
 // Layers that wait for their turn to be written: only their bytes are held.
@@ -119,22 +127,31 @@ double energyDensity_j_mm3(double power_w, double scan_mm_s, double hatch_mm, do
   return power_w / (scan_mm_s * hatch_mm * layer_mm);
 }
 
+Stack stackOf(const Part& part, const Settings& settings) {
+  const double height_mm = part.size_mm().z();
+  if (!(settings.adaptive.cusp_mm > 0)) return stackOver(height_mm, settings.layer_mm);
+  constexpr double kBinsPerLayer = 4;
+  stackOver(height_mm, settings.adaptive.least_mm);  // refuses too many before their slopes are gathered
+  return adaptiveStack(height_mm, part.slopes(settings.adaptive.least_mm / kBinsPerLayer), settings.adaptive);
+}
+
 Totals run(const Part& part, const Settings& settings, const JobWriter& writer, int keep_layer, Layer& kept) {
   Totals totals;
-  totals.stack = stackOver(part.size_mm().z(), settings.layer_mm);
+  totals.stack = stackOf(part, settings);
   const int layers = totals.stack.layers, thin_step = std::max(1, layers / kThinSamples);
-  const Slicer slicer = part.slicer(totals.stack);
+  std::vector<Slicer> slicers;
+  for (int body = 0; body < part.bodies(); ++body) slicers.push_back(part.slicer(totals.stack, body));
   const Point centre = part.size_mm().head<2>() / 2;
   core::Progress progress("slice", layers);
   const auto work = [&](int first, Task& task) {
     const int count = std::min(kRun, layers - first);
-    std::vector<Rings> slices(static_cast<std::size_t>(count));
-    slicer(first, first + count, slices.data());
+    std::vector<Outlines> cuts = outlines(slicers, first, count);
     for (int n = 0; n < count; ++n) {
       Layer layer{.index = first + n,
                   .top_mm = totals.stack.top_mm(first + n),
                   .height_mm = totals.stack.height_mm(first + n),
-                  .slice = std::move(slices[n])};
+                  .slice = std::move(cuts[n].slice),
+                  .bodies = std::move(cuts[n].bodies)};
       layer.area_mm2 = area_mm2(layer.slice);
       if (layer.index % thin_step == thin_step / 2 && settings.contour_offset_mm > 0) {
         task.sampled_mm2 += layer.area_mm2;
@@ -143,6 +160,7 @@ Totals run(const Part& part, const Settings& settings, const JobWriter& writer, 
       fill(layer, settings, centre);
       task.bytes.push_back(writer.encode(layer));
       task.shares.emplace_back(layer);
+      task.shares.back().overlapping = cuts[n].overlapping;
       if (layer.index == keep_layer) kept = std::move(layer);
       progress.advance();
     }

@@ -20,7 +20,11 @@ struct Settings {
   double hatch_offset_mm = 0.05;   ///< innermost contour (or the outline when there is none) to the ends of the hatches
   double hatch_angle_deg = 0;      ///< of the first layer
   double hatch_rotation_deg = 67;  ///< from layer to layer
+  AdaptiveHeights adaptive = {};   ///< used where its cusp_mm is above 0
 };
+
+/// Equal layers of settings.layer_mm, or adaptive ones. Throws DataError above 100,000.
+Stack stackOf(const Part& part, const Settings& settings);
 
 /// Speeds and waits for the estimate of the build time.
 struct Machine {
@@ -32,7 +36,9 @@ struct Totals {
   Stack stack;
   double sliced_volume_mm3 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
   std::int64_t hatch_lines = 0, contour_loops = 0, slice_loops = 0, empty_layers = 0;
-  double thin_share = 0;  ///< of the sampled slices' area, narrower than the beam
+  std::vector<double> body_volume_mm3 = {};  ///< of each body, overlaps counted once
+  std::int64_t overlapping_layers = 0;       ///< where outlines of one body or of several overlapped and were united
+  double thin_share = 0;                     ///< of the sampled slices' area, narrower than the beam
   double buildTime_s(const Machine& machine) const;
 };
 

@@ -20,7 +20,8 @@ struct Layer {
   int index = 0;
   double top_mm = 0;                  ///< upper face; the part is cut at mid-height
   double height_mm = 0;               ///< of this layer
-  Rings slice = {};                   ///< the part's own outline
+  Rings slice = {};                   ///< the part's own outline: of all bodies together
+  std::vector<Rings> bodies = {};     ///< outline of each body; empty when there is only one
   Rings contours = {};                ///< what the beam's centre follows
   std::vector<Segment> hatches = {};  ///< in scan order
   double area_mm2 = 0;                ///< of `slice`

@@ -39,7 +39,8 @@ double reach(const Rings& rings) {
 // Collects curves on one grid and gives back what they wind around.
 class Curves {
  public:
-  explicit Curves(double reach_mm) : units_(std::min(kUnitsPerMm, kReachUsed * kGridReach / std::max(reach_mm, 1e-9))) {}
+  explicit Curves(double reach_mm)
+      : units_(std::min(kUnitsPerMm, kReachUsed * kGridReach / std::max(reach_mm, 1e-9))) {}
 
   void add(const Rings& rings, Sense sense = Sense::Kept) {
     for (const Ring& ring : rings) {
