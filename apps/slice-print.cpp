@@ -13,6 +13,7 @@
 #include "mesh/io.h"
 #include "picture/canvas.h"
 #include "slice_print/preview.h"
+#include "slice_print/process.h"
 #include "slice_print/summary.h"
 #include "slice_print/writers.h"
 
@@ -23,15 +24,18 @@ namespace {
 namespace sp = slice_print;
 
 sp::Settings settingsOf(const Context& ctx) {
-  return {.layer_mm = ctx.number("layer-mm"),
-          .contours = static_cast<int>(ctx.integer("contours")),
-          .contour_offset_mm = ctx.number("contour-offset-mm"),
-          .contour_spacing_mm = ctx.number("contour-spacing-mm"),
-          .hatch = !ctx.flag("no-hatch"),
-          .hatch_mm = ctx.number("hatch-mm"),
-          .hatch_offset_mm = ctx.number("hatch-offset-mm"),
-          .hatch_angle_deg = ctx.number("hatch-angle-deg"),
-          .hatch_rotation_deg = ctx.number("hatch-rotation-deg")};
+  sp::Settings settings = sp::defaultsOf(sp::processNamed(ctx.text("process")));
+  settings.layer_mm = ctx.maybe("layer-mm").value_or(settings.layer_mm);
+  settings.contours = static_cast<int>(ctx.integer("contours"));
+  settings.contour_offset_mm = ctx.number("contour-offset-mm");
+  settings.contour_spacing_mm = ctx.number("contour-spacing-mm");
+  settings.hatch = !ctx.flag("no-hatch");
+  settings.hatch_mm = ctx.number("hatch-mm");
+  settings.hatch_offset_mm = ctx.number("hatch-offset-mm");
+  settings.hatch_angle_deg = ctx.number("hatch-angle-deg");
+  settings.hatch_rotation_deg = ctx.number("hatch-rotation-deg");
+  settings.density_g_cm3 = ctx.maybe("density-g-cm3").value_or(settings.density_g_cm3);
+  return settings;
 }
 
 sp::Part readPart(const Context& ctx) {
@@ -49,6 +53,11 @@ sp::Part readPart(const Context& ctx) {
 
 bool isFolder(const std::string& path) { return !path.empty() && path.back() == '/'; }
 
+std::string endingOf(const Context& ctx) {
+  const std::string path = ctx.finalPath("output");
+  return isFolder(path) ? "/" : core::extension(path);
+}
+
 sp::JobWriter openOutput(Context& ctx, const sp::JobHead& head) {
   if (isFolder(ctx.finalPath("output"))) return sp::pngWriter(ctx.outputFolder("output"), head);
   const std::string path = ctx.output("output"), ending = core::extension(path);
@@ -60,6 +69,7 @@ sp::JobWriter openOutput(Context& ctx, const sp::JobHead& head) {
 
 void run(Context& ctx) {
   const sp::Settings settings = settingsOf(ctx);
+  sp::requireEnding(settings.process, endingOf(ctx));
   const sp::Part part = readPart(ctx);
   const sp::Stack stack = sp::stackOver(part.size_mm().z(), settings.layer_mm);
   const int shown = ctx.given("preview-layer") ? static_cast<int>(ctx.integer("preview-layer")) - 1 : stack.layers / 2;
@@ -78,7 +88,6 @@ void run(Context& ctx) {
   sp::Layer layer;
   const sp::Bill bill{{ctx.number("scan-speed-mm-s"), ctx.number("jump-speed-mm-s"), ctx.number("recoat-s")},
                       ctx.number("laser-power-w"),
-                      ctx.number("density-g-cm3"),
                       ctx.number("overhang-deg")};
   ctx.results() = sp::summarise(part, settings, sp::run(part, settings, writer, shown, layer), bill);
   if (ctx.given("picture"))
@@ -101,10 +110,11 @@ App describe() {
          output(
              {".cli", ".svg", ".3mf", ".stl"},
              "machine job; FOLDER/ (with the slash) for a stack of PNG masks; .stl is the part in the machine frame"),
-         choice("process", {"pbf-lb"}, "pbf-lb", "process by its ISO/ASTM 52900 name"),
+         choice("process", slice_print::processNames(), "pbf-lb", "process by its ISO/ASTM 52900 name"),
          numbers("build-direction", "", 3, {-1e6, 1e6},
                  "direction in LPS that becomes the machine's +z; default 0,0,1"),
-         number("layer-mm", "mm", 0.03, {1e-3, 10}, "layer height; layers are cut at mid-height"),
+         optionalNumber("layer-mm", "mm", {1e-3, 10},
+                        "layer height; layers are cut at mid-height; default by process: pbf-lb 0.03"),
          integer("contours", "", 1, {0, 20}, "contours inside the outline"),
          number("contour-offset-mm", "mm", 0.05, {0, 10}, "outline to the first contour: half the beam's width"),
          number("contour-spacing-mm", "mm", 0.1, positive_mm, "distance between contours").advanced(),
@@ -119,7 +129,8 @@ App describe() {
          number("scan-speed-mm-s", "mm/s", 1200, {1, 1e5}, "of contours and hatches"),
          number("jump-speed-mm-s", "mm/s", 5000, {1, 1e6}, "between vectors, laser off").advanced(),
          number("recoat-s", "s", 10, {0, 1e4}, "spreading one layer of powder"),
-         number("density-g-cm3", "g/cm³", 4.43, {0.01, 30}, "of the printed material"),
+         optionalNumber("density-g-cm3", "g/cm³", {0.01, 30},
+                        "of the printed material; default by process: pbf-lb 4.43"),
          number("overhang-deg", "°", 45, {0, 90}, "down-facing surface flatter than this counts as overhang")
              .advanced(),
          Parameter{.name = "preview-layer",

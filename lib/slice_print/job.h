@@ -4,13 +4,16 @@
 #include <string>
 
 #include "slice_print/layer.h"
+#include "slice_print/mask_process.h"
 #include "slice_print/part.h"
+#include "slice_print/process.h"
 
 namespace osteo::slice_print {
 
-/// How layers are filled and exposed (laser powder bed fusion). The values are those of Ti-6Al-4V in
-/// apps/slice-print.md.
+/// How layers are filled and exposed. The values are those of laser powder bed fusion of Ti-6Al-4V in
+/// apps/slice-print.md; defaultsOf() has those of other processes.
 struct Settings {
+  Process process = Process::PbfLb;
   double layer_mm = 0.03;
   int contours = 1;
   double contour_offset_mm = 0.05;  ///< outline to the first contour: half the beam
@@ -20,7 +23,9 @@ struct Settings {
   double hatch_offset_mm = 0.05;   ///< innermost contour (or the outline when there is none) to the ends of the hatches
   double hatch_angle_deg = 0;      ///< of the first layer
   double hatch_rotation_deg = 67;  ///< from layer to layer
+  double density_g_cm3 = 4.43;     ///< of the printed material
   AdaptiveHeights adaptive = {};   ///< used where its cusp_mm is above 0
+  MaskSettings mask = {};          ///< of the processes that print masks
 };
 
 /// Equal layers of settings.layer_mm, or adaptive ones. Throws DataError above 100,000.

@@ -20,10 +20,24 @@ json rows(const Eigen::Matrix4d& matrix) {
 
 }  // namespace
 
+json settingsRecord(const Settings& settings) {
+  return {{"process", nameOf(settings.process)},
+          {"layer_mm", settings.layer_mm},
+          {"contours", settings.contours},
+          {"contour_offset_mm", settings.contour_offset_mm},
+          {"contour_spacing_mm", settings.contour_spacing_mm},
+          {"hatch_mm", settings.hatch_mm},
+          {"hatch_offset_mm", settings.hatch_offset_mm},
+          {"hatch_angle_deg", settings.hatch_angle_deg},
+          {"hatch_rotation_deg", settings.hatch_rotation_deg},
+          {"density_g_cm3", settings.density_g_cm3}};
+}
+
 json summarise(const Part& part, const Settings& settings, const Totals& totals, const Bill& bill) {
   const double part_mm3 = part.volume_mm3(), thin_percent = 100 * totals.thin_share;
   const Eigen::Vector3d& size = part.size_mm();
-  json results = {{"sliced_from", part.isMesh() ? "mesh" : "level set"},
+  json results = {{"settings", settingsRecord(settings)},
+                  {"sliced_from", part.isMesh() ? "mesh" : "level set"},
                   {"machine_from_lps", rows(part.machineFromLps())},
                   {"size_mm", {size.x(), size.y(), size.z()}},
                   {"layers", totals.stack.layers},
@@ -42,7 +56,7 @@ json summarise(const Part& part, const Settings& settings, const Totals& totals,
                   {"energy_density_j_per_mm3", energyDensity_j_mm3(bill.laser_power_w, bill.machine.scan_mm_s,
                                                                    settings.hatch_mm, settings.layer_mm)},
                   {"build_time_s", totals.buildTime_s(bill.machine)},
-                  {"mass_g", totals.sliced_volume_mm3 * bill.density_g_cm3 / 1000}};
+                  {"mass_g", totals.sliced_volume_mm3 * settings.density_g_cm3 / 1000}};
   if (thin_percent > 1) {
     core::warn(fmt::format("{:.1f} % of the slices' area is narrower than {} mm and gets no contour", thin_percent,
                            2 * settings.contour_offset_mm));

@@ -9,9 +9,11 @@ namespace osteo::slice_print {
 struct Bill {
   Machine machine;
   double laser_power_w = 280;
-  double density_g_cm3 = 4.43;
   double overhang_deg = 45;  ///< down-facing surface flatter than this counts as overhang
 };
+
+/// The settings as they were resolved, by the names of the options.
+nlohmann::json settingsRecord(const Settings& settings);
 
 /// The record of a job: geometry, lengths, energy, time and mass. Warns of slices narrower than the beam.
 nlohmann::json summarise(const Part& part, const Settings& settings, const Totals& totals, const Bill& bill);
