@@ -80,7 +80,7 @@ void fill(Layer& layer, const Settings& settings, const Point& centre) {
 struct Share {
   double volume_mm3 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
   std::size_t hatch_lines = 0, contour_loops = 0, slice_loops = 0;
-  std::vector<double> body_volume_mm3 = {};
+  std::vector<double> body_volume_mm3 = {}, mask_volume_mm3 = {};
   bool overlapping = false;
   explicit Share(const Layer& layer)
       : volume_mm3(layer.area_mm2 * layer.height_mm),
@@ -91,9 +91,15 @@ struct Share {
         contour_loops(layer.contours.size()),
         slice_loops(layer.slice.size()) {
     for (const Rings& body : layer.bodies) body_volume_mm3.push_back(slice_print::area_mm2(body) * layer.height_mm);
+    for (const Rings& mask : layer.masks) mask_volume_mm3.push_back(slice_print::area_mm2(mask) * layer.height_mm);
     if (layer.bodies.empty()) body_volume_mm3 = {volume_mm3};
   }
 };
+
+void addEach(std::vector<double>& sums, const std::vector<double>& values) {
+  sums.resize(values.size(), 0);
+  for (std::size_t n = 0; n < values.size(); ++n) sums[n] += values[n];
+}
 
 void add(Totals& totals, const Share& share) {
   totals.sliced_volume_mm3 += share.volume_mm3;
@@ -105,8 +111,8 @@ void add(Totals& totals, const Share& share) {
   totals.slice_loops += static_cast<std::int64_t>(share.slice_loops);
   totals.empty_layers += share.slice_loops == 0;
   totals.overlapping_layers += share.overlapping;
-  totals.body_volume_mm3.resize(share.body_volume_mm3.size(), 0);
-  for (std::size_t b = 0; b < share.body_volume_mm3.size(); ++b) totals.body_volume_mm3[b] += share.body_volume_mm3[b];
+  addEach(totals.body_volume_mm3, share.body_volume_mm3);
+  addEach(totals.mask_volume_mm3, share.mask_volume_mm3);
 }
 
 // Layers that wait for their turn to be written: only their bytes are held.
@@ -127,6 +133,10 @@ double energyDensity_j_mm3(double power_w, double scan_mm_s, double hatch_mm, do
   return power_w / (scan_mm_s * hatch_mm * layer_mm);
 }
 
+double thinnest_mm(const Settings& settings) {
+  return isMaskProcess(settings.process) ? settings.mask.pixel_mm : 2 * settings.contour_offset_mm;
+}
+
 Stack stackOf(const Part& part, const Settings& settings) {
   const double height_mm = part.size_mm().z();
   if (!(settings.adaptive.cusp_mm > 0)) return stackOver(height_mm, settings.layer_mm);
@@ -142,25 +152,33 @@ Totals run(const Part& part, const Settings& settings, const JobWriter& writer, 
   std::vector<Slicer> slicers;
   for (int body = 0; body < part.bodies(); ++body) slicers.push_back(part.slicer(totals.stack, body));
   const Point centre = part.size_mm().head<2>() / 2;
+  const bool by_masks = isMaskProcess(settings.process);
+  const double thin_mm = thinnest_mm(settings);
+  MaskPlan plan;
+  if (by_masks) plan = maskPlan(part, settings.process, settings.mask, totals.stack.layer_mm);
   core::Progress progress("slice", layers);
   const auto work = [&](int first, Task& task) {
     const int count = std::min(kRun, layers - first);
-    std::vector<Outlines> cuts = outlines(slicers, first, count);
+    const int before = std::min(first, plan.overcured_layers);
+    std::vector<Outlines> cuts = outlines(slicers, first - before, count + before);
+    std::vector<std::vector<Rings>> masks;
+    if (by_masks) masks = exposedMasks(plan, cuts, before);
     for (int n = 0; n < count; ++n) {
       Layer layer{.index = first + n,
                   .top_mm = totals.stack.top_mm(first + n),
                   .height_mm = totals.stack.height_mm(first + n),
-                  .slice = std::move(cuts[n].slice),
-                  .bodies = std::move(cuts[n].bodies)};
+                  .slice = std::move(cuts[before + n].slice),
+                  .bodies = std::move(cuts[before + n].bodies)};
+      if (by_masks) layer.masks = std::move(masks[n]);
       layer.area_mm2 = area_mm2(layer.slice);
-      if (layer.index % thin_step == thin_step / 2 && settings.contour_offset_mm > 0) {
+      if (layer.index % thin_step == thin_step / 2 && thin_mm > 0) {
         task.sampled_mm2 += layer.area_mm2;
-        task.thin_mm2 += thinArea_mm2(layer.slice, 2 * settings.contour_offset_mm);
+        task.thin_mm2 += thinArea_mm2(layer.slice, thin_mm);
       }
-      fill(layer, settings, centre);
+      if (!by_masks) fill(layer, settings, centre);
       task.bytes.push_back(writer.encode(layer));
       task.shares.emplace_back(layer);
-      task.shares.back().overlapping = cuts[n].overlapping;
+      task.shares.back().overlapping = cuts[before + n].overlapping;
       if (layer.index == keep_layer) kept = std::move(layer);
       progress.advance();
     }

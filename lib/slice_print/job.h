@@ -25,11 +25,15 @@ struct Settings {
   double hatch_rotation_deg = 67;  ///< from layer to layer
   double density_g_cm3 = 4.43;     ///< of the printed material
   AdaptiveHeights adaptive = {};   ///< used where its cusp_mm is above 0
-  MaskSettings mask = {};          ///< of the processes that print masks
+  std::vector<double> body_density_g_cm3 = {};  ///< of each body; empty: density_g_cm3
+  MaskSettings mask = {};                       ///< of the processes that print masks
 };
 
 /// Equal layers of settings.layer_mm, or adaptive ones. Throws DataError above 100,000.
 Stack stackOf(const Part& part, const Settings& settings);
+
+/// What is narrower is not printed as it should be: twice the contour offset, or a pixel.
+double thinnest_mm(const Settings& settings);
 
 /// Speeds and waits for the estimate of the build time.
 struct Machine {
@@ -42,6 +46,7 @@ struct Totals {
   double sliced_volume_mm3 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
   std::int64_t hatch_lines = 0, contour_loops = 0, slice_loops = 0, empty_layers = 0;
   std::vector<double> body_volume_mm3 = {};  ///< of each body, overlaps counted once
+  std::vector<double> mask_volume_mm3 = {};  ///< of each mask stack
   std::int64_t overlapping_layers = 0;       ///< where outlines of one body or of several overlapped and were united
   double thin_share = 0;                     ///< of the sampled slices' area, narrower than the beam
   double buildTime_s(const Machine& machine) const;

@@ -22,6 +22,7 @@ struct Layer {
   double height_mm = 0;               ///< of this layer
   Rings slice = {};                   ///< the part's own outline: of all bodies together
   std::vector<Rings> bodies = {};     ///< outline of each body; empty when there is only one
+  std::vector<Rings> masks = {};      ///< what light, binder or drops reach, by mask stack (processes that print masks)
   Rings contours = {};                ///< what the beam's centre follows
   std::vector<Segment> hatches = {};  ///< in scan order
   double area_mm2 = 0;                ///< of `slice`

@@ -18,7 +18,6 @@ std::vector<NamedNumber> named(MaskSettings& s) {
           {"critical-exposure-mj-cm2", &s.critical_exposure_mj_cm2},
           {"irradiance-mw-cm2", &s.irradiance_mw_cm2},
           {"growth-mm", &s.growth_mm},
-          {"bottom-layers", &s.bottom_layers},
           {"bottom-factor", &s.bottom_factor},
           {"peel-s", &s.peel_s},
           {"saturation-percent", &s.saturation_percent},
@@ -74,25 +73,62 @@ Exposure exposureFor(const MaskSettings& s, double layer_mm) {
 
 namespace {
 
-// One body's or the union's outline in a layer of the cuts.
-const Rings& outlineOf(const Outlines& cut, std::size_t stack, bool by_body) {
-  return by_body && !cut.bodies.empty() ? cut.bodies[stack] : cut.slice;
+// A name that any file system takes; what it does not take becomes '_'.
+std::string folderName(const std::string& material, const std::vector<std::string>& taken) {
+  std::string name;
+  for (const char c : material) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    name += plain ? c : '_';
+  }
+  if (name.find_first_not_of('_') == std::string::npos) name = "material";
+  constexpr std::size_t kLongest = 100;
+  name = name.substr(0, kLongest);
+  std::string unique = name;
+  for (int n = 2; std::find(taken.begin(), taken.end(), unique) != taken.end(); ++n)
+    unique = fmt::format("{}_{}", name, n);
+  return unique;
+}
+
+// The outlines of one stack in a layer: of the union, or of the bodies of its material.
+Rings outlineOf(const MaskPlan& plan, const Outlines& cut, int stack) {
+  if (plan.stack_of_body.empty() || cut.bodies.empty()) return cut.slice;
+  Rings rings;
+  for (std::size_t body = 0; body < cut.bodies.size(); ++body) {
+    if (plan.stack_of_body[body] == stack) rings.insert(rings.end(), cut.bodies[body].begin(), cut.bodies[body].end());
+  }
+  return rings;
 }
 
 }  // namespace
 
-std::vector<std::vector<Rings>> exposedMasks(Process process, const MaskSettings& settings, int overcured_layers,
-                                             const std::vector<Outlines>& cuts, int before) {
-  const bool by_body = process == Process::Mjt;
-  const std::size_t stacks = by_body && !cuts.empty() ? std::max<std::size_t>(1, cuts[0].bodies.size()) : 1;
+MaskPlan maskPlan(const Part& part, Process process, const MaskSettings& settings, double layer_mm) {
+  MaskPlan plan{.process = process, .settings = settings};
+  if (process == Process::Vpp) plan.overcured_layers = exposureFor(settings, layer_mm).overcured_layers;
+  if (process != Process::Mjt) {
+    plan.stack_names = {""};
+    return plan;
+  }
+  std::vector<std::string> materials;
+  for (int body = 0; body < part.bodies(); ++body) {
+    const auto found = std::find(materials.begin(), materials.end(), part.material(body));
+    plan.stack_of_body.push_back(static_cast<int>(found - materials.begin()));
+    if (found != materials.end()) continue;
+    materials.push_back(part.material(body));
+    plan.stack_names.push_back(folderName(part.material(body), plan.stack_names));
+  }
+  return plan;
+}
+
+std::vector<std::vector<Rings>> exposedMasks(const MaskPlan& plan, const std::vector<Outlines>& cuts, int before) {
+  const double growth_mm = plan.settings.growth_mm;
   std::vector<std::vector<Rings>> layers;
   for (int n = before; n < static_cast<int>(cuts.size()); ++n) {
     std::vector<Rings>& masks = layers.emplace_back();
-    for (std::size_t stack = 0; stack < stacks; ++stack) {
-      Rings mask = outlineOf(cuts[n], stack, by_body);
-      for (int below = n - 1; below >= std::max(0, n - overcured_layers) && !mask.empty(); --below)
-        mask = intersected(mask, outlineOf(cuts[below], stack, by_body));
-      masks.push_back(settings.growth_mm > 0 && !mask.empty() ? inset(mask, {settings.growth_mm})[0] : std::move(mask));
+    for (int stack = 0; stack < plan.stacks(); ++stack) {
+      Rings mask = outlineOf(plan, cuts[n], stack);
+      for (int below = n - 1; below >= std::max(0, n - plan.overcured_layers) && !mask.empty(); --below)
+        mask = intersected(mask, outlineOf(plan, cuts[below], stack));
+      masks.push_back(growth_mm > 0 && !mask.empty() ? inset(mask, {growth_mm})[0] : std::move(mask));
     }
   }
   return layers;

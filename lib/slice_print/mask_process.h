@@ -8,13 +8,14 @@ namespace osteo::slice_print {
 struct MaskSettings {
   double pixel_mm = 0.05;
   // Vat photopolymerisation: Jacobs' working curve, depth = Dp·ln(dose / Ec) (Jacobs 1992).
-  double cure_depth_mm = 0.1;                   ///< wanted
-  double penetration_depth_mm = 0.05;           ///< Dp
-  double critical_exposure_mj_cm2 = 5;          ///< Ec
-  double irradiance_mw_cm2 = 10;                ///< of the lamp at the vat
-  double growth_mm = 0;                         ///< by which cured outlines grow sideways: masks are drawn in by it
-  double bottom_layers = 0, bottom_factor = 1;  ///< first layers, exposed this many times as long
-  double peel_s = 0;                            ///< parting, raising and settling of a layer
+  double cure_depth_mm = 0.1;           ///< wanted
+  double penetration_depth_mm = 0.05;   ///< Dp
+  double critical_exposure_mj_cm2 = 5;  ///< Ec
+  double irradiance_mw_cm2 = 10;        ///< of the lamp at the vat
+  double growth_mm = 0;                 ///< by which cured outlines grow sideways: masks are drawn in by it
+  int bottom_layers = 0;                ///< first layers, exposed bottom_factor times as long
+  double bottom_factor = 1;
+  double peel_s = 0;  ///< parting, raising and settling of a layer
   // Binder and material jetting.
   double saturation_percent = 100;  ///< of the pores of the powder, filled with binder
   double packing_percent = 55;      ///< of the powder bed that is solid
@@ -48,10 +49,20 @@ struct Exposure {
 /// Throws Usage when the wanted depth does not reach through the layer.
 Exposure exposureFor(const MaskSettings& settings, double layer_mm);
 
-/// What is exposed of layers [before, cuts.size()), for each stack of masks: one, or in material jetting one for each
-/// body. Columns begin `overcured_layers` late above what is not the plate (as many layers stand before the first, or
-/// the first is the job's); outlines are drawn in by the growth.
-std::vector<std::vector<Rings>> exposedMasks(Process process, const MaskSettings& settings, int overcured_layers,
-                                             const std::vector<Outlines>& cuts, int before);
+/// What masks are made from: the process, its settings and, for material jetting, the mask stack of each body.
+struct MaskPlan {
+  Process process = Process::PbfLb;
+  MaskSettings settings;
+  int overcured_layers = 0;
+  std::vector<int> stack_of_body;        ///< empty: one stack of the union
+  std::vector<std::string> stack_names;  ///< of folders; one name "" for a single stack
+  int stacks() const { return static_cast<int>(stack_names.size()); }
+};
+MaskPlan maskPlan(const Part& part, Process process, const MaskSettings& settings, double layer_mm);
+
+/// What is exposed of layers [before, cuts.size()), for each stack of masks. Columns begin `overcured_layers` late
+/// above what is not the plate (as many layers stand before the first, or the first is the job's); outlines are drawn
+/// in by the growth.
+std::vector<std::vector<Rings>> exposedMasks(const MaskPlan& plan, const std::vector<Outlines>& cuts, int before);
 
 }  // namespace osteo::slice_print
