@@ -5,33 +5,11 @@
 
 #include "core/files.h"
 #include "slice_print/writers.h"
+#include "slice_print/xml_text.h"
 
 namespace osteo::slice_print {
 
 namespace {
-
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
-}
 
 std::string nameElement(const std::string& name) {
   return name.empty() ? "" : "<metadata type=\"name\">" + escaped(name) + "</metadata>\n";

@@ -1,7 +1,10 @@
 #include "slice_print/job.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "slice_print/contour.h"
@@ -131,6 +134,30 @@ double Totals::buildTime_s(const Machine& machine) const {
 
 double energyDensity_j_mm3(double power_w, double scan_mm_s, double hatch_mm, double layer_mm) {
   return power_w / (scan_mm_s * hatch_mm * layer_mm);
+}
+
+void requireFit(const Settings& settings) {
+  const AdaptiveHeights& heights = settings.adaptive;
+  if (heights.least_mm > heights.most_mm) {
+    throw core::Error(core::Exit::Usage, {.what = "--least-layer-mm lies above --most-layer-mm",
+                                          .expected = fmt::format("at most {:.4g}", heights.most_mm),
+                                          .got = fmt::format("{:.4g}", heights.least_mm)});
+  }
+  if (settings.process != Process::Vpp) return;
+  if (heights.cusp_mm > 0) {
+    throw core::Error(core::Exit::Usage, {.what = "--adaptive-cusp-mm does not go with --process vpp",
+                                          .expected = "equal layers, which one exposure cures"});
+  }
+  exposureFor(settings.mask, settings.layer_mm);
+}
+
+void requireDensities(const Settings& settings, const Part& part) {
+  const std::size_t given = settings.body_density_g_cm3.size();
+  if (given == 0 || given == static_cast<std::size_t>(part.bodies())) return;
+  throw core::Error(core::Exit::Usage,
+                    {.what = "--body-density-g-cm3 names another number of densities than there are bodies",
+                     .expected = std::to_string(part.bodies()),
+                     .got = std::to_string(given)});
 }
 
 double thinnest_mm(const Settings& settings) {

@@ -29,6 +29,11 @@ struct Settings {
   MaskSettings mask = {};                       ///< of the processes that print masks
 };
 
+/// Throws Usage for settings that contradict each other, such as adaptive layers under one exposure.
+void requireFit(const Settings& settings);
+/// Throws Usage for another number of densities than the part has bodies.
+void requireDensities(const Settings& settings, const Part& part);
+
 /// Equal layers of settings.layer_mm, or adaptive ones. Throws DataError above 100,000.
 Stack stackOf(const Part& part, const Settings& settings);
 
