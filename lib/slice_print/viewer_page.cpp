@@ -2,7 +2,7 @@
 
 namespace osteo::slice_print {
 
-const char* const kViewerHead = R"(<!DOCTYPE html>
+const char* const kViewerHead = R"page(<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -32,9 +32,9 @@ p { color: #666; }
 </div>
 <div id="view"><canvas id="canvas"></canvas></div>
 <script>
-)";
+)page";
 
-const char* const kViewerTail = R"(
+const char* const kViewerTail = R"page(
 const kinds = [
   {name: "outline", fill: "#dcdcdc"}, {name: "bodies", fills: ["#9ecae1", "#fdae6b", "#a1d99b", "#bcbddc", "#fdd0a2"]},
   {name: "mask", fill: "rgba(90,120,220,0.45)"
@@ -179,6 +179,6 @@ whole();
 </script>
 </body>
 </html>
-)";
+)page";
 
 }  // namespace osteo::slice_print
