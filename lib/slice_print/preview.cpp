@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kPanel_px = 640;
 constexpr picture::Color kSolid = {222, 222, 222}, kContour = {31, 78, 156}, kHatch = {217, 84, 26},
-                         kFrame = {20, 20, 20};
+                         kMask = {120, 150, 220}, kFrame = {20, 20, 20};
 
 struct Window {
   Point centre;
@@ -23,14 +23,24 @@ struct Window {
   }
 };
 
-picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_px) {
-  picture::Canvas canvas(kPanel_px, kPanel_px);
+std::vector<std::vector<Eigen::Vector2d>> inPixels(const Rings& rings, const Window& window) {
   std::vector<std::vector<Eigen::Vector2d>> outline;
-  for (const Ring& ring : layer.slice) {
+  for (const Ring& ring : rings) {
     outline.emplace_back();
     for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
   }
-  canvas.polygon(outline, kSolid);
+  return outline;
+}
+
+picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_px) {
+  picture::Canvas canvas(kPanel_px, kPanel_px);
+  canvas.polygon(inPixels(layer.slice, window), kSolid);
+  double shade = 1;
+  for (const Rings& mask : layer.masks) {
+    const auto tint = [&](int channel) { return static_cast<std::uint8_t>(kMask[channel] * shade); };
+    canvas.polygon(inPixels(mask, window), {tint(0), tint(1), tint(2)});
+    shade *= 0.75;
+  }
   for (const Segment& hatch : layer.hatches)
     canvas.line(window.toPixels(hatch.a), window.toPixels(hatch.b), kHatch, line_px);
   for (const Ring& ring : layer.contours) {
@@ -62,7 +72,8 @@ void drawScale(picture::Canvas& canvas, const Window& window) {
 
 // Where there is something to see: around the middle stroke, in scan order, of a layer's hatches.
 Window closeUp(const Layer& layer, const Settings& settings, const Window& whole) {
-  const double extent = std::min(45 * settings.hatch_mm, whole.extent_mm);
+  const double step_mm = isMaskProcess(settings.process) ? settings.mask.pixel_mm : settings.hatch_mm;
+  const double extent = std::min(45 * step_mm, whole.extent_mm);
   Point centre = whole.centre;
   double nearest = 1e300;
   for (const Segment& hatch : layer.hatches) {
@@ -70,6 +81,7 @@ Window closeUp(const Layer& layer, const Settings& settings, const Window& whole
     const double distance = (middle - whole.centre).squaredNorm();
     if (distance < nearest) nearest = distance, centre = middle;
   }
+  if (layer.hatches.empty() && !layer.slice.empty()) centre = layer.slice[0][0];
   if (layer.hatches.empty() && !layer.contours.empty()) centre = layer.contours[0][0];
   return {centre, extent};
 }
@@ -106,7 +118,8 @@ picture::Canvas preview(const Layer& layer, const mesh::TriangleMesh& mesh, cons
   return picture::tile(
       {all, close, drawPart(layer, mesh, part)},
       {fmt::format("layer {}, top at {:.3f} mm", layer.index + 1, layer.top_mm),
-       fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
+       isMaskProcess(settings.process) ? fmt::format("enlarged 45 pixels of {} mm", settings.mask.pixel_mm)
+                                       : fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
        fmt::format("{:.2f} x {:.2f} x {:.2f} mm", part.size_mm().x(), part.size_mm().y(), part.size_mm().z())},
       3);
 }
