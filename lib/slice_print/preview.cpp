@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kPanel_px = 640;
 constexpr picture::Color kSolid = {222, 222, 222}, kContour = {31, 78, 156}, kHatch = {217, 84, 26},
-                         kFrame = {20, 20, 20};
+                         kFrame = {20, 20, 20}, kSupport = {199, 224, 244};
+constexpr picture::Color kZoneColors[kZones] = {kHatch, {27, 120, 55}, {123, 50, 148}, {77, 77, 77}};
 
 struct Window {
   Point centre;
@@ -31,8 +32,18 @@ picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_
     for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
   }
   canvas.polygon(outline, kSolid);
-  for (const Segment& hatch : layer.hatches)
-    canvas.line(window.toPixels(hatch.a), window.toPixels(hatch.b), kHatch, line_px);
+  outline.clear();
+  for (const Ring& ring : layer.support) {
+    outline.emplace_back();
+    for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
+  }
+  canvas.polygon(outline, kSupport);
+  forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
+    for (std::size_t n = first; n < end; ++n) {
+      const Segment& hatch = layer.hatches[n];
+      canvas.line(window.toPixels(hatch.a), window.toPixels(hatch.b), kZoneColors[static_cast<int>(zone)], line_px);
+    }
+  });
   for (const Ring& ring : layer.contours) {
     for (std::size_t i = 0; i < ring.size(); ++i) {
       canvas.line(window.toPixels(ring[i]), window.toPixels(ring[(i + 1) % ring.size()]), kContour, line_px);

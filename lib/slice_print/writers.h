@@ -11,8 +11,9 @@ struct JobHead {
   const Part* part = nullptr;
   Stack stack;
   CliEncoding encoding = CliEncoding::Binary;
-  double pixel_mm = 0.05;  ///< of PNG masks
-  int visible_layer = 0;   ///< of the SVG, which holds all of them
+  double pixel_mm = 0.05;        ///< of PNG masks
+  int visible_layer = 0;         ///< of the SVG, which holds all of them
+  std::vector<Zone> zones = {};  ///< that hatches may belong to beside the core
 };
 
 /// Common Layer Interface 2.0: contours and hatches.
