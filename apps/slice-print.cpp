@@ -10,10 +10,11 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "image/volume.h"
-#include "levelset/level_set.h"
-#include "mesh/io.h"
 #include "picture/canvas.h"
+#include "slice_print/inputs.h"
+#include "slice_print/layer_viewer.h"
 #include "slice_print/preview.h"
+#include "slice_print/process.h"
 #include "slice_print/summary.h"
 #include "slice_print/writers.h"
 
@@ -46,24 +47,37 @@ sp::Settings settingsOf(const Context& ctx) {
                                                                  {"island", sp::Strategy::Island},
                                                                  {"concentric", sp::Strategy::Concentric}};
   const sp::Strategy strategy = strategies.at(ctx.text("strategy"));
-  return {.layer_mm = ctx.number("layer-mm"),
-          .contours = static_cast<int>(ctx.integer("contours")),
-          .contour_offset_mm = ctx.number("contour-offset-mm"),
-          .contour_spacing_mm = ctx.number("contour-spacing-mm"),
-          .hatch = !ctx.flag("no-hatch"),
-          .hatch_mm = ctx.number("hatch-mm"),
-          .hatch_offset_mm = ctx.number("hatch-offset-mm"),
-          .hatch_angle_deg = ctx.number("hatch-angle-deg"),
-          .hatch_rotation_deg = ctx.number("hatch-rotation-deg"),
-          .strategy = strategy,
-          .cell_mm = ctx.number(strategy == sp::Strategy::Stripe ? "stripe-mm" : "island-mm"),
-          .cell_overlap_mm = ctx.number("field-overlap-mm"),
-          .least_vector_mm = ctx.number("least-vector-mm"),
-          .least_corner_deg = ctx.number("least-corner-deg"),
-          .corner_radius_mm = ctx.number("corner-radius-mm"),
-          .up_skin = {static_cast<int>(ctx.integer("up-skin-layers")), ctx.maybe("up-skin-hatch-mm").value_or(0)},
-          .down_skin = {static_cast<int>(ctx.integer("down-skin-layers")), ctx.maybe("down-skin-hatch-mm").value_or(0)},
-          .supports = supportsOf(ctx)};
+  sp::Settings settings = sp::defaultsOf(sp::processNamed(ctx.text("process")));
+  settings.layer_mm = ctx.maybe("layer-mm").value_or(settings.layer_mm);
+  settings.contours = static_cast<int>(ctx.integer("contours"));
+  settings.contour_offset_mm = ctx.number("contour-offset-mm");
+  settings.contour_spacing_mm = ctx.number("contour-spacing-mm");
+  settings.hatch = !ctx.flag("no-hatch");
+  settings.hatch_mm = ctx.number("hatch-mm");
+  settings.hatch_offset_mm = ctx.number("hatch-offset-mm");
+  settings.hatch_angle_deg = ctx.number("hatch-angle-deg");
+  settings.hatch_rotation_deg = ctx.number("hatch-rotation-deg");
+  settings.density_g_cm3 = ctx.maybe("density-g-cm3").value_or(settings.density_g_cm3);
+  if (ctx.given("body-density-g-cm3")) settings.body_density_g_cm3 = ctx.numbers("body-density-g-cm3");
+  for (const sp::NamedNumber& number : sp::named(settings.mask))
+    *number.value = ctx.maybe(number.option).value_or(*number.value);
+  settings.mask.bottom_layers = static_cast<int>(ctx.integer("bottom-layers"));
+  if (ctx.given("shrinkage-percent"))
+    settings.mask.shrinkage_percent = Eigen::Vector3d::Map(ctx.numbers("shrinkage-percent").data());
+  settings.adaptive = {ctx.maybe("adaptive-cusp-mm").value_or(0),
+                       ctx.maybe("least-layer-mm").value_or(settings.layer_mm / 2),
+                       ctx.maybe("most-layer-mm").value_or(settings.layer_mm * 2)};
+  settings.strategy = strategy;
+  settings.cell_mm = ctx.number(strategy == sp::Strategy::Stripe ? "stripe-mm" : "island-mm");
+  settings.cell_overlap_mm = ctx.number("field-overlap-mm");
+  settings.least_vector_mm = ctx.number("least-vector-mm");
+  settings.least_corner_deg = ctx.number("least-corner-deg");
+  settings.corner_radius_mm = ctx.number("corner-radius-mm");
+  settings.up_skin = {static_cast<int>(ctx.integer("up-skin-layers")), ctx.maybe("up-skin-hatch-mm").value_or(0)};
+  settings.down_skin = {static_cast<int>(ctx.integer("down-skin-layers")), ctx.maybe("down-skin-hatch-mm").value_or(0)};
+  settings.supports = supportsOf(ctx);
+  sp::requireFit(settings);
+  return settings;
 }
 
 // Zones that the job may hold beside the core.
@@ -79,17 +93,17 @@ sp::Bill billOf(const Context& ctx) {
   const auto given = [&](const char* name) { return ctx.maybe(name).value_or(0); };
   return {{ctx.number("scan-speed-mm-s"),
            ctx.number("jump-speed-mm-s"),
-           ctx.number("recoat-s"),
+           ctx.maybe("recoat-s").value_or(10),
            {0, given("up-skin-speed-mm-s"), given("down-skin-speed-mm-s"), given("support-speed-mm-s")}},
           ctx.number("laser-power-w"),
-          ctx.number("density-g-cm3"),
           ctx.number("overhang-deg"),
           {0, given("up-skin-power-w"), given("down-skin-power-w"), given("support-power-w")}};
 }
 
 // The direction that needs least support, height and stairs, from the surface alone.
 Eigen::Vector3d bestDirection(Context& ctx, const mesh::TriangleMesh& mesh) {
-  sp::OrientationRule rule{.overhang_deg = ctx.number("overhang-deg"), .layer_mm = ctx.number("layer-mm")};
+  sp::OrientationRule rule;
+  rule.overhang_deg = ctx.number("overhang-deg");
   if (ctx.given("keep-free")) {
     constexpr double kNear_mm = 0.5;
     rule.bearing_triangles = sp::trianglesNear(mesh, mesh::readMesh(ctx.input("keep-free")), kNear_mm);
@@ -101,8 +115,7 @@ Eigen::Vector3d bestDirection(Context& ctx, const mesh::TriangleMesh& mesh) {
   return best[0].direction;
 }
 
-sp::Part readPart(Context& ctx) {
-  const std::string path = ctx.input("part");
+sp::Part readPart(Context& ctx, const sp::Settings& settings) {
   Eigen::Vector3d direction = Eigen::Vector3d::UnitZ();
   if (ctx.given("build-direction")) {
     direction = Eigen::Vector3d::Map(ctx.numbers("build-direction").data());
@@ -115,17 +128,20 @@ sp::Part readPart(Context& ctx) {
     throw core::Error(core::Exit::Usage, {.what = "--orient auto chooses the direction that --build-direction gives"});
   if (!search && ctx.given("keep-free"))
     throw core::Error(core::Exit::Usage, {.what = "--keep-free counts with --orient auto alone"});
-  if (levelset::isMeshFile(path)) {
-    mesh::TriangleMesh mesh = mesh::readMesh(path);
-    if (search) direction = bestDirection(ctx, mesh);
-    return sp::Part::ofMesh(std::move(mesh), direction);
-  }
-  const levelset::LevelSet level_set = levelset::readVdb(path);
-  if (search) direction = bestDirection(ctx, levelset::toMesh(level_set));
-  return sp::Part::ofLevelSet(level_set, direction);
+  std::vector<sp::Solid> solids = sp::readSolids(ctx.inputs("part"), ctx.texts("material"));
+  if (search) direction = bestDirection(ctx, sp::surfaceOf(solids));
+  sp::Part part = sp::Part::ofSolids(std::move(solids), direction, sp::scaleFor(settings.mask));
+  if (ctx.given("machine-mm")) sp::requireRoom(part, ctx.numbers("machine-mm"));
+  sp::requireDensities(settings, part);
+  return part;
 }
 
 bool isFolder(const std::string& path) { return !path.empty() && path.back() == '/'; }
+
+std::string endingOf(const Context& ctx) {
+  const std::string path = ctx.finalPath("output");
+  return isFolder(path) ? "/" : core::extension(path);
+}
 
 sp::JobWriter openOutput(Context& ctx, const sp::JobHead& head) {
   if (isFolder(ctx.finalPath("output"))) return sp::pngWriter(ctx.outputFolder("output"), head);
@@ -133,29 +149,40 @@ sp::JobWriter openOutput(Context& ctx, const sp::JobHead& head) {
   if (ending == ".svg") return sp::svgWriter(path, head);
   if (ending == ".3mf") return sp::threeMfWriter(path, head);
   if (ending == ".stl") return sp::stlWriter(path, head);
+  if (ending == ".amf") return sp::amfWriter(path, head);
   return sp::cliWriter(path, head);
 }
 
+double estimatedBytes(const std::vector<std::string>& paths) {
+  constexpr double kFixed = 1.5e8, kTimesGrid = 12, kTimesMesh = 3;  // grids are stored compressed
+  double bytes = kFixed;
+  for (const std::string& path : paths)
+    bytes += (core::extension(path) == ".vdb" ? kTimesGrid : kTimesMesh) *
+             static_cast<double>(std::filesystem::file_size(path));
+  return bytes;
+}
+
 void run(Context& ctx) {
-  const sp::Settings settings = settingsOf(ctx);
-  const sp::Part part = readPart(ctx);
-  const sp::Stack stack = sp::stackOver(part.size_mm().z(), settings.layer_mm);
+  sp::Settings settings = settingsOf(ctx);
+  sp::requireEnding(settings.process, endingOf(ctx));
+  const sp::Part part = readPart(ctx, settings);
+  const sp::Stack stack = sp::stackOf(part, settings);
   const int shown = ctx.given("preview-layer") ? static_cast<int>(ctx.integer("preview-layer")) - 1 : stack.layers / 2;
   if (shown >= stack.layers) {
     throw core::Error(core::Exit::Usage, {.what = "--preview-layer lies above the part",
                                           .expected = fmt::format("1 to {}", stack.layers),
                                           .got = std::to_string(shown + 1)});
   }
-  const double bytes = static_cast<double>(std::filesystem::file_size(ctx.input("part")));
-  constexpr double kFixed = 1.5e8, kTimesGrid = 12, kTimesMesh = 3;  // grids are stored compressed
-  if (ctx.dryRun(kFixed + (core::extension(ctx.input("part")) == ".vdb" ? kTimesGrid : kTimesMesh) * bytes)) return;
+  if (ctx.dryRun(estimatedBytes(ctx.inputs("part")))) return;
   const sp::JobHead head{&part,
                          stack,
                          ctx.text("encoding") == "ascii" ? sp::CliEncoding::Ascii : sp::CliEncoding::Binary,
-                         ctx.number("pixel-mm"),
+                         settings.mask.pixel_mm,
                          shown,
+                         sp::isMaskProcess(settings.process) ? &settings : nullptr,
                          zonesOf(settings)};
-  const sp::JobWriter writer = openOutput(ctx, head);
+  sp::JobWriter writer = openOutput(ctx, head);
+  if (ctx.given("preview")) writer = sp::withViewer(writer, ctx.output("preview"), part, stack);
   sp::Layer layer;
   ctx.results().update(sp::summarise(part, settings, sp::run(part, settings, writer, shown, layer), billOf(ctx)));
   if (ctx.given("picture"))
@@ -174,14 +201,27 @@ App describe() {
         {"slice-print scaffold.vdb -o job.cli --picture layer.png",
          "slice-print scaffold.stl -o masks/ --layer-mm 0.05 --pixel-mm 0.1",
          "slice-print scaffold.vdb -o job.svg --build-direction 0,1,0 --layer-mm 0.1"},
-        {input("part", {".vdb", ".stl", ".ply", ".obj", ".amf", ".3mf"}, "level set or closed mesh, LPS, mm"),
-         output(
-             {".cli", ".svg", ".3mf", ".stl"},
-             "machine job; FOLDER/ (with the slash) for a stack of PNG masks; .stl is the part in the machine frame"),
-         choice("process", {"pbf-lb"}, "pbf-lb", "process by its ISO/ASTM 52900 name"),
+        {inputs(
+             "part", {".vdb", ".stl", ".ply", ".obj", ".amf", ".3mf"},
+             "level sets or closed meshes, LPS, mm: one body each, of .amf and .3mf several; where bodies overlap the "
+             "first one counts"),
+         output({".cli", ".svg", ".3mf", ".amf", ".stl"},
+                "machine job; FOLDER/ (with the slash) for a stack of PNG masks; .stl and .amf hold the part in the "
+                "machine frame"),
+         choice("process", slice_print::processNames(), "pbf-lb", "process by its ISO/ASTM 52900 name"),
          numbers("build-direction", "", 3, {-1e6, 1e6},
                  "direction in LPS that becomes the machine's +z; default 0,0,1"),
-         number("layer-mm", "mm", 0.03, {1e-3, 10}, "layer height; layers are cut at mid-height"),
+         optionalNumber(
+             "layer-mm", "mm", {1e-3, 10},
+             "layer height; layers are cut at mid-height; default by process: pbf-lb and mjt 0.03, vpp 0.05, bjt 0.1"),
+         optionalNumber("adaptive-cusp-mm", "mm", {1e-4, 10},
+                        "layers as high as this distance between steps and surface allows; absent: equal layers"),
+         optionalNumber("least-layer-mm", "mm", {1e-3, 10}, "of adaptive layers; default half of --layer-mm"),
+         optionalNumber("most-layer-mm", "mm", {1e-3, 10}, "of adaptive layers; default twice --layer-mm"),
+         texts("material", "names of the materials, one for each input file; default as in the files"),
+         numbers("body-density-g-cm3", "g/cm³", 0, {0.01, 30},
+                 "of each body's material, in their order; default --density-g-cm3 for all"),
+         numbers("machine-mm", "mm", 3, {0.1, 1e5}, "largest part that the machine takes: x, y, z; refused if larger"),
          integer("contours", "", 1, {0, 20}, "contours inside the outline"),
          number("contour-offset-mm", "mm", 0.05, {0, 10}, "outline to the first contour: half the beam's width"),
          number("contour-spacing-mm", "mm", 0.1, positive_mm, "distance between contours").advanced(),
@@ -233,17 +273,34 @@ App describe() {
                      "surface (LPS) within 0.5 mm of which --orient auto avoids supports: where the implant bears")
              .advanced(),
          choice("encoding", {"binary", "ascii"}, "binary", "of .cli"),
-         number("pixel-mm", "mm", 0.05, {1e-3, 10}, "pixel of PNG masks"),
+         optionalNumber("pixel-mm", "mm", {1e-3, 10}, "pixel of PNG masks; default by process: mjt 0.04, others 0.05"),
+         numbers("shrinkage-percent", "%", 3, {0, 99}, "of lengths when sintered, in machine x, y, z: printed larger"),
+         optionalNumber("cure-depth-mm", "mm", {1e-3, 10}, "vpp: wanted depth of cure; default 0.1"),
+         optionalNumber("penetration-depth-mm", "mm", {1e-3, 10}, "vpp: Dp of the working curve; default 0.05"),
+         optionalNumber("critical-exposure-mj-cm2", "mJ/cm²", {1e-3, 1e5}, "vpp: Ec of the working curve; default 5"),
+         optionalNumber("irradiance-mw-cm2", "mW/cm²", {1e-3, 1e5}, "vpp: of the lamp at the vat; default 10"),
+         optionalNumber("growth-mm", "mm", {0, 10}, "by which outlines grow when cured or wetted: masks are drawn in"),
+         integer("bottom-layers", "", 0, {0, 1000}, "vpp: first layers with a longer exposure").advanced(),
+         optionalNumber("bottom-factor", "", {1, 100}, "vpp: how many times as long; default 1").advanced(),
+         optionalNumber("peel-s", "s", {0, 1e4}, "vpp: parting, raising and settling of a layer; default 5"),
+         optionalNumber("saturation-percent", "%", {1, 300}, "bjt: of the powder's pores; default 100"),
+         optionalNumber("packing-percent", "%", {10, 95}, "bjt: solid share of the powder bed; default 55"),
+         optionalNumber("drop-pl", "pl", {0.1, 1e4}, "bjt, mjt: volume of a drop; default 30"),
+         optionalNumber("swath-mm", "mm", {0.1, 1e4}, "bjt, mjt: width of the print head; default 65").advanced(),
+         optionalNumber("print-speed-mm-s", "mm/s", {0.1, 1e5}, "bjt, mjt: of the print head; default 200").advanced(),
          number("laser-power-w", "W", 280, {1, 1e5}, "for the energy density"),
          number("scan-speed-mm-s", "mm/s", 1200, {1, 1e5}, "of contours and hatches"),
          number("jump-speed-mm-s", "mm/s", 5000, {1, 1e6}, "between vectors, laser off").advanced(),
-         number("recoat-s", "s", 10, {0, 1e4}, "spreading one layer of powder"),
-         number("density-g-cm3", "g/cm³", 4.43, {0.01, 30}, "of the printed material"),
+         optionalNumber("recoat-s", "s", {0, 1e4},
+                        "spreading one layer; default by process: pbf-lb and bjt 10, vpp 5, mjt 0"),
+         optionalNumber("density-g-cm3", "g/cm³", {0.01, 30},
+                        "of the printed material; default by process: pbf-lb and bjt 4.43, vpp 1.1, mjt 1.18"),
          number("overhang-deg", "°", 45, {0, 90}, "down-facing surface flatter than this counts as overhang"),
          Parameter{.name = "preview-layer",
                    .type = Type::Integer,
                    .help = "layer of --picture, from 1; default the middle one",
                    .range = {1, 100000}},
+         outputOption("preview", {".html"}, "all layers to leaf through in a browser, in one file"),
          picture("one layer, enlarged, and where it lies in the part")},
         run}}};
 }

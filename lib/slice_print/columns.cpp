@@ -64,11 +64,11 @@ class Raster {
 };
 
 // From hits, lowest first, to stretches: solid while more surfaces were entered than left.
-void appendSolids(std::span<Hit> hits, std::vector<Solid>& solids) {
+void appendSolids(std::span<Hit> hits, std::vector<Stretch>& solids) {
   std::stable_sort(hits.begin(), hits.end(),
                    [](const Hit& a, const Hit& b) { return a.z < b.z || (a.z == b.z && a.cosine < b.cosine); });
   int depth = 0;
-  Solid solid;
+  Stretch solid;
   for (const Hit& hit : hits) {
     const int before = depth;
     depth += hit.cosine < 0 ? 1 : -1;
@@ -112,7 +112,7 @@ std::pair<int, int> Columns::cellOf(const Point& p) const {
           std::clamp(static_cast<int>(std::floor(p.y() / pitch_)), 0, ny_ - 1)};
 }
 
-std::span<const Solid> Columns::solids(int i, int j) const {
+std::span<const Stretch> Columns::solids(int i, int j) const {
   if (i < 0 || j < 0 || i >= nx_ || j >= ny_) return {};
   return {solids_.data() + start_[cell(i, j)], start_[cell(i, j) + 1] - start_[cell(i, j)]};
 }
@@ -126,7 +126,7 @@ bool Columns::isFree(const Point& centre, double radius_mm, double low_mm, doubl
     for (int i = i0; i <= i1; ++i) {
       const Point nearest = centre.cwiseMax(Point(i, j) * pitch_).cwiseMin(Point(i + 1, j + 1) * pitch_);
       if ((nearest - centre).squaredNorm() > radius_mm * radius_mm) continue;
-      for (const Solid& solid : solids(i, j)) {
+      for (const Stretch& solid : solids(i, j)) {
         if (solid.low < high_mm && solid.high > low_mm) return false;
       }
     }
@@ -137,7 +137,7 @@ bool Columns::isFree(const Point& centre, double radius_mm, double low_mm, doubl
 double Columns::floorBelow(const Point& p, double z_mm) const {
   double floor = 0;
   const auto [i, j] = cellOf(p);
-  for (const Solid& solid : solids(i, j)) {
+  for (const Stretch& solid : solids(i, j)) {
     if (solid.high <= z_mm + 1e-3) floor = solid.high;
   }
   return floor;

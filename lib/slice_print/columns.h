@@ -7,7 +7,7 @@
 namespace osteo::slice_print {
 
 /// A stretch of a column that is solid, mm above the plate.
-struct Solid {
+struct Stretch {
   float low = 0, high = 0;
   float cosine = 0;  ///< of the underside's normal to −z: 1 faces straight down
 };
@@ -25,8 +25,8 @@ class Columns {
   Point at(int i, int j) const { return {(i + 0.5) * pitch_, (j + 0.5) * pitch_}; }
   /// Cell of a place, moved into the grid.
   std::pair<int, int> cellOf(const Point& p) const;
-  /// Solid stretches from below, none touching another; empty outside the grid.
-  std::span<const Solid> solids(int i, int j) const;
+  /// Stretch stretches from below, none touching another; empty outside the grid.
+  std::span<const Stretch> solids(int i, int j) const;
   /// Number of a stretch among all of them.
   std::size_t indexOf(int i, int j, std::size_t n) const { return start_[cell(i, j)] + n; }
   std::size_t solidCount() const { return solids_.size(); }
@@ -40,7 +40,7 @@ class Columns {
   double pitch_;
   int nx_ = 0, ny_ = 0;
   std::vector<std::size_t> start_;
-  std::vector<Solid> solids_;
+  std::vector<Stretch> solids_;
 };
 
 }  // namespace osteo::slice_print

@@ -63,9 +63,9 @@ Rings concentric(const Rings& region, double spacing) {
 }
 
 // Lays the paths of one layer one after another.
-class Exposure {
+class PathLayer {
  public:
-  Exposure(Layer& layer, const Settings& settings, const Surroundings& around)
+  PathLayer(Layer& layer, const Settings& settings, const Surroundings& around)
       : layer_(layer), settings_(settings), around_(around) {}
 
   // Returns what remains inside the contours.
@@ -160,7 +160,7 @@ class Exposure {
 }  // namespace
 
 Exceptions expose(Layer& layer, const Settings& settings, const Surroundings& surroundings) {
-  Exposure exposure(layer, settings, surroundings);
+  PathLayer exposure(layer, settings, surroundings);
   const Rings region = exposure.layContours();
   if (settings.hatch) exposure.layHatches(region);
   exposure.laySupports();

@@ -1,11 +1,15 @@
 #include "slice_print/job.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "slice_print/contour.h"
 #include "slice_print/exposure.h"
+#include "slice_print/region.h"
 
 namespace osteo::slice_print {
 
@@ -19,31 +23,40 @@ constexpr double kTouchRows_mm = 0.02;   // and whether a support reaches them
 
 // What one layer adds to the sums.
 struct Share {
-  double area_mm2 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0, support_mm2 = 0;
+  double volume_mm3 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0, support_mm3 = 0;
   std::array<double, kZones> zone_length_mm = {};
   std::array<std::size_t, kZones> zone_lines = {};
   std::size_t contour_loops = 0, slice_loops = 0, islands = 0, unsupported = 0;
+  std::vector<double> body_volume_mm3 = {}, mask_volume_mm3 = {};
+  bool overlapping = false;
   Exceptions exceptions = {};
-  Share(const Layer& layer, const Exceptions& exceptions)
-      : area_mm2(layer.area_mm2),
+  explicit Share(const Layer& layer)
+      : volume_mm3(layer.area_mm2 * layer.height_mm),
         contour_length_mm(layer.contour_length_mm),
         hatch_length_mm(layer.hatch_length_mm),
         jump_length_mm(layer.jump_length_mm),
-        support_mm2(slice_print::area_mm2(layer.support)),
+        support_mm3(slice_print::area_mm2(layer.support) * layer.height_mm),
         zone_length_mm(layer.zone_length_mm),
         contour_loops(layer.contours.size() - layer.fill_contours),
-        slice_loops(layer.slice.size()),
-        exceptions(exceptions) {
+        slice_loops(layer.slice.size()) {
     zone_lines[0] = layer.fill_contours;
     forEachRun(layer, [this](Zone zone, std::size_t first, std::size_t end) {
       zone_lines[static_cast<int>(zone)] += end - first;
     });
+    for (const Rings& body : layer.bodies) body_volume_mm3.push_back(slice_print::area_mm2(body) * layer.height_mm);
+    for (const Rings& mask : layer.masks) mask_volume_mm3.push_back(slice_print::area_mm2(mask) * layer.height_mm);
+    if (layer.bodies.empty()) body_volume_mm3 = {volume_mm3};
   }
 };
 
+void addEach(std::vector<double>& sums, const std::vector<double>& values) {
+  sums.resize(values.size(), 0);
+  for (std::size_t n = 0; n < values.size(); ++n) sums[n] += values[n];
+}
+
 void add(Totals& totals, const Share& share) {
-  totals.sliced_volume_mm3 += share.area_mm2 * totals.stack.layer_mm;
-  totals.support_volume_mm3 += share.support_mm2 * totals.stack.layer_mm;
+  totals.sliced_volume_mm3 += share.volume_mm3;
+  totals.support_volume_mm3 += share.support_mm3;
   totals.contour_length_mm += share.contour_length_mm;
   totals.hatch_length_mm += share.hatch_length_mm;
   totals.jump_length_mm += share.jump_length_mm;
@@ -61,6 +74,9 @@ void add(Totals& totals, const Share& share) {
   totals.merged_vectors += share.exceptions.merged_vectors;
   totals.rounded_corners += share.exceptions.rounded_corners;
   totals.empty_layers += share.slice_loops == 0;
+  totals.overlapping_layers += share.overlapping;
+  addEach(totals.body_volume_mm3, share.body_volume_mm3);
+  addEach(totals.mask_volume_mm3, share.mask_volume_mm3);
 }
 
 // Layers that wait for their turn to be written: only their bytes are held.
@@ -70,19 +86,22 @@ struct Task {
   double thin_mm2 = 0, sampled_mm2 = 0;
 };
 
-// Slices of a run of layers and of those around it that skins and islands ask for.
-class Window {
- public:
-  Window(const Slicer& slicer, const Stack& stack, const Settings& settings, int first, int last)
-      : settings_(settings), layers_(stack.layers), from_(std::max(0, first - std::max(1, settings.down_skin.layers))) {
-    const int to = std::min(stack.layers, last + settings.up_skin.layers);
-    slices_.resize(static_cast<std::size_t>(to - from_));
-    slicer(from_, to, slices_.data());
+// Outlines of a run of layers and of those around it that skins, islands and over-cured layers ask for.
+struct Window {
+  std::vector<Outlines> cuts;
+  int from, before;  // first layer of the cuts; how many stand before the run
+  Window(const std::vector<Slicer>& slicers, const Settings& settings, int first, int count, int layers, int overcured)
+      : settings_(settings) {
+    from = std::max(0, first - std::max({1, settings.down_skin.layers, overcured}));
+    before = first - from;
+    const int to = std::min(layers, first + count + settings.up_skin.layers);
+    cuts = outlines(slicers, from, to - from);
   }
 
   const Rings& at(int layer) const {
     static const Rings none;
-    return layer < from_ || layer >= layers_ ? none : slices_[static_cast<std::size_t>(layer - from_)];
+    const int n = layer - from;
+    return n < 0 || n >= static_cast<int>(cuts.size()) ? none : cuts[static_cast<std::size_t>(n)].slice;
   }
 
   Neighbours around(int layer) const {
@@ -95,9 +114,12 @@ class Window {
 
  private:
   const Settings& settings_;
-  int layers_, from_;
-  std::vector<Rings> slices_;
 };
+
+Rings unitedWith(Rings rings, const Rings& more) {
+  rings.insert(rings.end(), more.begin(), more.end());
+  return united(rings);
+}
 
 // Counts a layer's islands, and those that no support reaches.
 void countIslands(const Window& window, const Stack& stack, const Supports& supports, const Settings& settings,
@@ -135,34 +157,90 @@ double energyDensity_j_mm3(double power_w, double scan_mm_s, double hatch_mm, do
   return power_w / (scan_mm_s * hatch_mm * layer_mm);
 }
 
+void requireFit(const Settings& settings) {
+  const AdaptiveHeights& heights = settings.adaptive;
+  if (heights.least_mm > heights.most_mm) {
+    throw core::Error(core::Exit::Usage, {.what = "--least-layer-mm lies above --most-layer-mm",
+                                          .expected = fmt::format("at most {:.4g}", heights.most_mm),
+                                          .got = fmt::format("{:.4g}", heights.least_mm)});
+  }
+  if (settings.process != Process::Vpp) return;
+  if (heights.cusp_mm > 0) {
+    throw core::Error(core::Exit::Usage, {.what = "--adaptive-cusp-mm does not go with --process vpp",
+                                          .expected = "equal layers, which one exposure cures"});
+  }
+  exposureFor(settings.mask, settings.layer_mm);
+}
+
+void requireDensities(const Settings& settings, const Part& part) {
+  const std::size_t given = settings.body_density_g_cm3.size();
+  if (given == 0 || given == static_cast<std::size_t>(part.bodies())) return;
+  throw core::Error(core::Exit::Usage,
+                    {.what = "--body-density-g-cm3 names another number of densities than there are bodies",
+                     .expected = std::to_string(part.bodies()),
+                     .got = std::to_string(given)});
+}
+
+double thinnest_mm(const Settings& settings) {
+  return isMaskProcess(settings.process) ? settings.mask.pixel_mm : 2 * settings.contour_offset_mm;
+}
+
+Stack stackOf(const Part& part, const Settings& settings) {
+  const double height_mm = part.size_mm().z();
+  if (!(settings.adaptive.cusp_mm > 0)) return stackOver(height_mm, settings.layer_mm);
+  constexpr double kBinsPerLayer = 4;
+  stackOver(height_mm, settings.adaptive.least_mm);  // refuses too many before their slopes are gathered
+  return adaptiveStack(height_mm, part.slopes(settings.adaptive.least_mm / kBinsPerLayer), settings.adaptive);
+}
+
 Totals run(const Part& part, const Settings& settings, const JobWriter& writer, int keep_layer, Layer& kept) {
   Totals totals;
-  totals.stack = stackOver(part.size_mm().z(), settings.layer_mm);
+  totals.stack = stackOf(part, settings);
   const int layers = totals.stack.layers, thin_step = std::max(1, layers / kThinSamples);
-  const Slicer slicer = part.slicer(totals.stack);
+  std::vector<Slicer> slicers;
+  for (int body = 0; body < part.bodies(); ++body) slicers.push_back(part.slicer(totals.stack, body));
   const Point centre = part.size_mm().head<2>() / 2;
+  const bool by_masks = isMaskProcess(settings.process), with_supports = settings.supports.kind != SupportKind::None;
+  const double thin_mm = thinnest_mm(settings);
+  MaskPlan plan;
+  if (by_masks) plan = maskPlan(part, settings.process, settings.mask, totals.stack.layer_mm);
   std::vector<PlacedIsland> placed;
-  if (settings.supports.kind != SupportKind::None) placed = findIslands(slicer, totals.stack, kIslandRows_mm);
+  if (with_supports) placed = findIslands(slicers, totals.stack, kIslandRows_mm);
   const Supports supports(part, placed, settings.supports);
   totals.supported_area_mm2 = supports.supportedArea_mm2();
   totals.support_contacts = supports.contacts(), totals.supports_on_part = supports.onPart();
   core::Progress progress("slice", layers);
   const auto work = [&](int first, Task& task) {
     const int count = std::min(kRun, layers - first);
-    const Window window(slicer, totals.stack, settings, first, first + count);
+    Window window(slicers, settings, first, count, layers, plan.overcured_layers);
+    std::vector<std::vector<Rings>> masks;
+    if (by_masks) masks = exposedMasks(plan, window.cuts, window.before);
     for (int n = 0; n < count; ++n) {
-      Layer layer{.index = first + n, .top_mm = totals.stack.top_mm(first + n), .slice = window.at(first + n)};
+      const Outlines& cut = window.cuts[window.before + n];
+      Layer layer{.index = first + n,
+                  .top_mm = totals.stack.top_mm(first + n),
+                  .height_mm = totals.stack.height_mm(first + n),
+                  .slice = cut.slice,
+                  .bodies = cut.bodies};
       layer.area_mm2 = area_mm2(layer.slice);
-      if (layer.index % thin_step == thin_step / 2 && settings.contour_offset_mm > 0) {
+      if (layer.index % thin_step == thin_step / 2 && thin_mm > 0) {
         task.sampled_mm2 += layer.area_mm2;
-        task.thin_mm2 += thinArea_mm2(layer.slice, 2 * settings.contour_offset_mm);
+        task.thin_mm2 += thinArea_mm2(layer.slice, thin_mm);
       }
       Surroundings around{centre, window.around(layer.index), {}};
-      if (settings.supports.kind != SupportKind::None)
-        around.supports = supports.at(totals.stack.middle_mm(layer.index), layer.slice);
-      const Exceptions exceptions = expose(layer, settings, around);
+      if (with_supports) around.supports = supports.at(totals.stack.middle_mm(layer.index), layer.slice);
+      Exceptions exceptions;
+      if (by_masks) {
+        layer.support = std::move(around.supports.region);
+        layer.masks = std::move(masks[n]);
+        if (!layer.support.empty()) layer.masks[0] = unitedWith(layer.masks[0], layer.support);
+      } else {
+        exceptions = expose(layer, settings, around);
+      }
       task.bytes.push_back(writer.encode(layer));
-      task.shares.emplace_back(layer, exceptions);
+      task.shares.emplace_back(layer);
+      task.shares.back().exceptions = exceptions;
+      task.shares.back().overlapping = cut.overlapping;
       countIslands(window, totals.stack, supports, settings, layer.index, task.shares.back());
       if (layer.index == keep_layer) kept = std::move(layer);
       progress.advance();

@@ -31,7 +31,10 @@ struct ZoneRun {
 struct Layer {
   int index = 0;
   double top_mm = 0;                  ///< upper face; the part is cut at mid-height
-  Rings slice = {};                   ///< the part's own outline
+  double height_mm = 0;               ///< of this layer
+  Rings slice = {};                   ///< the part's own outline: of all bodies together
+  std::vector<Rings> bodies = {};     ///< outline of each body; empty when there is only one
+  std::vector<Rings> masks = {};      ///< what light, binder or drops reach, by mask stack (processes that print masks)
   Rings contours = {};                ///< what the beam's centre follows
   std::vector<Segment> hatches = {};  ///< in scan order
   std::vector<ZoneRun> runs = {};     ///< zones of `hatches`; what no run names is core
@@ -42,12 +45,20 @@ struct Layer {
   std::array<double, kZones> zone_length_mm = {};                         ///< of hatches and of contours that fill
 };
 
-/// Layers of equal height above z = 0.
+/// Layers above z = 0, of equal height or each of its own.
 struct Stack {
-  double layer_mm = 0.03;
+  double layer_mm = 0.03;  ///< of equal layers; otherwise the mean
   int layers = 0;
-  double middle_mm(int layer) const { return (layer + 0.5) * layer_mm; }
-  double top_mm(int layer) const { return (layer + 1) * layer_mm; }
+  std::vector<double> tops_mm = {};  ///< upper faces, ascending; empty for equal layers
+
+  double top_mm(int layer) const { return tops_mm.empty() ? (layer + 1) * layer_mm : tops_mm[layer]; }
+  double bottom_mm(int layer) const { return layer == 0 ? 0 : top_mm(layer - 1); }
+  double height_mm(int layer) const { return tops_mm.empty() ? layer_mm : top_mm(layer) - bottom_mm(layer); }
+  double middle_mm(int layer) const {
+    return tops_mm.empty() ? (layer + 0.5) * layer_mm : (bottom_mm(layer) + top_mm(layer)) / 2;
+  }
+  /// How many layers have their mid-height at or below z.
+  int layersUpTo(double z_mm) const;
 };
 
 /// As many layers as cover the height; an excess below a thousandth of a layer makes none. Throws DataError above

@@ -195,6 +195,20 @@ std::vector<Orientation> bestOrientations(const mesh::TriangleMesh& mesh, const 
   return distinct(assessAll(whole, found), static_cast<std::size_t>(count));
 }
 
+mesh::TriangleMesh surfaceOf(const std::vector<Solid>& solids) {
+  mesh::TriangleMesh all;
+  const auto append = [&all](const mesh::TriangleMesh& mesh) {
+    const auto base = static_cast<std::uint32_t>(all.vertices.size());
+    all.vertices.insert(all.vertices.end(), mesh.vertices.begin(), mesh.vertices.end());
+    for (const mesh::Triangle& t : mesh.triangles) all.triangles.push_back({base + t[0], base + t[1], base + t[2]});
+  };
+  for (const Solid& solid : solids) {
+    append(solid.mesh), append(solid.beams);
+    if (solid.level_set) append(levelset::toMesh(*solid.level_set));
+  }
+  return all;
+}
+
 std::vector<char> trianglesNear(const mesh::TriangleMesh& mesh, const mesh::TriangleMesh& surface, double distance_mm) {
   const mesh::ClosestPoint closest(surface);
   std::vector<char> near(mesh.triangles.size(), 0);

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "mesh/triangle_mesh.h"
+#include "slice_print/part.h"
 
 namespace osteo::slice_print {
 
@@ -35,6 +36,9 @@ Orientation assess(const mesh::TriangleMesh& mesh, const Eigen::Vector3d& direct
 /// Geosciences 42, 2010) and those that lay one of the largest faces on the plate, the best of them refined by pattern
 /// search. Meshes of many triangles are searched on a sample of them; the terms returned are those of the whole mesh.
 std::vector<Orientation> bestOrientations(const mesh::TriangleMesh& mesh, const OrientationRule& rule, int count);
+
+/// The triangles of all bodies (LPS); level sets are meshed.
+mesh::TriangleMesh surfaceOf(const std::vector<Solid>& solids);
 
 /// Triangles whose middle lies within a distance of another surface.
 std::vector<char> trianglesNear(const mesh::TriangleMesh& mesh, const mesh::TriangleMesh& surface, double distance_mm);

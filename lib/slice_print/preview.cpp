@@ -86,9 +86,9 @@ Window closeUp(const Layer& layer, const Settings& settings, const Window& whole
 }
 
 // Drawn in LPS, where the picture's axes are true, with the build direction upwards.
-picture::Canvas drawPart(const Layer& layer, mesh::TriangleMesh mesh, const Part& part, const Settings& settings) {
+picture::Canvas drawPart(const Layer& layer, mesh::TriangleMesh mesh, const Part& part) {
   const Eigen::Vector3d& size = part.size_mm();
-  const double z = layer.top_mm - settings.layer_mm / 2, margin = 0.06 * size.head<2>().maxCoeff();
+  const double z = layer.top_mm - layer.height_mm / 2, margin = 0.06 * size.head<2>().maxCoeff();
   const double x0 = -margin, x1 = size.x() + margin, y0 = -margin, y1 = size.y() + margin;
   mesh::TriangleMesh plane{{{x0, y0, z}, {x1, y0, z}, {x1, y1, z}, {x0, y1, z}}, {{0, 1, 2}, {0, 2, 3}}};
   const Eigen::Matrix3d lps_from_machine = part.machineFromLps().topLeftCorner<3, 3>().transpose();
@@ -115,7 +115,7 @@ picture::Canvas preview(const Layer& layer, const mesh::TriangleMesh& mesh, cons
   drawScale(all, whole);
   drawScale(close, near);
   return picture::tile(
-      {all, close, drawPart(layer, mesh, part, settings)},
+      {all, close, drawPart(layer, mesh, part)},
       {fmt::format("layer {}, top at {:.3f} mm", layer.index + 1, layer.top_mm),
        fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
        fmt::format("{:.2f} x {:.2f} x {:.2f} mm", part.size_mm().x(), part.size_mm().y(), part.size_mm().z())},

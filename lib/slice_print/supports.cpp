@@ -65,14 +65,14 @@ SupportSection Supports::at(double z_mm, const Rings& slice) const {
     const Member& member = plan_->members[m];
     if (member.bottom.z() <= z_mm && z_mm < member.top.z()) bars.push_back(crossSection(member, z_mm));
   }
-  if (!bars.empty()) section.bars = without(united(bars), slice);
+  if (!bars.empty()) section.bars = subtracted(united(bars), slice);
   if (plan_->block) section.walls = plan_->block->walls(z_mm, slice);
   for (const Segment& wall : section.walls) strips.push_back(strip(wall, plan_->settings.wall_mm));
   if (strips.empty()) {
     section.region = section.bars;
   } else {
     append(strips, section.bars);
-    section.region = without(united(strips), slice);
+    section.region = subtracted(united(strips), slice);
   }
   return section;
 }
@@ -81,7 +81,7 @@ double Supports::supportedArea_mm2() const { return plan_->demand.area_mm2; }
 std::int64_t Supports::contacts() const { return static_cast<std::int64_t>(plan_->demand.contacts.size()); }
 std::int64_t Supports::onPart() const { return plan_->on_part; }
 
-std::vector<PlacedIsland> findIslands(const Slicer& slicer, const Stack& stack, double spacing_mm) {
+std::vector<PlacedIsland> findIslands(const std::vector<Slicer>& bodies, const Stack& stack, double spacing_mm) {
   constexpr int kRun = 16;
   const int runs = (stack.layers + kRun - 1) / kRun;
   std::vector<std::vector<PlacedIsland>> found(static_cast<std::size_t>(runs));
@@ -91,11 +91,10 @@ std::vector<PlacedIsland> findIslands(const Slicer& slicer, const Stack& stack, 
               last = std::min(stack.layers, first / kRun * kRun + kRun);
     progress.advance();
     if (first >= last) return;
-    std::vector<Rings> slices(static_cast<std::size_t>(last - first + 1));
-    slicer(first - 1, last, slices.data());
+    const std::vector<Outlines> cuts = outlines(bodies, first - 1, last - first + 1);
     for (int layer = first; layer < last; ++layer) {
       const std::size_t n = static_cast<std::size_t>(layer - first) + 1;
-      for (Island& island : islands(slices[n], slices[n - 1], spacing_mm))
+      for (Island& island : islands(cuts[n].slice, cuts[n - 1].slice, spacing_mm))
         found[static_cast<std::size_t>(run)].push_back({stack.top_mm(layer - 1), std::move(island)});
     }
   });

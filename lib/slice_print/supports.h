@@ -48,6 +48,6 @@ class Supports {
 };
 
 /// Islands of all layers, found in runs of layers at once.
-std::vector<PlacedIsland> findIslands(const Slicer& slicer, const Stack& stack, double spacing_mm);
+std::vector<PlacedIsland> findIslands(const std::vector<Slicer>& bodies, const Stack& stack, double spacing_mm);
 
 }  // namespace osteo::slice_print
