@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kPanel_px = 640;
 constexpr picture::Color kSolid = {222, 222, 222}, kContour = {31, 78, 156}, kHatch = {217, 84, 26},
-                         kFrame = {20, 20, 20};
+                         kFrame = {20, 20, 20}, kSupport = {199, 224, 244};
+constexpr picture::Color kZoneColors[kZones] = {kHatch, {27, 120, 55}, {123, 50, 148}, {77, 77, 77}};
 
 struct Window {
   Point centre;
@@ -31,8 +32,18 @@ picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_
     for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
   }
   canvas.polygon(outline, kSolid);
-  for (const Segment& hatch : layer.hatches)
-    canvas.line(window.toPixels(hatch.a), window.toPixels(hatch.b), kHatch, line_px);
+  outline.clear();
+  for (const Ring& ring : layer.support) {
+    outline.emplace_back();
+    for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
+  }
+  canvas.polygon(outline, kSupport);
+  forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
+    for (std::size_t n = first; n < end; ++n) {
+      const Segment& hatch = layer.hatches[n];
+      canvas.line(window.toPixels(hatch.a), window.toPixels(hatch.b), kZoneColors[static_cast<int>(zone)], line_px);
+    }
+  });
   for (const Ring& ring : layer.contours) {
     for (std::size_t i = 0; i < ring.size(); ++i) {
       canvas.line(window.toPixels(ring[i]), window.toPixels(ring[(i + 1) % ring.size()]), kContour, line_px);
@@ -75,9 +86,9 @@ Window closeUp(const Layer& layer, const Settings& settings, const Window& whole
 }
 
 // Drawn in LPS, where the picture's axes are true, with the build direction upwards.
-picture::Canvas drawPart(const Layer& layer, mesh::TriangleMesh mesh, const Part& part, const Settings& settings) {
+picture::Canvas drawPart(const Layer& layer, mesh::TriangleMesh mesh, const Part& part) {
   const Eigen::Vector3d& size = part.size_mm();
-  const double z = layer.top_mm - settings.layer_mm / 2, margin = 0.06 * size.head<2>().maxCoeff();
+  const double z = layer.top_mm - layer.height_mm / 2, margin = 0.06 * size.head<2>().maxCoeff();
   const double x0 = -margin, x1 = size.x() + margin, y0 = -margin, y1 = size.y() + margin;
   mesh::TriangleMesh plane{{{x0, y0, z}, {x1, y0, z}, {x1, y1, z}, {x0, y1, z}}, {{0, 1, 2}, {0, 2, 3}}};
   const Eigen::Matrix3d lps_from_machine = part.machineFromLps().topLeftCorner<3, 3>().transpose();
@@ -104,7 +115,7 @@ picture::Canvas preview(const Layer& layer, const mesh::TriangleMesh& mesh, cons
   drawScale(all, whole);
   drawScale(close, near);
   return picture::tile(
-      {all, close, drawPart(layer, mesh, part, settings)},
+      {all, close, drawPart(layer, mesh, part)},
       {fmt::format("layer {}, top at {:.3f} mm", layer.index + 1, layer.top_mm),
        fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
        fmt::format("{:.2f} x {:.2f} x {:.2f} mm", part.size_mm().x(), part.size_mm().y(), part.size_mm().z())},

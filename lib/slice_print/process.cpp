@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "slice_print/job.h"
+#include "slice_print/mask_process.h"
 
 namespace osteo::slice_print {
 
@@ -21,7 +22,10 @@ struct Family {
 
 const std::vector<Family>& families() {
   static const std::vector<Family> kFamilies = {
-      {Process::PbfLb, "pbf-lb", {".cli", ".svg", ".3mf", ".stl", "/"}},
+      {Process::PbfLb, "pbf-lb", {".cli", ".svg", ".3mf", ".amf", ".stl", "/"}},
+      {Process::Vpp, "vpp", {"/", ".svg", ".3mf", ".amf", ".stl"}},
+      {Process::Bjt, "bjt", {"/", ".svg", ".3mf", ".amf", ".stl"}},
+      {Process::Mjt, "mjt", {"/", ".svg", ".3mf", ".amf", ".stl"}},
   };
   return kFamilies;
 }
@@ -55,6 +59,10 @@ Process processNamed(const std::string& name) {
 Settings defaultsOf(Process process) {
   Settings settings;
   settings.process = process;
+  settings.mask = maskDefaults(process);
+  if (process == Process::Vpp) settings.layer_mm = 0.05, settings.density_g_cm3 = 1.1;
+  if (process == Process::Bjt) settings.layer_mm = 0.1;
+  if (process == Process::Mjt) settings.layer_mm = 0.03, settings.density_g_cm3 = 1.18;
   return settings;
 }
 
