@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/app.h"
@@ -23,7 +24,29 @@ namespace {
 
 namespace sp = slice_print;
 
+sp::SupportSettings supportsOf(const Context& ctx) {
+  static const std::map<std::string, sp::SupportKind> kinds = {{"none", sp::SupportKind::None},
+                                                               {"block", sp::SupportKind::Block},
+                                                               {"tree", sp::SupportKind::Tree},
+                                                               {"struts", sp::SupportKind::Struts}};
+  return {.kind = kinds.at(ctx.text("supports")),
+          .rule = {ctx.number("overhang-deg"), ctx.number("support-spacing-mm"), ctx.number("support-least-mm2"),
+                   ctx.flag("support-from-plate")},
+          .width_mm = ctx.number("support-width-mm"),
+          .wall_mm = ctx.maybe("support-wall-mm").value_or(2 * ctx.number("contour-offset-mm")),
+          .tip_mm = ctx.number("support-tip-mm"),
+          .gap_mm = ctx.number("support-gap-mm"),
+          .clearance_mm = ctx.number("support-clearance-mm"),
+          .lean_deg = ctx.number("support-lean-deg"),
+          .perforation_percent = ctx.number("support-perforation-percent")};
+}
+
 sp::Settings settingsOf(const Context& ctx) {
+  static const std::map<std::string, sp::Strategy> strategies = {{"meander", sp::Strategy::Meander},
+                                                                 {"stripe", sp::Strategy::Stripe},
+                                                                 {"island", sp::Strategy::Island},
+                                                                 {"concentric", sp::Strategy::Concentric}};
+  const sp::Strategy strategy = strategies.at(ctx.text("strategy"));
   sp::Settings settings = sp::defaultsOf(sp::processNamed(ctx.text("process")));
   settings.layer_mm = ctx.maybe("layer-mm").value_or(settings.layer_mm);
   settings.contours = static_cast<int>(ctx.integer("contours"));
@@ -44,11 +67,55 @@ sp::Settings settingsOf(const Context& ctx) {
   settings.adaptive = {ctx.maybe("adaptive-cusp-mm").value_or(0),
                        ctx.maybe("least-layer-mm").value_or(settings.layer_mm / 2),
                        ctx.maybe("most-layer-mm").value_or(settings.layer_mm * 2)};
+  settings.strategy = strategy;
+  settings.cell_mm = ctx.number(strategy == sp::Strategy::Stripe ? "stripe-mm" : "island-mm");
+  settings.cell_overlap_mm = ctx.number("field-overlap-mm");
+  settings.least_vector_mm = ctx.number("least-vector-mm");
+  settings.least_corner_deg = ctx.number("least-corner-deg");
+  settings.corner_radius_mm = ctx.number("corner-radius-mm");
+  settings.up_skin = {static_cast<int>(ctx.integer("up-skin-layers")), ctx.maybe("up-skin-hatch-mm").value_or(0)};
+  settings.down_skin = {static_cast<int>(ctx.integer("down-skin-layers")), ctx.maybe("down-skin-hatch-mm").value_or(0)};
+  settings.supports = supportsOf(ctx);
   sp::requireFit(settings);
   return settings;
 }
 
-sp::Part readPart(const Context& ctx, sp::Settings& settings) {
+// Zones that the job may hold beside the core.
+std::vector<sp::Zone> zonesOf(const sp::Settings& settings) {
+  std::vector<sp::Zone> zones;
+  if (settings.up_skin.layers > 0) zones.push_back(sp::Zone::UpSkin);
+  if (settings.down_skin.layers > 0) zones.push_back(sp::Zone::DownSkin);
+  if (settings.supports.kind != sp::SupportKind::None) zones.push_back(sp::Zone::Support);
+  return zones;
+}
+
+sp::Bill billOf(const Context& ctx) {
+  const auto given = [&](const char* name) { return ctx.maybe(name).value_or(0); };
+  return {{ctx.number("scan-speed-mm-s"),
+           ctx.number("jump-speed-mm-s"),
+           ctx.maybe("recoat-s").value_or(10),
+           {0, given("up-skin-speed-mm-s"), given("down-skin-speed-mm-s"), given("support-speed-mm-s")}},
+          ctx.number("laser-power-w"),
+          ctx.number("overhang-deg"),
+          {0, given("up-skin-power-w"), given("down-skin-power-w"), given("support-power-w")}};
+}
+
+// The direction that needs least support, height and stairs, from the surface alone.
+Eigen::Vector3d bestDirection(Context& ctx, const mesh::TriangleMesh& mesh) {
+  sp::OrientationRule rule;
+  rule.overhang_deg = ctx.number("overhang-deg");
+  if (ctx.given("keep-free")) {
+    constexpr double kNear_mm = 0.5;
+    rule.bearing_triangles = sp::trianglesNear(mesh, mesh::readMesh(ctx.input("keep-free")), kNear_mm);
+  }
+  constexpr int kListed = 5;
+  const std::vector<sp::Orientation> best = sp::bestOrientations(mesh, rule, kListed);
+  ctx.results()["orientations"] = sp::orientationRecord(best);
+  ctx.results()["orientation_given"] = sp::orientationRecord({sp::assess(mesh, Eigen::Vector3d::UnitZ(), rule)})[0];
+  return best[0].direction;
+}
+
+sp::Part readPart(Context& ctx, const sp::Settings& settings) {
   Eigen::Vector3d direction = Eigen::Vector3d::UnitZ();
   if (ctx.given("build-direction")) {
     direction = Eigen::Vector3d::Map(ctx.numbers("build-direction").data());
@@ -56,8 +123,14 @@ sp::Part readPart(const Context& ctx, sp::Settings& settings) {
       throw core::Error(core::Exit::Usage, {.what = "--build-direction has no length", .expected = "such as 0,0,1"});
     }
   }
-  sp::Part part = sp::Part::ofSolids(sp::readSolids(ctx.inputs("part"), ctx.texts("material")), direction,
-                                     sp::scaleFor(settings.mask));
+  const bool search = ctx.text("orient") == "auto";
+  if (search && ctx.given("build-direction"))
+    throw core::Error(core::Exit::Usage, {.what = "--orient auto chooses the direction that --build-direction gives"});
+  if (!search && ctx.given("keep-free"))
+    throw core::Error(core::Exit::Usage, {.what = "--keep-free counts with --orient auto alone"});
+  std::vector<sp::Solid> solids = sp::readSolids(ctx.inputs("part"), ctx.texts("material"));
+  if (search) direction = bestDirection(ctx, sp::surfaceOf(solids));
+  sp::Part part = sp::Part::ofSolids(std::move(solids), direction, sp::scaleFor(settings.mask));
   if (ctx.given("machine-mm")) sp::requireRoom(part, ctx.numbers("machine-mm"));
   sp::requireDensities(settings, part);
   return part;
@@ -106,15 +179,12 @@ void run(Context& ctx) {
                          ctx.text("encoding") == "ascii" ? sp::CliEncoding::Ascii : sp::CliEncoding::Binary,
                          settings.mask.pixel_mm,
                          shown,
-                         sp::isMaskProcess(settings.process) ? &settings : nullptr};
+                         sp::isMaskProcess(settings.process) ? &settings : nullptr,
+                         zonesOf(settings)};
   sp::JobWriter writer = openOutput(ctx, head);
   if (ctx.given("preview")) writer = sp::withViewer(writer, ctx.output("preview"), part, stack);
   sp::Layer layer;
-  const sp::Bill bill{
-      {ctx.number("scan-speed-mm-s"), ctx.number("jump-speed-mm-s"), ctx.maybe("recoat-s").value_or(10)},
-      ctx.number("laser-power-w"),
-      ctx.number("overhang-deg")};
-  ctx.results() = sp::summarise(part, settings, sp::run(part, settings, writer, shown, layer), bill);
+  ctx.results().update(sp::summarise(part, settings, sp::run(part, settings, writer, shown, layer), billOf(ctx)));
   if (ctx.given("picture"))
     picture::writePng(sp::preview(layer, part.machineMesh(), part, settings), ctx.output("picture"));
 }
@@ -160,6 +230,48 @@ App describe() {
          number("hatch-offset-mm", "mm", 0.05, {0, 10}, "innermost contour to the ends of the hatches"),
          number("hatch-angle-deg", "°", 0, {-360, 360}, "direction of the first layer's hatches to +x").advanced(),
          number("hatch-rotation-deg", "°", 67, {-360, 360}, "turn of the hatches from layer to layer").advanced(),
+         choice("strategy", {"meander", "stripe", "island", "concentric"}, "meander", "how the inside is hatched"),
+         number("stripe-mm", "mm", 5, {0.1, 1000}, "width of stripes").advanced(),
+         number("island-mm", "mm", 5, {0.1, 1000}, "side of islands").advanced(),
+         number("field-overlap-mm", "mm", 0.1, {0, 10}, "of neighbouring stripes or islands").advanced(),
+         number("least-vector-mm", "mm", 0, {0, 10},
+                "shorter hatches are joined to their neighbour in line or left out")
+             .advanced(),
+         number("corner-radius-mm", "mm", 0, {0, 10}, "to which sharp corners of contours are rounded; 0 leaves them")
+             .advanced(),
+         number("least-corner-deg", "°", 60, {0, 179}, "corners with a smaller inner angle are sharp").advanced(),
+         integer("up-skin-layers", "", 0, {0, 100}, "as many layers below an upper surface are up-skin; 0: none"),
+         optionalNumber("up-skin-hatch-mm", "mm", {1e-3, 100}, "between its hatch lines; default as inside").advanced(),
+         optionalNumber("up-skin-speed-mm-s", "mm/s", {1, 1e5}, "default --scan-speed-mm-s").advanced(),
+         optionalNumber("up-skin-power-w", "W", {1, 1e5}, "default --laser-power-w").advanced(),
+         integer("down-skin-layers", "", 0, {0, 100}, "as many layers above a lower surface are down-skin; 0: none"),
+         optionalNumber("down-skin-hatch-mm", "mm", {1e-3, 100}, "between its hatch lines; default as inside")
+             .advanced(),
+         optionalNumber("down-skin-speed-mm-s", "mm/s", {1, 1e5}, "default --scan-speed-mm-s").advanced(),
+         optionalNumber("down-skin-power-w", "W", {1, 1e5}, "default --laser-power-w").advanced(),
+         choice("supports", {"none", "block", "tree", "struts"}, "none",
+                "supports below overhangs and islands: thin walls in a lattice, branches that grow together, upright "
+                "bars"),
+         number("support-spacing-mm", "mm", 1, {0.05, 100}, "between walls, and between contacts with the part"),
+         number("support-width-mm", "mm", 0.8, {0.05, 50}, "of a bar, a twig or a block's posts").advanced(),
+         optionalNumber("support-wall-mm", "mm", {1e-3, 10},
+                        "thickness of a block's walls; default twice the contour offset: one track")
+             .advanced(),
+         number("support-tip-mm", "mm", 0.4, {0.01, 10}, "width of supports where they meet the part").advanced(),
+         number("support-gap-mm", "mm", 0, {0, 10}, "from the tips to the part").advanced(),
+         number("support-clearance-mm", "mm", 0.3, {0, 10}, "sideways between supports and part").advanced(),
+         number("support-perforation-percent", "%", 0, {0, 45}, "open share of a block's walls").advanced(),
+         number("support-least-mm2", "mm²", 0, {0, 1e6}, "smaller overhangs hold themselves, unless they are islands")
+             .advanced(),
+         number("support-lean-deg", "°", 40, {0, 80}, "greatest tilt of a tree's branches to the vertical").advanced(),
+         flag("support-from-plate", "none that would stand on the part").advanced(),
+         optionalNumber("support-speed-mm-s", "mm/s", {1, 1e5}, "default --scan-speed-mm-s").advanced(),
+         optionalNumber("support-power-w", "W", {1, 1e5}, "default --laser-power-w").advanced(),
+         choice("orient", {"given", "auto"}, "given",
+                "auto: the build direction with the least support, height and stairs"),
+         inputOption("keep-free", {".stl", ".ply", ".obj", ".amf", ".3mf"},
+                     "surface (LPS) within 0.5 mm of which --orient auto avoids supports: where the implant bears")
+             .advanced(),
          choice("encoding", {"binary", "ascii"}, "binary", "of .cli"),
          optionalNumber("pixel-mm", "mm", {1e-3, 10}, "pixel of PNG masks; default by process: mjt 0.04, others 0.05"),
          numbers("shrinkage-percent", "%", 3, {0, 99}, "of lengths when sintered, in machine x, y, z: printed larger"),
@@ -183,8 +295,7 @@ App describe() {
                         "spreading one layer; default by process: pbf-lb and bjt 10, vpp 5, mjt 0"),
          optionalNumber("density-g-cm3", "g/cm³", {0.01, 30},
                         "of the printed material; default by process: pbf-lb and bjt 4.43, vpp 1.1, mjt 1.18"),
-         number("overhang-deg", "°", 45, {0, 90}, "down-facing surface flatter than this counts as overhang")
-             .advanced(),
+         number("overhang-deg", "°", 45, {0, 90}, "down-facing surface flatter than this counts as overhang"),
          Parameter{.name = "preview-layer",
                    .type = Type::Integer,
                    .help = "layer of --picture, from 1; default the middle one",

@@ -8,91 +8,41 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "slice_print/contour.h"
-#include "slice_print/hatch.h"
-#include "slice_print/visit_order.h"
+#include "slice_print/exposure.h"
+#include "slice_print/region.h"
 
 namespace osteo::slice_print {
 
 namespace {
 
-constexpr int kRun = 16;                       // layers sliced by one task, so that neighbours share what they read
-constexpr int kBatch = 16;                     // tasks between two calls of the writer
-constexpr double kContourTolerance_mm = 2e-3;  // outlines are thinned to this before offsets
+constexpr int kRun = 16;    // layers sliced by one task, so that neighbours share what they read
+constexpr int kBatch = 16;  // tasks between two calls of the writer
 constexpr int kThinSamples = 20;
-
-Ring startingNear(Ring ring, const Point& at) {
-  std::size_t nearest = 0;
-  for (std::size_t i = 1; i < ring.size(); ++i) {
-    if ((ring[i] - at).squaredNorm() < (ring[nearest] - at).squaredNorm()) nearest = i;
-  }
-  std::rotate(ring.begin(), ring.begin() + static_cast<std::ptrdiff_t>(nearest), ring.end());
-  return ring;
-}
-
-// Rings in a walk from nearest to nearest, each begun at the vertex closest to where the beam comes from.
-Rings ordered(Rings rings, const Point& start) {
-  std::vector<Stop> stops;
-  for (std::uint32_t r = 0; r < rings.size(); ++r) stops.push_back({rings[r][0], rings[r][0], r});
-  Rings result;
-  result.reserve(rings.size());
-  Point at = start;
-  for (const std::uint32_t stop : visitNearest(stops, start)) {
-    result.push_back(startingNear(std::move(rings[stop]), at));
-    at = result.back()[0];
-  }
-  return result;
-}
-
-double jumpLength(const Layer& layer) {
-  double length = 0;
-  bool began = false;
-  Point at = Point::Zero();
-  const auto visit = [&](const Point& enter, const Point& leave) {
-    if (began) length += (enter - at).norm();
-    began = true;
-    at = leave;
-  };
-  for (const Ring& ring : layer.contours) visit(ring[0], ring[0]);
-  for (const Segment& hatch : layer.hatches) visit(hatch.a, hatch.b);
-  return length;
-}
-
-// Contours from the outline inwards, then the hatches, in scan order.
-void fill(Layer& layer, const Settings& settings, const Point& centre) {
-  std::vector<double> depths;
-  for (int c = 0; c < settings.contours; ++c)
-    depths.push_back(settings.contour_offset_mm + c * settings.contour_spacing_mm);
-  const double hatch_depth = (depths.empty() ? 0 : depths.back()) + settings.hatch_offset_mm;
-  if (settings.hatch) depths.push_back(hatch_depth);
-  std::vector<Rings> regions = inset(simplified(layer.slice, kContourTolerance_mm), depths);
-  Point at = Point::Zero();
-  for (int c = 0; c < settings.contours; ++c) {
-    for (Ring& ring : ordered(std::move(regions[c]), at)) layer.contours.push_back(std::move(ring));
-    if (!layer.contours.empty()) at = layer.contours.back()[0];
-  }
-  if (settings.hatch) {
-    const double angle = settings.hatch_angle_deg + layer.index * settings.hatch_rotation_deg;
-    layer.hatches = meander(regions.back(), {settings.hatch_mm, angle, centre}, at);
-  }
-  layer.contour_length_mm = perimeter_mm(layer.contours);
-  for (const Segment& hatch : layer.hatches) layer.hatch_length_mm += (hatch.b - hatch.a).norm();
-  layer.jump_length_mm = jumpLength(layer);
-}
+constexpr double kIslandRows_mm = 0.05;  // on which regions without anything below are told
+constexpr double kTouchRows_mm = 0.02;   // and whether a support reaches them
 
 // What one layer adds to the sums.
 struct Share {
-  double volume_mm3 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
-  std::size_t hatch_lines = 0, contour_loops = 0, slice_loops = 0;
+  double volume_mm3 = 0, contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0, support_mm3 = 0;
+  std::array<double, kZones> zone_length_mm = {};
+  std::array<std::size_t, kZones> zone_lines = {};
+  std::size_t contour_loops = 0, slice_loops = 0, islands = 0, unsupported = 0;
   std::vector<double> body_volume_mm3 = {}, mask_volume_mm3 = {};
   bool overlapping = false;
+  Exceptions exceptions = {};
   explicit Share(const Layer& layer)
       : volume_mm3(layer.area_mm2 * layer.height_mm),
         contour_length_mm(layer.contour_length_mm),
         hatch_length_mm(layer.hatch_length_mm),
         jump_length_mm(layer.jump_length_mm),
-        hatch_lines(layer.hatches.size()),
-        contour_loops(layer.contours.size()),
+        support_mm3(slice_print::area_mm2(layer.support) * layer.height_mm),
+        zone_length_mm(layer.zone_length_mm),
+        contour_loops(layer.contours.size() - layer.fill_contours),
         slice_loops(layer.slice.size()) {
+    zone_lines[0] = layer.fill_contours;
+    forEachRun(layer, [this](Zone zone, std::size_t first, std::size_t end) {
+      zone_lines[static_cast<int>(zone)] += end - first;
+    });
     for (const Rings& body : layer.bodies) body_volume_mm3.push_back(slice_print::area_mm2(body) * layer.height_mm);
     for (const Rings& mask : layer.masks) mask_volume_mm3.push_back(slice_print::area_mm2(mask) * layer.height_mm);
     if (layer.bodies.empty()) body_volume_mm3 = {volume_mm3};
@@ -106,12 +56,23 @@ void addEach(std::vector<double>& sums, const std::vector<double>& values) {
 
 void add(Totals& totals, const Share& share) {
   totals.sliced_volume_mm3 += share.volume_mm3;
+  totals.support_volume_mm3 += share.support_mm3;
   totals.contour_length_mm += share.contour_length_mm;
   totals.hatch_length_mm += share.hatch_length_mm;
   totals.jump_length_mm += share.jump_length_mm;
-  totals.hatch_lines += static_cast<std::int64_t>(share.hatch_lines);
+  for (int zone = 0; zone < kZones; ++zone) {
+    totals.zone_length_mm[zone] += share.zone_length_mm[zone];
+    totals.zone_lines[zone] += static_cast<std::int64_t>(share.zone_lines[zone]);
+    if (zone != static_cast<int>(Zone::Support))
+      totals.hatch_lines += static_cast<std::int64_t>(share.zone_lines[zone]);
+  }
   totals.contour_loops += static_cast<std::int64_t>(share.contour_loops);
   totals.slice_loops += static_cast<std::int64_t>(share.slice_loops);
+  totals.islands += static_cast<std::int64_t>(share.islands);
+  totals.unsupported_islands += static_cast<std::int64_t>(share.unsupported);
+  totals.dropped_vectors += share.exceptions.dropped_vectors;
+  totals.merged_vectors += share.exceptions.merged_vectors;
+  totals.rounded_corners += share.exceptions.rounded_corners;
   totals.empty_layers += share.slice_loops == 0;
   totals.overlapping_layers += share.overlapping;
   addEach(totals.body_volume_mm3, share.body_volume_mm3);
@@ -125,11 +86,71 @@ struct Task {
   double thin_mm2 = 0, sampled_mm2 = 0;
 };
 
+// Outlines of a run of layers and of those around it that skins, islands and over-cured layers ask for.
+struct Window {
+  std::vector<Outlines> cuts;
+  int from, before;  // first layer of the cuts; how many stand before the run
+  Window(const std::vector<Slicer>& slicers, const Settings& settings, int first, int count, int layers, int overcured)
+      : settings_(settings) {
+    from = std::max(0, first - std::max({1, settings.down_skin.layers, overcured}));
+    before = first - from;
+    const int to = std::min(layers, first + count + settings.up_skin.layers);
+    cuts = outlines(slicers, from, to - from);
+  }
+
+  const Rings& at(int layer) const {
+    static const Rings none;
+    const int n = layer - from;
+    return n < 0 || n >= static_cast<int>(cuts.size()) ? none : cuts[static_cast<std::size_t>(n)].slice;
+  }
+
+  Neighbours around(int layer) const {
+    Neighbours near;
+    for (int n = 1; n <= settings_.up_skin.layers; ++n) near.above.push_back(&at(layer + n));
+    for (int n = 1; n <= settings_.down_skin.layers; ++n)
+      near.below.push_back(layer - n < 0 ? nullptr : &at(layer - n));  // the plate holds what lies on it
+    return near;
+  }
+
+ private:
+  const Settings& settings_;
+};
+
+Rings unitedWith(Rings rings, const Rings& more) {
+  rings.insert(rings.end(), more.begin(), more.end());
+  return united(rings);
+}
+
+// Counts a layer's islands, and those that no support reaches.
+void countIslands(const Window& window, const Stack& stack, const Supports& supports, const Settings& settings,
+                  int layer, Share& share) {
+  if (layer == 0) return;
+  const std::vector<Island> found = islands(window.at(layer), window.at(layer - 1), kIslandRows_mm);
+  share.islands = share.unsupported = found.size();
+  if (found.empty() || settings.supports.kind == SupportKind::None) return;
+  const double below_mm = stack.middle_mm(layer - 1) - settings.supports.gap_mm;
+  const Rings region = supports.at(below_mm, window.at(layer - 1)).region;
+  for (const Island& island : found) share.unsupported -= islands(island.outline, region, kTouchRows_mm).empty();
+}
+
 }  // namespace
 
+double Settings::spacingOf(Zone zone) const {
+  const double own = zone == Zone::UpSkin ? up_skin.hatch_mm : zone == Zone::DownSkin ? down_skin.hatch_mm : 0;
+  return own > 0 ? own : hatch_mm;
+}
+
+double Machine::speedOf_mm_s(Zone zone) const {
+  const double own = zone_mm_s[static_cast<int>(zone)];
+  return own > 0 ? own : scan_mm_s;
+}
+
 double Totals::buildTime_s(const Machine& machine) const {
-  return stack.layers * machine.recoat_s + (contour_length_mm + hatch_length_mm) / machine.scan_mm_s +
-         jump_length_mm / machine.jump_mm_s;
+  double time =
+      stack.layers * machine.recoat_s + contour_length_mm / machine.scan_mm_s + jump_length_mm / machine.jump_mm_s;
+  for (int zone = 0; zone < kZones; ++zone)
+    time += zone_length_mm[zone] / machine.speedOf_mm_s(static_cast<Zone>(zone));
+  return time;
 }
 
 double energyDensity_j_mm3(double power_w, double scan_mm_s, double hatch_mm, double layer_mm) {
@@ -179,33 +200,48 @@ Totals run(const Part& part, const Settings& settings, const JobWriter& writer, 
   std::vector<Slicer> slicers;
   for (int body = 0; body < part.bodies(); ++body) slicers.push_back(part.slicer(totals.stack, body));
   const Point centre = part.size_mm().head<2>() / 2;
-  const bool by_masks = isMaskProcess(settings.process);
+  const bool by_masks = isMaskProcess(settings.process), with_supports = settings.supports.kind != SupportKind::None;
   const double thin_mm = thinnest_mm(settings);
   MaskPlan plan;
   if (by_masks) plan = maskPlan(part, settings.process, settings.mask, totals.stack.layer_mm);
+  std::vector<PlacedIsland> placed;
+  if (with_supports) placed = findIslands(slicers, totals.stack, kIslandRows_mm);
+  const Supports supports(part, placed, settings.supports);
+  totals.supported_area_mm2 = supports.supportedArea_mm2();
+  totals.support_contacts = supports.contacts(), totals.supports_on_part = supports.onPart();
   core::Progress progress("slice", layers);
   const auto work = [&](int first, Task& task) {
     const int count = std::min(kRun, layers - first);
-    const int before = std::min(first, plan.overcured_layers);
-    std::vector<Outlines> cuts = outlines(slicers, first - before, count + before);
+    Window window(slicers, settings, first, count, layers, plan.overcured_layers);
     std::vector<std::vector<Rings>> masks;
-    if (by_masks) masks = exposedMasks(plan, cuts, before);
+    if (by_masks) masks = exposedMasks(plan, window.cuts, window.before);
     for (int n = 0; n < count; ++n) {
+      const Outlines& cut = window.cuts[window.before + n];
       Layer layer{.index = first + n,
                   .top_mm = totals.stack.top_mm(first + n),
                   .height_mm = totals.stack.height_mm(first + n),
-                  .slice = std::move(cuts[before + n].slice),
-                  .bodies = std::move(cuts[before + n].bodies)};
-      if (by_masks) layer.masks = std::move(masks[n]);
+                  .slice = cut.slice,
+                  .bodies = cut.bodies};
       layer.area_mm2 = area_mm2(layer.slice);
       if (layer.index % thin_step == thin_step / 2 && thin_mm > 0) {
         task.sampled_mm2 += layer.area_mm2;
         task.thin_mm2 += thinArea_mm2(layer.slice, thin_mm);
       }
-      if (!by_masks) fill(layer, settings, centre);
+      Surroundings around{centre, window.around(layer.index), {}};
+      if (with_supports) around.supports = supports.at(totals.stack.middle_mm(layer.index), layer.slice);
+      Exceptions exceptions;
+      if (by_masks) {
+        layer.support = std::move(around.supports.region);
+        layer.masks = std::move(masks[n]);
+        if (!layer.support.empty()) layer.masks[0] = unitedWith(layer.masks[0], layer.support);
+      } else {
+        exceptions = expose(layer, settings, around);
+      }
       task.bytes.push_back(writer.encode(layer));
       task.shares.emplace_back(layer);
-      task.shares.back().overlapping = cuts[before + n].overlapping;
+      task.shares.back().exceptions = exceptions;
+      task.shares.back().overlapping = cut.overlapping;
+      countIslands(window, totals.stack, supports, settings, layer.index, task.shares.back());
       if (layer.index == keep_layer) kept = std::move(layer);
       progress.advance();
     }

@@ -1,5 +1,7 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -15,6 +17,16 @@ struct Segment {
   Point a, b;
 };
 
+/// What is exposed alike: the inside, what lies just below or above the part's surface, and supports.
+enum class Zone : std::uint8_t { Core, UpSkin, DownSkin, Support };
+constexpr int kZones = 4;
+
+/// Hatches of one zone in a row, up to `end`; they begin where the run before ends.
+struct ZoneRun {
+  Zone zone = Zone::Core;
+  std::size_t end = 0;
+};
+
 /// One layer of a job, in the machine frame.
 struct Layer {
   int index = 0;
@@ -25,8 +37,12 @@ struct Layer {
   std::vector<Rings> masks = {};      ///< what light, binder or drops reach, by mask stack (processes that print masks)
   Rings contours = {};                ///< what the beam's centre follows
   std::vector<Segment> hatches = {};  ///< in scan order
+  std::vector<ZoneRun> runs = {};     ///< zones of `hatches`; what no run names is core
+  std::size_t fill_contours = 0;      ///< as many of the last contours fill the inside (concentric strategy)
+  Rings support = {};                 ///< regions of supports
   double area_mm2 = 0;                ///< of `slice`
-  double contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;
+  double contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;  ///< hatches without those of supports
+  std::array<double, kZones> zone_length_mm = {};                         ///< of hatches and of contours that fill
 };
 
 /// Layers above z = 0, of equal height or each of its own.
@@ -55,6 +71,17 @@ using Slicer = std::function<void(int first, int last, Rings* rings)>;
 double signedArea_mm2(const Ring& ring);  ///< positive for counter-clockwise
 double area_mm2(const Rings& rings);      ///< holes count negative
 double perimeter_mm(const Rings& rings);
+
+/// Calls visit(zone, first, end) for the runs of hatches, in scan order; empty ones are left out.
+template <class Visit>
+void forEachRun(const Layer& layer, const Visit& visit) {
+  std::size_t first = 0;
+  for (const ZoneRun& run : layer.runs) {
+    if (run.end > first) visit(run.zone, first, run.end);
+    first = std::max(first, run.end);
+  }
+  if (layer.hatches.size() > first) visit(Zone::Core, first, layer.hatches.size());
+}
 
 /// Drops vertices that lie within tolerance_mm of the line between kept ones (Douglas, Peucker 1973).
 Rings simplified(const Rings& rings, double tolerance_mm);

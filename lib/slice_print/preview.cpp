@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kPanel_px = 640;
 constexpr picture::Color kSolid = {222, 222, 222}, kContour = {31, 78, 156}, kHatch = {217, 84, 26},
-                         kMask = {120, 150, 220}, kFrame = {20, 20, 20};
+                         kMask = {120, 150, 220}, kFrame = {20, 20, 20}, kSupport = {199, 224, 244};
+constexpr picture::Color kZoneColors[kZones] = {kHatch, {27, 120, 55}, {123, 50, 148}, {77, 77, 77}};
 
 struct Window {
   Point centre;
@@ -41,8 +42,13 @@ picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_
     canvas.polygon(inPixels(mask, window), {tint(0), tint(1), tint(2)});
     shade *= 0.75;
   }
-  for (const Segment& hatch : layer.hatches)
-    canvas.line(window.toPixels(hatch.a), window.toPixels(hatch.b), kHatch, line_px);
+  canvas.polygon(inPixels(layer.support, window), kSupport);
+  forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
+    for (std::size_t n = first; n < end; ++n) {
+      const Segment& hatch = layer.hatches[n];
+      canvas.line(window.toPixels(hatch.a), window.toPixels(hatch.b), kZoneColors[static_cast<int>(zone)], line_px);
+    }
+  });
   for (const Ring& ring : layer.contours) {
     for (std::size_t i = 0; i < ring.size(); ++i) {
       canvas.line(window.toPixels(ring[i]), window.toPixels(ring[(i + 1) % ring.size()]), kContour, line_px);

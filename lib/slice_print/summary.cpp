@@ -124,6 +124,7 @@ json summarise(const Part& part, const Settings& settings, const Totals& totals,
       {"materials", materialShares(part, settings, totals)}};
   results["mass_g"] = sumOf(results["materials"], "mass_g");
   if (part.hasBeams()) results["part_volume_mm3"] = nullptr;  // beams overlap, so no sum over triangles is their volume
+  addExposureResults(results, settings, totals, bill);
   if (isMaskProcess(settings.process)) addMaskResults(results, part, settings, totals);
   warn(part, settings, totals);
   core::info(fmt::format("{} layers, {:.2f} mm³, {:.1f} m of contours, {:.1f} m of hatches", totals.stack.layers,

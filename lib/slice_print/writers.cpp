@@ -16,6 +16,7 @@ namespace osteo::slice_print {
 namespace {
 
 constexpr double kSvgTolerance_mm = 1e-3;
+constexpr const char* kZoneClasses[kZones] = {"", " up", " down", " prop"};
 
 // A file that grows; every failure to write is an IoError.
 class OutFile {
@@ -69,13 +70,15 @@ std::string svgLayer(const Layer& layer, bool visible) {
                                  visible ? "" : " display=\"none\"");
   svgPath(text, "slice", simplified(layer.slice, kSvgTolerance_mm));
   svgPath(text, "contour", layer.contours);
-  if (!layer.hatches.empty()) {
-    text += "<path class=\"hatch\" d=\"";
-    for (const Segment& h : layer.hatches) {
+  svgPath(text, "support", layer.support);
+  forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
+    fmt::format_to(std::back_inserter(text), "<path class=\"hatch{}\" d=\"", kZoneClasses[static_cast<int>(zone)]);
+    for (std::size_t n = first; n < end; ++n) {
+      const Segment& h = layer.hatches[n];
       fmt::format_to(std::back_inserter(text), "M{:.3f} {:.3f}L{:.3f} {:.3f}", h.a.x(), h.a.y(), h.b.x(), h.b.y());
     }
     text += "\"/>\n";
-  }
+  });
   return text + "</g>\n";
 }
 
@@ -100,7 +103,7 @@ std::string stlBytes(const mesh::TriangleMesh& mesh) {
 JobWriter cliWriter(const std::string& path, const JobHead& head) {
   const CliEncoding encoding = head.encoding;
   return streamWriter(
-      path, cliHeader(encoding, head.part->size_mm(), head.stack.layers),
+      path, cliHeader(encoding, head.part->size_mm(), head.stack.layers, head.zones),
       [encoding](const Layer& layer) { return cliLayer(encoding, layer); }, cliEnd(encoding));
 }
 
@@ -109,10 +112,13 @@ JobWriter svgWriter(const std::string& path, const JobHead& head) {
   const std::string start = fmt::format(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.4f}mm\" "
       "height=\"{1:.4f}mm\" viewBox=\"0 0 {0:.4f} {1:.4f}\">\n<style>.slice{{fill:#dcdcdc;fill-rule:evenodd}}"
-      ".contour{{fill:none;stroke:#1f4e9c;stroke-width:0.02}}.hatch{{fill:none;stroke:#d9541a;stroke-width:0.015}}</"
+      ".contour{{fill:none;stroke:#1f4e9c;stroke-width:0.02}}.hatch{{fill:none;stroke:#d9541a;stroke-width:0.015}}{2}</"
       "style>\n"
       "<g transform=\"translate(0 {1:.4f}) scale(1 -1)\">\n",
-      size.x(), size.y());
+      size.x(), size.y(),
+      head.zones.empty()
+          ? ""
+          : ".up{stroke:#1b7837}.down{stroke:#7b3294}.prop{stroke:#4d4d4d}.support{fill:#c7e0f4;stroke:none}");
   const int visible = head.visible_layer;
   return streamWriter(
       path, start, [visible](const Layer& layer) { return svgLayer(layer, layer.index == visible); }, "</g>\n</svg>\n");

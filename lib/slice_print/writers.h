@@ -14,6 +14,7 @@ struct JobHead {
   double pixel_mm = 0.05;              ///< of PNG masks
   int visible_layer = 0;               ///< of the SVG, which holds all of them
   const Settings* settings = nullptr;  ///< of the processes that print masks; null for others
+  std::vector<Zone> zones = {};        ///< that hatches may belong to beside the core
 };
 
 /// Common Layer Interface 2.0: contours and hatches.

@@ -125,6 +125,6 @@ TEST_CASE("The viewer's layers hold outlines and lines at a screen's accuracy") 
   };
   CHECK(at(2) == 4);          // four points
   CHECK(at(6 + 4) == 65535);  // x of the second
-  CHECK(static_cast<int>(bytes[22]) == static_cast<int>(Shown::Hatch));
+  CHECK(static_cast<int>(bytes[22]) == static_cast<int>(Shown::Core));
   CHECK(at(28) * 10.0 / 65535 == Approx(1).margin(1e-3));
 }
