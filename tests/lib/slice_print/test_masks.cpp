@@ -39,11 +39,11 @@ TEST_CASE("The dose follows Jacobs' working curve") {
   // The darkest grey that still cures through the layer: its share of the dose gives a depth of just the layer.
   CHECK(mask.penetration_depth_mm * std::log(exposure.grey_threshold * exposure.dose_mj_cm2 / 4) == Approx(0.1));
   CHECK(exposureFor(mask, 0.05).overcured_layers == 2);
-  CHECK(exposureFor(mask, 0.06).overcured_layers == 2);  // 1.5 layers, rounded
-  CHECK(exposureFor(mask, 0.06).print_through_mm == Approx(-0.03));
+  CHECK(exposureFor(mask, 0.0625).overcured_layers == 1);  // 1.4 layers
+  CHECK(exposureFor(mask, 0.0625).print_through_mm == Approx(0.025));
   CHECK_THROWS_AS(exposureFor(mask, 0.2), core::Error);
   mask.cure_depth_mm = 1;
-  CHECK_THROWS_AS(exposureFor(mask, 0.1), core::Error);  // 1.9 GJ
+  CHECK_THROWS_AS(exposureFor(mask, 0.1), core::Error);
 }
 
 TEST_CASE("Layers above a down-facing surface are left out, those on the plate are not") {

@@ -43,7 +43,7 @@ TEST_CASE("Bodies that overlap are one outline, and the first keeps what both ha
   CHECK(totals.overlapping_layers == 10);
   REQUIRE(kept.bodies.size() == 3);
   CHECK(area_mm2(kept.bodies[1]) == Approx(16));
-  CHECK(area_mm2(part.slicer(totals.stack) ? kept.slice : Rings{}) == Approx(40));
+  CHECK(area_mm2(kept.slice) == Approx(40));
 }
 
 TEST_CASE("A level set and a mesh are bodies of one part") {
@@ -53,7 +53,7 @@ TEST_CASE("A level set and a mesh are bodies of one part") {
   const Part part = Part::ofSolids(std::move(solids), kUp);
   const Totals totals = sliced(part, 0.05);
   CHECK(totals.body_volume_mm3[0] == Approx(4 * M_PI / 3 * 64).epsilon(1e-3));
-  CHECK(totals.body_volume_mm3[1] == Approx(12).epsilon(1e-2));
+  CHECK(totals.body_volume_mm3[1] == Approx(12).epsilon(2e-2));
   CHECK(totals.overlapping_layers == 0);
 }
 
