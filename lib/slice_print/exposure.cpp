@@ -106,7 +106,7 @@ class PathLayer {
     const SupportSection& supports = around_.supports;
     layer_.support = supports.region;
     for (const Segment& wall : supports.walls) layer_.hatches.push_back(wall);
-    endRun(Zone::Support);
+    if (!supports.walls.empty()) at_ = supports.walls.back().b, endRun(Zone::Support);
     if (supports.bars.empty()) return;
     const Rings inner = inset(supports.bars, {settings_.contour_offset_mm})[0];
     const double spacing = settings_.hatch_mm;
