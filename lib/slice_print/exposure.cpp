@@ -131,7 +131,9 @@ class PathLayer {
 
   void addHatches(Zone zone, double spacing, const RowSource& rows) {
     HatchPattern pattern{spacing, angle(), around_.centre};
-    pattern.strategy = zone == Zone::Core ? settings_.strategy : Strategy::Meander;
+    // Skins are no stripes, but of islands each zone has the same fields: their lines decide what short pieces go to.
+    const bool plain = zone != Zone::Core && settings_.strategy == Strategy::Stripe;
+    pattern.strategy = plain ? Strategy::Meander : settings_.strategy;
     pattern.cell_mm = settings_.cell_mm;
     pattern.overlap_mm = settings_.cell_overlap_mm;
     pattern.least_mm = settings_.least_vector_mm;

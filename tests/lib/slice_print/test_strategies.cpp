@@ -173,6 +173,20 @@ TEST_CASE("The zones of a step are exposed in turn and sum up") {
                                               totals.zone_length_mm[2] * (1 / 2000. - 1 / 1000.)));
 }
 
+TEST_CASE("Core and skins together leave nothing out and cover nothing twice, whatever the strategy") {
+  const Part part = Part::ofMesh(shapes::sphere(6, {0, 0, 0}, 60, 120), {0, 0, 1});
+  for (const Strategy strategy : {Strategy::Meander, Strategy::Stripe, Strategy::Island}) {
+    Settings settings{.layer_mm = 0.2, .contours = 0, .hatch_mm = 0.1, .hatch_offset_mm = 0};
+    settings.strategy = strategy, settings.cell_mm = 3, settings.cell_overlap_mm = 0;
+    settings.up_skin = {3, 0}, settings.down_skin = {2, 0};
+    Layer kept;
+    const Totals totals = run(part, settings, shapes::discard(), -1, kept);
+    CHECK(totals.zone_length_mm[1] > 100);
+    CHECK(totals.zone_length_mm[2] > 100);
+    CHECK(totals.hatch_length_mm * 0.1 * 0.2 == Approx(totals.sliced_volume_mm3).epsilon(0.003));
+  }
+}
+
 TEST_CASE("Sharp corners become arcs that touch both sides") {
   const double tip = 20 * M_PI / 180;  // an isosceles triangle with 20° at its tip and 80° at its base
   const Rings wedge = {{{0, -10 * std::tan(tip / 2)}, {10, 0}, {0, 10 * std::tan(tip / 2)}}};
