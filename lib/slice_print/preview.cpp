@@ -11,6 +11,7 @@ namespace osteo::slice_print {
 namespace {
 
 constexpr int kPanel_px = 640;
+constexpr double kHatchesShown = 45, kBeadsShown = 18;  // side by side, in the enlarged panel
 constexpr picture::Color kSolid = {222, 222, 222}, kContour = {31, 78, 156}, kHatch = {217, 84, 26},
                          kFrame = {20, 20, 20}, kSupport = {199, 224, 244};
 constexpr picture::Color kZoneColors[kZones] = {kHatch, {27, 120, 55}, {123, 50, 148}, {77, 77, 77}};
@@ -23,6 +24,30 @@ struct Window {
     return {(q.x() + 0.5) * kPanel_px, (0.5 - q.y()) * kPanel_px};
   }
 };
+
+// By kind: outer and inner perimeters, thin walls, infill, supports, skirts.
+constexpr picture::Color kBeadColors[] = {{70, 130, 200},  {140, 180, 225}, {217, 84, 26},
+                                          {240, 190, 110}, {150, 190, 150}, {190, 190, 190}};
+
+// Every bead in its true width, from point to point, and its centre line over it.
+void drawBeads(picture::Canvas& canvas, const Layer& layer, const Window& window, bool lines) {
+  const double px_per_mm = kPanel_px / window.extent_mm;
+  for (const Bead& bead : layer.beads) {
+    const std::size_t n = bead.points.size();
+    const auto forEachPiece = [&](const auto& draw) {
+      for (std::size_t i = 0; i + (bead.closed ? 0 : 1) < n; ++i) draw(bead.points[i], bead.points[(i + 1) % n]);
+    };
+    forEachPiece([&](const BeadPoint& a, const BeadPoint& b) {
+      const double width = spacingOf_mm((a.width_mm + b.width_mm) / 2, layer.height_mm);
+      canvas.line(window.toPixels(a.at), window.toPixels(b.at), kBeadColors[static_cast<int>(bead.kind)],
+                  std::max(1.0, width * px_per_mm));
+    });
+    if (!lines) continue;
+    forEachPiece([&](const BeadPoint& a, const BeadPoint& b) {
+      canvas.line(window.toPixels(a.at), window.toPixels(b.at), kFrame, 1);
+    });
+  }
+}
 
 picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_px) {
   picture::Canvas canvas(kPanel_px, kPanel_px);
@@ -38,6 +63,7 @@ picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_
     for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
   }
   canvas.polygon(outline, kSupport);
+  drawBeads(canvas, layer, window, line_px > 2);
   forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
     for (std::size_t n = first; n < end; ++n) {
       const Segment& hatch = layer.hatches[n];
@@ -73,13 +99,19 @@ void drawScale(picture::Canvas& canvas, const Window& window) {
 
 // Where there is something to see: around the middle stroke, in scan order, of a layer's hatches.
 Window closeUp(const Layer& layer, const Settings& settings, const Window& whole) {
-  const double extent = std::min(45 * settings.hatch_mm, whole.extent_mm);
+  const bool beads = settings.process == Process::Mex;
+  const double apart = beads ? kBeadsShown * settings.extrusion.lineWidth_mm() : kHatchesShown * settings.hatch_mm;
+  const double extent = std::min(apart, whole.extent_mm);
   Point centre = whole.centre;
   double nearest = 1e300;
   for (const Segment& hatch : layer.hatches) {
     const Point middle = (hatch.a + hatch.b) / 2;
     const double distance = (middle - whole.centre).squaredNorm();
     if (distance < nearest) nearest = distance, centre = middle;
+  }
+  for (const Bead& bead : layer.beads) {
+    const Point at = bead.points[bead.points.size() / 2].at;
+    if ((at - whole.centre).squaredNorm() < nearest) nearest = (at - whole.centre).squaredNorm(), centre = at;
   }
   if (layer.hatches.empty() && !layer.contours.empty()) centre = layer.contours[0][0];
   return {centre, extent};
@@ -117,7 +149,9 @@ picture::Canvas preview(const Layer& layer, const mesh::TriangleMesh& mesh, cons
   return picture::tile(
       {all, close, drawPart(layer, mesh, part)},
       {fmt::format("layer {}, top at {:.3f} mm", layer.index + 1, layer.top_mm),
-       fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
+       settings.process == Process::Mex
+           ? fmt::format("enlarged, beads {:.3g} mm wide", settings.extrusion.lineWidth_mm())
+           : fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
        fmt::format("{:.2f} x {:.2f} x {:.2f} mm", part.size_mm().x(), part.size_mm().y(), part.size_mm().z())},
       3);
 }
