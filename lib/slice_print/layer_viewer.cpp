@@ -130,11 +130,13 @@ std::string viewerLayer(const Layer& layer, double extent_mm) {
     records.rings(Shown::Body, simplified(body, tolerance_mm));
   }
   for (const Rings& mask : layer.masks) records.rings(Shown::Mask, simplified(mask, tolerance_mm));
+  records.rings(Shown::Support, simplified(layer.support, tolerance_mm));
   records.rings(Shown::Contour, simplified(layer.contours, tolerance_mm));
-  if (!layer.hatches.empty()) {
-    records.head(static_cast<unsigned char>(Shown::Hatch), Form::Segments, 2 * layer.hatches.size());
-    for (const Segment& hatch : layer.hatches) records.add(hatch.a), records.add(hatch.b);
-  }
+  forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
+    const int kind = static_cast<int>(Shown::Core) + static_cast<int>(zone);
+    records.head(static_cast<unsigned char>(kind), Form::Segments, 2 * (end - first));
+    for (std::size_t n = first; n < end; ++n) records.add(layer.hatches[n].a), records.add(layer.hatches[n].b);
+  });
   return records.take();
 }
 

@@ -6,7 +6,7 @@
 namespace osteo::slice_print {
 
 /// What layers show in the viewer, by the file's numbers.
-enum class Shown : unsigned char { Slice, Body, Mask, Contour, Hatch };
+enum class Shown : unsigned char { Slice, Body, Mask, Support, Contour, Core, UpSkin, DownSkin, SupportHatch };
 
 /// Writes one self-contained HTML page beside what `writer` writes: a slider over the layers, their outlines, masks,
 /// contours and hatches in colours by kind, and a table. Every second, fourth … layer is left out, and the page says
