@@ -11,7 +11,7 @@ namespace osteo::slice_print {
 namespace {
 
 constexpr int kPanel_px = 640;
-constexpr double kHatchesShown = 45, kBeadsShown = 18;  // side by side, in the enlarged panel
+constexpr double kStepsShown = 45, kBeadsShown = 18;  // side by side, in the enlarged panel
 constexpr picture::Color kSolid = {222, 222, 222}, kContour = {31, 78, 156}, kHatch = {217, 84, 26},
                          kMask = {120, 150, 220}, kFrame = {20, 20, 20}, kSupport = {199, 224, 244};
 constexpr picture::Color kZoneColors[kZones] = {kHatch, {27, 120, 55}, {123, 50, 148}, {77, 77, 77}};
@@ -25,7 +25,6 @@ struct Window {
   }
 };
 
-<<<<<<< HEAD
 // By kind: outer and inner perimeters, thin walls, infill, supports, skirts.
 constexpr picture::Color kBeadColors[] = {{70, 130, 200},  {140, 180, 225}, {217, 84, 26},
                                           {240, 190, 110}, {150, 190, 150}, {190, 190, 190}};
@@ -48,7 +47,8 @@ void drawBeads(picture::Canvas& canvas, const Layer& layer, const Window& window
       canvas.line(window.toPixels(a.at), window.toPixels(b.at), kFrame, 1);
     });
   }
-=======
+}
+
 std::vector<std::vector<Eigen::Vector2d> > inPixels(const Rings& rings, const Window& window) {
   std::vector<std::vector<Eigen::Vector2d> > outline;
   for (const Ring& ring : rings) {
@@ -56,7 +56,6 @@ std::vector<std::vector<Eigen::Vector2d> > inPixels(const Rings& rings, const Wi
     for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
   }
   return outline;
->>>>>>> dda37525223e67864b653a1d4c76cb267b2e8bb3
 }
 
 picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_px) {
@@ -68,18 +67,8 @@ picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_
     canvas.polygon(inPixels(mask, window), {tint(0), tint(1), tint(2)});
     shade *= 0.75;
   }
-<<<<<<< HEAD
-  canvas.polygon(outline, kSolid);
-  outline.clear();
-  for (const Ring& ring : layer.support) {
-    outline.emplace_back();
-    for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
-  }
-  canvas.polygon(outline, kSupport);
-  drawBeads(canvas, layer, window, line_px > 2);
-=======
   canvas.polygon(inPixels(layer.support, window), kSupport);
->>>>>>> dda37525223e67864b653a1d4c76cb267b2e8bb3
+  drawBeads(canvas, layer, window, line_px > 2);
   forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
     for (std::size_t n = first; n < end; ++n) {
       const Segment& hatch = layer.hatches[n];
@@ -115,14 +104,10 @@ void drawScale(picture::Canvas& canvas, const Window& window) {
 
 // Where there is something to see: around the middle stroke, in scan order, of a layer's hatches.
 Window closeUp(const Layer& layer, const Settings& settings, const Window& whole) {
-<<<<<<< HEAD
-  const bool beads = settings.process == Process::Mex;
-  const double apart = beads ? kBeadsShown * settings.extrusion.lineWidth_mm() : kHatchesShown * settings.hatch_mm;
-  const double extent = std::min(apart, whole.extent_mm);
-=======
+  const bool by_beads = settings.process == Process::Mex;
   const double step_mm = isMaskProcess(settings.process) ? settings.mask.pixel_mm : settings.hatch_mm;
-  const double extent = std::min(45 * step_mm, whole.extent_mm);
->>>>>>> dda37525223e67864b653a1d4c76cb267b2e8bb3
+  const double shown_mm = by_beads ? kBeadsShown * settings.extrusion.lineWidth_mm() : kStepsShown * step_mm;
+  const double extent = std::min(shown_mm, whole.extent_mm);
   Point centre = whole.centre;
   double nearest = 1e300;
   for (const Segment& hatch : layer.hatches) {
@@ -130,14 +115,11 @@ Window closeUp(const Layer& layer, const Settings& settings, const Window& whole
     const double distance = (middle - whole.centre).squaredNorm();
     if (distance < nearest) nearest = distance, centre = middle;
   }
-<<<<<<< HEAD
   for (const Bead& bead : layer.beads) {
     const Point at = bead.points[bead.points.size() / 2].at;
     if ((at - whole.centre).squaredNorm() < nearest) nearest = (at - whole.centre).squaredNorm(), centre = at;
   }
-=======
-  if (layer.hatches.empty() && !layer.slice.empty()) centre = layer.slice[0][0];
->>>>>>> dda37525223e67864b653a1d4c76cb267b2e8bb3
+  if (nearest == 1e300 && !layer.slice.empty()) centre = layer.slice[0][0];
   if (layer.hatches.empty() && !layer.contours.empty()) centre = layer.contours[0][0];
   return {centre, extent};
 }
@@ -174,14 +156,10 @@ picture::Canvas preview(const Layer& layer, const mesh::TriangleMesh& mesh, cons
   return picture::tile(
       {all, close, drawPart(layer, mesh, part)},
       {fmt::format("layer {}, top at {:.3f} mm", layer.index + 1, layer.top_mm),
-<<<<<<< HEAD
        settings.process == Process::Mex
            ? fmt::format("enlarged, beads {:.3g} mm wide", settings.extrusion.lineWidth_mm())
-           : fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
-=======
-       isMaskProcess(settings.process) ? fmt::format("enlarged 45 pixels of {} mm", settings.mask.pixel_mm)
-                                       : fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
->>>>>>> dda37525223e67864b653a1d4c76cb267b2e8bb3
+       : isMaskProcess(settings.process) ? fmt::format("enlarged 45 pixels of {} mm", settings.mask.pixel_mm)
+                                         : fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
        fmt::format("{:.2f} x {:.2f} x {:.2f} mm", part.size_mm().x(), part.size_mm().y(), part.size_mm().z())},
       3);
 }
