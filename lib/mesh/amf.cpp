@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <Eigen/Geometry>
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <map>
@@ -27,43 +29,158 @@ double number(const pugi::xml_node& parent, const char* name, const std::string&
   return value;
 }
 
-void readObject(const pugi::xml_node& object, double scale, TriangleMesh& mesh, const std::string& path) {
-  const auto base = static_cast<double>(mesh.vertices.size());
-  const auto body = object.child("mesh");
-  for (const auto& vertex : body.child("vertices").children("vertex")) {
-    const auto at = vertex.child("coordinates");
-    mesh.vertices.emplace_back(scale * number(at, "x", path), scale * number(at, "y", path),
-                               scale * number(at, "z", path));
+using Names = std::map<std::string, std::string>;  // of materials, by id
+
+std::string nameOf(const pugi::xml_node& node) {
+  for (const auto& data : node.children("metadata")) {
+    if (std::string(data.attribute("type").value()) == "name") return data.child_value();
   }
-  for (const auto& volume : body.children("volume"))
+  return {};
+}
+
+Triangle corners(const pugi::xml_node& triangle, std::size_t vertices, const std::string& path) {
+  Triangle t;
+  const char* const kNames[] = {"v1", "v2", "v3"};
+  for (int v = 0; v < 3; ++v) {
+    const double index = number(triangle, kNames[v], path);
+    if (index < 0 || index != std::floor(index) || index >= static_cast<double>(vertices))
+      unfit(path, "a triangle names a vertex that is not there", fmt::format("{}", index));
+    t[v] = static_cast<std::uint32_t>(index);
+  }
+  return t;
+}
+
+std::vector<Eigen::Vector3d> verticesOf(const pugi::xml_node& object, double scale, const std::string& path) {
+  std::vector<Eigen::Vector3d> vertices;
+  for (const auto& vertex : object.child("mesh").child("vertices").children("vertex")) {
+    const auto at = vertex.child("coordinates");
+    vertices.emplace_back(scale * number(at, "x", path), scale * number(at, "y", path), scale * number(at, "z", path));
+  }
+  return vertices;
+}
+
+void readObject(const pugi::xml_node& object, double scale, TriangleMesh& mesh, const std::string& path) {
+  const auto base = static_cast<std::uint32_t>(mesh.vertices.size());
+  const std::vector<Eigen::Vector3d> vertices = verticesOf(object, scale, path);
+  mesh.vertices.insert(mesh.vertices.end(), vertices.begin(), vertices.end());
+  for (const auto& volume : object.child("mesh").children("volume"))
     for (const auto& triangle : volume.children("triangle")) {
-      Triangle t;
-      const char* const kNames[] = {"v1", "v2", "v3"};
-      for (int v = 0; v < 3; ++v) {
-        const double index = number(triangle, kNames[v], path);
-        if (index < 0 || index != std::floor(index) || base + index >= static_cast<double>(mesh.vertices.size()))
-          unfit(path, "a triangle names a vertex that is not there", fmt::format("{}", index));
-        t[v] = static_cast<std::uint32_t>(base + index);
-      }
-      mesh.triangles.push_back(t);
+      const Triangle t = corners(triangle, vertices.size(), path);
+      mesh.triangles.push_back({base + t[0], base + t[1], base + t[2]});
     }
+}
+
+// The volumes of an object, each with the vertices that it uses.
+std::vector<Body> bodiesOf(const pugi::xml_node& object, double scale, const Names& materials,
+                           const std::string& path) {
+  const std::vector<Eigen::Vector3d> vertices = verticesOf(object, scale, path);
+  std::vector<Body> bodies;
+  for (const auto& volume : object.child("mesh").children("volume")) {
+    Body body{.name = nameOf(volume).empty() ? nameOf(object) : nameOf(volume)};
+    const char* id = volume.attribute("materialid") ? volume.attribute("materialid").value()
+                                                    : object.attribute("materialid").value();
+    const auto material = materials.find(id);
+    body.material = material != materials.end() ? material->second : id;
+    constexpr std::uint32_t kUnused = 0xffffffff;
+    std::vector<std::uint32_t> place(vertices.size(), kUnused);
+    for (const auto& triangle : volume.children("triangle")) {
+      Triangle t = corners(triangle, vertices.size(), path);
+      for (std::uint32_t& v : t) {
+        if (place[v] == kUnused) {
+          place[v] = static_cast<std::uint32_t>(body.mesh.vertices.size());
+          body.mesh.vertices.push_back(vertices[v]);
+        }
+        v = place[v];
+      }
+      body.mesh.triangles.push_back(t);
+    }
+    if (!body.mesh.triangles.empty()) bodies.push_back(std::move(body));
+  }
+  return bodies;
+}
+
+// An instance of a constellation: turned about x, then y, then z (degrees), then moved.
+struct Instance {
+  std::string object;
+  Eigen::Matrix3d turn = Eigen::Matrix3d::Identity();
+  Eigen::Vector3d shift_mm = Eigen::Vector3d::Zero();
+};
+
+std::vector<Instance> instancesOf(const pugi::xml_node& amf, double scale, const std::string& path) {
+  std::vector<Instance> instances;
+  for (const auto& constellation : amf.children("constellation")) {
+    for (const auto& node : constellation.children("instance")) {
+      const auto value = [&](const char* name) { return node.child(name) ? number(node, name, path) : 0.0; };
+      const auto about = [&](const char* name, const Eigen::Vector3d& axis) {
+        return Eigen::AngleAxisd(value(name) * M_PI / 180, axis);
+      };
+      Instance instance{.object = node.attribute("objectid").value()};
+      instance.turn = (about("rz", Eigen::Vector3d::UnitZ()) * about("ry", Eigen::Vector3d::UnitY()) *
+                       about("rx", Eigen::Vector3d::UnitX()))
+                          .toRotationMatrix();
+      instance.shift_mm = scale * Eigen::Vector3d(value("deltax"), value("deltay"), value("deltaz"));
+      instances.push_back(instance);
+    }
+  }
+  return instances;
+}
+
+// Calls use(amf element) on the parsed document.
+template <class Use>
+void withDocument(const std::string& bytes, const std::string& path, const Use& use) {
+  pugi::xml_document document;
+  const std::string unpacked = looksZipped(bytes) ? unzipEntry(bytes, path, ".amf") : std::string();
+  const std::string& text = unpacked.empty() ? bytes : unpacked;
+  requirePlainXml(text, path);
+  const auto result = document.load_buffer(text.data(), text.size(), pugi::parse_default | pugi::parse_embed_pcdata);
+  if (!result) unfit(path, "the AMF is no well-formed XML", result.description());
+  const auto amf = document.child("amf");
+  if (!amf) unfit(path, "this is no AMF file: it has no <amf> element");
+  use(amf);
+}
+
+std::string noteOf(const pugi::xml_node& amf) {
+  std::string note;
+  for (const auto& data : amf.children("metadata")) note += std::string(data.child_value()) + "\n";
+  return note;
 }
 
 }  // namespace
 
 RawMesh readAmf(const std::string& bytes, const std::string& path) {
-  pugi::xml_document document;
-  const std::string unpacked = looksZipped(bytes) ? unzipEntry(bytes, path, ".amf") : std::string();
-  const std::string& text = unpacked.empty() ? bytes : unpacked;
-  const auto result = document.load_buffer(text.data(), text.size(), pugi::parse_default | pugi::parse_embed_pcdata);
-  if (!result) unfit(path, "the AMF is no well-formed XML", result.description());
-  const auto amf = document.child("amf");
-  if (!amf) unfit(path, "this is no AMF file: it has no <amf> element");
   RawMesh raw;
-  const double scale = unit_mm(amf.attribute("unit").value(), path);
-  for (const auto& data : amf.children("metadata")) raw.note += std::string(data.child_value()) + "\n";
-  for (const auto& object : amf.children("object")) readObject(object, scale, raw.mesh, path);
+  withDocument(bytes, path, [&](const pugi::xml_node& amf) {
+    const double scale = unit_mm(amf.attribute("unit").value(), path);
+    raw.note = noteOf(amf);
+    for (const auto& object : amf.children("object")) readObject(object, scale, raw.mesh, path);
+  });
   return raw;
+}
+
+std::vector<Body> readAmfBodies(const std::string& bytes, const std::string& path, std::string& note) {
+  std::vector<Body> bodies;
+  withDocument(bytes, path, [&](const pugi::xml_node& amf) {
+    const double scale = unit_mm(amf.attribute("unit").value(), path);
+    note = noteOf(amf);
+    Names materials;
+    for (const auto& material : amf.children("material"))
+      materials[material.attribute("id").value()] = nameOf(material);
+    std::map<std::string, std::vector<Body>> objects;
+    for (const auto& object : amf.children("object")) {
+      std::vector<Body> own = bodiesOf(object, scale, materials, path);
+      if (!amf.child("constellation")) std::move(own.begin(), own.end(), std::back_inserter(bodies));
+      objects[object.attribute("id").value()] = std::move(own);
+    }
+    for (const Instance& instance : instancesOf(amf, scale, path)) {
+      const auto found = objects.find(instance.object);
+      if (found == objects.end()) unfit(path, "a constellation names no object of the file", instance.object);
+      for (Body body : found->second) {
+        for (Eigen::Vector3d& v : body.mesh.vertices) v = instance.turn * v + instance.shift_mm;
+        bodies.push_back(std::move(body));
+      }
+    }
+  });
+  return bodies;
 }
 
 std::string amfBytes(const TriangleMesh& mesh) {

@@ -29,6 +29,13 @@ void unfit(const std::string& path, const std::string& what, const std::string& 
   throw core::Error(core::Exit::DataError, {.what = what, .file = path, .got = got});
 }
 
+void requirePlainXml(const std::string& text, const std::string& path) {
+  for (const char* mark : {"<!DOCTYPE", "<!ENTITY"}) {
+    if (text.find(mark) != std::string::npos)
+      unfit(path, "the XML declares a document type or entities, which no mesh needs", mark);
+  }
+}
+
 std::string spaceTag(const std::string& frame_id) {
   if (frame_id.empty()) return "SPACE=LPS";
   if (frame_id.size() > kMaxFrameId ||

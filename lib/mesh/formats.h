@@ -2,6 +2,7 @@
 #include <string>
 #include <string_view>
 
+#include "mesh/bodies.h"
 #include "mesh/triangle_mesh.h"
 
 /// The formats behind readMesh and writeMesh; for this folder's .cpp files.
@@ -21,6 +22,10 @@ RawMesh readAmf(const std::string& bytes, const std::string& path);
 /// `strict` turns lib3mf's warnings into errors: ours to pass, too strict for what other programs write.
 RawMesh read3mf(const std::string& bytes, const std::string& path, bool strict = false);
 
+/// The same files body by body, in LPS or RAS as `note` says.
+std::vector<Body> readAmfBodies(const std::string& bytes, const std::string& path, std::string& note);
+std::vector<Body> read3mfBodies(const std::string& bytes, const std::string& path, std::string& note);
+
 void writeStl(const TriangleMesh& mesh, const std::string& path);
 std::string plyBytes(const TriangleMesh& mesh);
 std::string objBytes(const TriangleMesh& mesh);
@@ -35,6 +40,10 @@ std::string spaceTag(const std::string& frame_id);
 /// Throws DataError for any other space.
 std::string applySpaceTag(const std::string& note, const std::string& path, std::vector<Eigen::Vector3d>& points,
                           std::vector<Eigen::Vector3d>* normals = nullptr);
+
+/// Throws DataError for XML with a document type: entities that name each other can fill any memory, and no mesh format
+/// needs them.
+void requirePlainXml(const std::string& text, const std::string& path);
 
 /// Throws DataError about a file.
 [[noreturn]] void unfit(const std::string& path, const std::string& what, const std::string& got = {});

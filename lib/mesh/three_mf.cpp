@@ -1,4 +1,3 @@
-#include <Model/COM/NMR_DLLInterfaces.h>
 #include <fmt/format.h>
 
 #include <iterator>
@@ -6,57 +5,24 @@
 
 #include "core/error.h"
 #include "mesh/formats.h"
+#include "mesh/three_mf_handles.h"
 #include "mesh/zip_package.h"
 
 namespace osteo::mesh {
 namespace {
 
-struct Release {
-  void operator()(NMR::PLib3MFBase* handle) const { NMR::lib3mf_release(handle); }
-};
-using Handle = std::unique_ptr<NMR::PLib3MFBase, Release>;
-
-/// Runs one call of lib3mf; its error becomes a DataError with the library's own words.
-void require(LIB3MFRESULT code, NMR::PLib3MFBase* owner, const std::string& path) {
-  if (code == LIB3MF_OK) return;
-  DWORD number = 0;
-  LPCSTR message = nullptr;
-  if (owner) NMR::lib3mf_getlasterror(owner, &number, &message);
-  unfit(path, "the 3MF can't be read", fmt::format("{} (code {})", message ? message : "no message", number));
-}
-
-double unit_mm(NMR::PLib3MFBase* model, const std::string& path) {
-  DWORD unit = 0;
-  require(NMR::lib3mf_model_getunit(model, &unit), model, path);
-  constexpr double kUnits[] = {1e-3, 1.0, 10.0, 25.4, 304.8, 1000.0};  // in the order of eModelUnit
-  if (unit >= std::size(kUnits)) unfit(path, "the 3MF has an unknown unit");
-  return kUnits[unit];
-}
-
-std::string metadata(NMR::PLib3MFBase* model, const std::string& path) {
-  DWORD count = 0;
-  require(NMR::lib3mf_model_getmetadatacount(model, &count), model, path);
-  std::string note;
-  for (DWORD i = 0; i < count; ++i) {
-    ULONG needed = 0;
-    require(NMR::lib3mf_model_getmetadatavalueutf8(model, i, nullptr, 0, &needed), model, path);
-    std::string value(std::size_t{needed} + 1, '\0');
-    require(NMR::lib3mf_model_getmetadatavalueutf8(model, i, value.data(), static_cast<ULONG>(value.size()), &needed),
-            model, path);
-    note += value.c_str() + std::string("\n");
-  }
-  return note;
-}
+using Handle = Handle3mf;
 
 void appendMesh(NMR::PLib3MFBase* object, double scale, TriangleMesh& mesh, const std::string& path) {
   DWORD vertex_count = 0, triangle_count = 0;
-  require(NMR::lib3mf_meshobject_getvertexcount(object, &vertex_count), object, path);
-  require(NMR::lib3mf_meshobject_gettrianglecount(object, &triangle_count), object, path);
+  require3mf(NMR::lib3mf_meshobject_getvertexcount(object, &vertex_count), object, path);
+  require3mf(NMR::lib3mf_meshobject_gettrianglecount(object, &triangle_count), object, path);
   if (vertex_count == 0 || triangle_count == 0) return;
   std::vector<NMR::MODELMESHVERTEX> vertices(vertex_count);
   std::vector<NMR::MODELMESHTRIANGLE> triangles(triangle_count);
-  require(NMR::lib3mf_meshobject_getvertices(object, vertices.data(), vertex_count, nullptr), object, path);
-  require(NMR::lib3mf_meshobject_gettriangleindices(object, triangles.data(), triangle_count, nullptr), object, path);
+  require3mf(NMR::lib3mf_meshobject_getvertices(object, vertices.data(), vertex_count, nullptr), object, path);
+  require3mf(NMR::lib3mf_meshobject_gettriangleindices(object, triangles.data(), triangle_count, nullptr), object,
+             path);
   const auto base = static_cast<std::uint32_t>(mesh.vertices.size());
   for (const auto& v : vertices)
     mesh.vertices.emplace_back(scale * v.m_fPosition[0], scale * v.m_fPosition[1], scale * v.m_fPosition[2]);
@@ -96,31 +62,69 @@ std::string modelXml(const TriangleMesh& mesh) {
 
 }  // namespace
 
-RawMesh read3mf(const std::string& bytes, const std::string& path, bool strict) {
+void require3mf(LIB3MFRESULT code, NMR::PLib3MFBase* owner, const std::string& path) {
+  if (code == LIB3MF_OK) return;
+  DWORD number = 0;
+  LPCSTR message = nullptr;
+  if (owner) NMR::lib3mf_getlasterror(owner, &number, &message);
+  unfit(path, "the 3MF can't be read", fmt::format("{} (code {})", message ? message : "no message", number));
+}
+
+double unit3mf_mm(NMR::PLib3MFBase* model, const std::string& path) {
+  DWORD unit = 0;
+  require3mf(NMR::lib3mf_model_getunit(model, &unit), model, path);
+  constexpr double kUnits[] = {1e-3, 1.0, 10.0, 25.4, 304.8, 1000.0};  // in the order of eModelUnit
+  if (unit >= std::size(kUnits)) unfit(path, "the 3MF has an unknown unit");
+  return kUnits[unit];
+}
+
+std::string note3mf(NMR::PLib3MFBase* model, const std::string& path) {
+  DWORD count = 0;
+  require3mf(NMR::lib3mf_model_getmetadatacount(model, &count), model, path);
+  std::string note;
+  for (DWORD i = 0; i < count; ++i) {
+    ULONG needed = 0;
+    require3mf(NMR::lib3mf_model_getmetadatavalueutf8(model, i, nullptr, 0, &needed), model, path);
+    std::string value(std::size_t{needed} + 1, '\0');
+    require3mf(
+        NMR::lib3mf_model_getmetadatavalueutf8(model, i, value.data(), static_cast<ULONG>(value.size()), &needed),
+        model, path);
+    note += value.c_str() + std::string("\n");
+  }
+  return note;
+}
+
+Handle3mf model3mf(const std::string& bytes, const std::string& path, bool strict) {
   requireSaneZip(bytes, path);
+  requirePlainXml(unzipEntry(bytes, path, ".model"), path);
   NMR::PLib3MFModel* raw_handle = nullptr;
-  require(NMR::lib3mf_createmodel(&raw_handle), nullptr, path);
-  const Handle model(raw_handle);
+  require3mf(NMR::lib3mf_createmodel(&raw_handle), nullptr, path);
+  Handle model(raw_handle);
   NMR::PLib3MFModelReader* reader_handle = nullptr;
-  require(NMR::lib3mf_model_queryreader(model.get(), "3mf", &reader_handle), model.get(), path);
+  require3mf(NMR::lib3mf_model_queryreader(model.get(), "3mf", &reader_handle), model.get(), path);
   const Handle reader(reader_handle);
-  require(NMR::lib3mf_reader_setstrictmodeactive(reader.get(), strict), reader.get(), path);
+  require3mf(NMR::lib3mf_reader_setstrictmodeactive(reader.get(), strict), reader.get(), path);
   auto* data = reinterpret_cast<BYTE*>(const_cast<char*>(bytes.data()));  // the API lacks const; it only reads
-  require(NMR::lib3mf_reader_readfrombuffer(reader.get(), data, bytes.size()), reader.get(), path);
+  require3mf(NMR::lib3mf_reader_readfrombuffer(reader.get(), data, bytes.size()), reader.get(), path);
+  return model;
+}
+
+RawMesh read3mf(const std::string& bytes, const std::string& path, bool strict) {
+  const Handle model = model3mf(bytes, path, strict);
   NMR::PLib3MFModel* merged_handle = nullptr;  // one mesh object per build item, transforms applied
-  require(NMR::lib3mf_model_mergetomodel(model.get(), &merged_handle), model.get(), path);
+  require3mf(NMR::lib3mf_model_mergetomodel(model.get(), &merged_handle), model.get(), path);
   const Handle merged(merged_handle);
   NMR::PLib3MFModelResourceIterator* iterator_handle = nullptr;
-  require(NMR::lib3mf_model_getmeshobjects(merged.get(), &iterator_handle), merged.get(), path);
+  require3mf(NMR::lib3mf_model_getmeshobjects(merged.get(), &iterator_handle), merged.get(), path);
   const Handle iterator(iterator_handle);
   RawMesh raw;
-  raw.note = metadata(model.get(), path);
-  const double scale = unit_mm(model.get(), path);
+  raw.note = note3mf(model.get(), path);
+  const double scale = unit3mf_mm(model.get(), path);
   for (BOOL more = 0;;) {
-    require(NMR::lib3mf_resourceiterator_movenext(iterator.get(), &more), iterator.get(), path);
+    require3mf(NMR::lib3mf_resourceiterator_movenext(iterator.get(), &more), iterator.get(), path);
     if (!more) break;
     NMR::PLib3MFModelResource* object_handle = nullptr;
-    require(NMR::lib3mf_resourceiterator_getcurrent(iterator.get(), &object_handle), iterator.get(), path);
+    require3mf(NMR::lib3mf_resourceiterator_getcurrent(iterator.get(), &object_handle), iterator.get(), path);
     const Handle object(object_handle);
     appendMesh(object.get(), scale, raw.mesh, path);
   }

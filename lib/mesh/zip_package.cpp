@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1}
                                     << 34;       // unpacked; beyond this no mesh would fit the memory either
 constexpr std::uint64_t kMaxRatio = 1100;        // deflate can't pack tighter than 1032 : 1
+constexpr std::uint64_t kBombBytes = 100'000'000, kBombRatio = 200;  // no mesh of this size repeats itself so often
 constexpr zip_uint16_t kDosDate = (1 << 5) | 1;  // 1 January 1980, the ZIP's own epoch
 
 using Archive = std::unique_ptr<zip_t, decltype(&zip_discard)>;
@@ -32,12 +33,21 @@ Archive openBytes(const std::string& bytes, const std::string& path) {
   return {archive, zip_discard};
 }
 
+/// Whether a name would lead elsewhere when unpacked: absolute, with a drive, or with a step up.
+bool leavesFolder(const std::string& name) {
+  if (name.empty() || name[0] == '/' || name.find_first_of("\\:") != std::string::npos) return true;
+  const std::string steps = "/" + name + "/";
+  return steps.find("/../") != std::string::npos;
+}
+
 zip_stat_t saneEntry(zip_t* archive, zip_uint64_t index, const std::string& path) {
   zip_stat_t stat;
   if (zip_stat_index(archive, index, 0, &stat) != 0 || !(stat.valid & ZIP_STAT_SIZE) || !(stat.valid & ZIP_STAT_NAME))
     unfit(path, "the ZIP package is damaged", fmt::format("entry {}", index));
-  if (stat.size > kMaxBytes || stat.size > kMaxRatio * (stat.comp_size + 1))
+  const bool bomb = stat.size > kBombBytes && stat.size > kBombRatio * (stat.comp_size + 1);
+  if (bomb || stat.size > kMaxBytes || stat.size > kMaxRatio * (stat.comp_size + 1))
     unfit(path, "an entry of the ZIP package announces an impossible size", fmt::format("{} bytes", stat.size));
+  if (leavesFolder(stat.name)) unfit(path, "an entry of the ZIP package has a name that leaves its folder", stat.name);
   return stat;
 }
 

@@ -13,7 +13,8 @@ void writeZip(const std::vector<std::pair<std::string, std::string>>& files, con
 bool looksZipped(const std::string& bytes);
 
 /// The bytes of the first entry whose name ends as given; throws DataError when there is none, or when the archive is
-/// damaged, encrypted or announces more than `max_bytes`, or more than deflate can hold. `path` is for the message.
+/// damaged, encrypted, holds names that leave its folder, or announces more than deflate can hold. `path` is for the
+/// message.
 std::string unzipEntry(const std::string& bytes, const std::string& path, const std::string& name_ending);
 
 /// The same checks for every entry, for archives that another library unpacks.

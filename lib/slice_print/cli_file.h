@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <string>
 
 #include "slice_print/layer.h"
@@ -18,6 +19,7 @@ struct CliLayer {
   double top_mm = 0;
   std::vector<CliPolyline> polylines = {};
   std::vector<Segment> hatches = {};
+  std::vector<int> hatch_ids = {};  ///< the model that each hatch belongs to
 };
 
 /// What a Common Layer Interface file holds, in mm.
@@ -27,13 +29,18 @@ struct CliJob {
   int version = 200;
   std::string date;
   Eigen::Vector3d min_mm = Eigen::Vector3d::Zero(), max_mm = Eigen::Vector3d::Zero();  ///< $$DIMENSION
+  std::map<int, std::string> labels;                                                   ///< $$LABEL: names of models
   std::vector<CliLayer> layers;
 };
 
-/// Header of version 2.0 up to and with $$HEADEREND: millimetres, a fixed date, one model with id 1.
-std::string cliHeader(CliEncoding encoding, const Eigen::Vector3d& size_mm, int layers);
-/// One layer: its contours, then its hatches. Binary: 127 (layer), 130 (polyline), 132 (hatches), little endian,
-/// float32.
+/// Id of the model that the hatches of a zone are written as: 1 for the core (and all contours), then one each.
+int cliModel(Zone zone);
+/// Header of version 2.0 up to and with $$HEADEREND: millimetres, a fixed date, a label for the part (model 1) and for
+/// each other zone that is named.
+std::string cliHeader(CliEncoding encoding, const Eigen::Vector3d& size_mm, int layers,
+                      const std::vector<Zone>& zones = {});
+/// One layer: its contours, then its hatches, a block for each run of one zone. Binary: 127 (layer), 130 (polyline),
+/// 132 (hatches), little endian, float32.
 std::string cliLayer(CliEncoding encoding, const Layer& layer);
 std::string cliEnd(CliEncoding encoding);
 

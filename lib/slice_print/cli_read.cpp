@@ -97,6 +97,10 @@ class Reader {
       if (name == "UNITS") job_.unit_mm = number(values);
       if (name == "VERSION") job_.version = static_cast<int>(number(values));
       if (name == "DATE") job_.date = values;
+      if (name == "LABEL") {
+        const int id = static_cast<int>(number(values));
+        job_.labels[id] = values;
+      }
       if (name == "LAYERS") promised_layers_ = static_cast<std::int64_t>(number(values));
       if (name == "DIMENSION") {
         for (Eigen::Vector3d* corner : {&job_.min_mm, &job_.max_mm}) {
@@ -130,12 +134,13 @@ class Reader {
       layer().polylines.push_back(std::move(line));
     }
     if (name == "HATCHES") {
-      number(values);
+      const int id = static_cast<int>(number(values));
       const std::size_t n = count(number(values), values.size());
       for (std::size_t i = 0; i < n; ++i) {
         const Point a = asciiPoint(values);
         layer().hatches.push_back({a, asciiPoint(values)});
       }
+      layer().hatch_ids.resize(layer().hatches.size(), id);
     }
     return name != "GEOMETRYEND";
   }
@@ -197,12 +202,13 @@ class Reader {
   }
   template <class Count, class Real>
   void takeHatches() {
-    take<Count>();
+    const int id = take<Count>();
     const std::size_t n = count(take<Count>(), (bytes_.size() - at_) / (4 * sizeof(Real)));
     for (std::size_t i = 0; i < n; ++i) {
       const Point a = takePoint<Real>();
       layer().hatches.push_back({a, takePoint<Real>()});
     }
+    layer().hatch_ids.resize(layer().hatches.size(), id);
   }
 
   std::string path_, bytes_;

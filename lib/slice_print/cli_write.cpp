@@ -39,12 +39,12 @@ std::string binaryLayer(const Layer& layer) {
     for (const Point& p : ring) put(bytes, p);
     put(bytes, ring[0]);
   }
-  if (!layer.hatches.empty()) {
+  forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
     put(bytes, kHatchesLong);
-    put(bytes, std::int32_t{kModel});
-    put(bytes, static_cast<std::int32_t>(layer.hatches.size()));
-    for (const Segment& hatch : layer.hatches) put(bytes, hatch.a), put(bytes, hatch.b);
-  }
+    put(bytes, std::int32_t{cliModel(zone)});
+    put(bytes, static_cast<std::int32_t>(end - first));
+    for (std::size_t n = first; n < end; ++n) put(bytes, layer.hatches[n].a), put(bytes, layer.hatches[n].b);
+  });
   return bytes;
 }
 
@@ -59,23 +59,31 @@ std::string asciiLayer(const Layer& layer) {
     number(ring[0]);
     text += '\n';
   }
-  if (!layer.hatches.empty()) {
-    fmt::format_to(std::back_inserter(text), "$$HATCHES/{},{}", kModel, layer.hatches.size());
-    for (const Segment& hatch : layer.hatches) number(hatch.a), number(hatch.b);
+  forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
+    fmt::format_to(std::back_inserter(text), "$$HATCHES/{},{}", cliModel(zone), end - first);
+    for (std::size_t n = first; n < end; ++n) number(layer.hatches[n].a), number(layer.hatches[n].b);
     text += '\n';
-  }
+  });
   return text;
 }
 
 }  // namespace
 
-std::string cliHeader(CliEncoding encoding, const Eigen::Vector3d& size_mm, int layers) {
+int cliModel(Zone zone) { return kModel + static_cast<int>(zone); }
+
+std::string cliHeader(CliEncoding encoding, const Eigen::Vector3d& size_mm, int layers,
+                      const std::vector<Zone>& zones) {
   const bool ascii = encoding == CliEncoding::Ascii;
+  std::string labels;
+  for (const Zone zone : zones) {
+    const char* name = zone == Zone::UpSkin ? "up-skin" : zone == Zone::DownSkin ? "down-skin" : "support";
+    labels += fmt::format("$$LABEL/{},{}\n", cliModel(zone), name);
+  }
   std::string text = fmt::format(
-      "$$HEADERSTART\n$${}\n$$UNITS/00000001.000000\n$$VERSION/200\n$$LABEL/{},part\n$$DATE/010100\n"
+      "$$HEADERSTART\n$${}\n$$UNITS/00000001.000000\n$$VERSION/200\n$$LABEL/{},part\n{}$$DATE/010100\n"
       "$$DIMENSION/00000000.000000,00000000.000000,00000000.000000,{:015.6f},{:015.6f},{:015.6f}\n$$LAYERS/"
       "{:06d}\n$$HEADEREND",
-      ascii ? "ASCII" : "BINARY", kModel, size_mm.x(), size_mm.y(), size_mm.z(), layers);
+      ascii ? "ASCII" : "BINARY", kModel, labels, size_mm.x(), size_mm.y(), size_mm.z(), layers);
   if (ascii) text += "\n$$GEOMETRYSTART\n";
   return text;
 }

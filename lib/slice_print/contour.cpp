@@ -144,6 +144,10 @@ std::vector<Rings> inset(const Rings& rings, const std::vector<double>& depths_m
   return result;
 }
 
+Rings outset(const Rings& rings, double depth_mm) {
+  return depth_mm == 0 ? rings : shrunk(rings, -depth_mm, Join::Round);
+}
+
 double thinArea_mm2(const Rings& rings, double width_mm) {
   const Rings core = shrunkInSteps(simplified(rings, kFineTolerance_mm), width_mm / 2);
   return std::max(0.0, area_mm2(rings) - area_mm2(shrunk(core, -width_mm / 2, Join::Round)));

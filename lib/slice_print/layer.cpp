@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -68,6 +69,14 @@ Stack stackOver(double height_mm, double layer_mm) {
                        .hint = "check the part's unit (mm) or raise --layer-mm"});
   }
   return {layer_mm, static_cast<int>(layers)};
+}
+
+int Stack::layersUpTo(double z_mm) const {
+  int n = tops_mm.empty() ? static_cast<int>(std::floor(std::clamp(z_mm / layer_mm + 0.5, 0.0, 1.0 * layers)))
+                          : static_cast<int>(std::lower_bound(tops_mm.begin(), tops_mm.end(), z_mm) - tops_mm.begin());
+  while (n > 0 && middle_mm(n - 1) > z_mm) --n;
+  while (n < layers && middle_mm(n) <= z_mm) ++n;
+  return n;
 }
 
 double signedArea_mm2(const Ring& ring) {

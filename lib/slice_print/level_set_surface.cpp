@@ -98,4 +98,25 @@ double overhangArea_mm2(const levelset::LevelSet& level_set, double limit_deg, d
   return core::parallelSum(static_cast<std::int64_t>(leaves.size()), 256, partial);
 }
 
+void visitSlopes(const levelset::LevelSet& level_set, const std::function<void(double z_mm, double steepness)>& visit) {
+  const openvdb::FloatGrid& grid = *level_set.grid().vdb;
+  const double voxel = level_set.voxel_mm();
+  auto values = grid.getConstAccessor();
+  for (const Leaf* leaf : leavesOf(grid)) {
+    for (openvdb::Index i = 0; i < Leaf::SIZE; ++i) {
+      const double value = leaf->buffer().data()[i];
+      if (std::abs(value) > voxel / 2 || !leaf->isValueOn(i)) continue;
+      const openvdb::Coord at = leaf->offsetToGlobalCoord(i);
+      Eigen::Vector3d gradient;
+      for (int axis = 0; axis < 3; ++axis) {
+        openvdb::Coord low = at, high = at;
+        --low[axis], ++high[axis];
+        gradient[axis] = values.getValue(high) - values.getValue(low);
+      }
+      const double length = gradient.norm();
+      if (length > 0) visit(at.z() * voxel, std::abs(gradient.z()) / length);
+    }
+  }
+}
+
 }  // namespace osteo::slice_print

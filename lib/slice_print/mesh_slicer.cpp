@@ -27,13 +27,7 @@ struct Span {
 Span layersOf(const mesh::TriangleMesh& mesh, const mesh::Triangle& t, const Stack& stack) {
   const double a = mesh.vertices[t[0]].z(), b = mesh.vertices[t[1]].z(), c = mesh.vertices[t[2]].z();
   const double low = std::min({a, b, c}), high = std::max({a, b, c});
-  const auto layersBelow = [&](double z) {  // number of planes ≤ z
-    int n = std::clamp(static_cast<int>(std::floor(z / stack.layer_mm + 0.5)), 0, stack.layers);
-    while (n > 0 && stack.middle_mm(n - 1) > z) --n;
-    while (n < stack.layers && stack.middle_mm(n) <= z) ++n;
-    return n;
-  };
-  return {layersBelow(low), layersBelow(high)};
+  return {stack.layersUpTo(low), stack.layersUpTo(high)};
 }
 
 Buckets sortIntoLayers(const mesh::TriangleMesh& mesh, const Stack& stack) {

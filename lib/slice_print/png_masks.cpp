@@ -2,9 +2,12 @@
 #include <png.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "slice_print/manifest.h"
+#include "slice_print/mask_process.h"
 #include "slice_print/scan_lines.h"
 #include "slice_print/writers.h"
 
@@ -80,15 +83,45 @@ std::vector<std::uint8_t> mask(const Rings& rings, const Eigen::Vector2i& size_p
   return pixels;
 }
 
+namespace {
+
+// Where the masks of a stack go.
+std::vector<std::string> stackFolders(const std::string& folder, const std::vector<std::string>& names) {
+  std::vector<std::string> folders;
+  for (const std::string& name : names) {
+    folders.push_back(name.empty() ? folder : folder + "/" + name);
+    std::error_code failure;
+    std::filesystem::create_directory(folders.back(), failure);
+    if (failure) {
+      throw core::Error(core::Exit::IoError,
+                        {.what = "a folder for masks could not be made", .got = failure.message()});
+    }
+  }
+  return folders;
+}
+
+}  // namespace
+
 JobWriter pngWriter(const std::string& folder, const JobHead& head) {
   const Eigen::Vector2i size = maskSize_px(head.part->size_mm(), head.pixel_mm);
   const double pixel = head.pixel_mm;
-  const auto encode = [folder, size, pixel](const Layer& layer) {
-    const std::string bytes = encodeGrey(mask(layer.slice, size, pixel), size);
-    core::writeFile(fmt::format("{}/layer_{:05d}.png", folder, layer.index + 1), bytes);
+  if (!head.settings) {
+    const auto encode = [folder, size, pixel](const Layer& layer) {
+      core::writeFile(folder + "/" + maskName(layer.index), encodeGrey(mask(layer.slice, size, pixel), size));
+      return std::string();
+    };
+    return {encode, [](const std::string&) {}, [] {}};
+  }
+  const MaskPlan plan = maskPlan(*head.part, head.settings->process, head.settings->mask, head.stack.layer_mm);
+  const auto encode = [folders = stackFolders(folder, plan.stack_names), size, pixel](const Layer& layer) {
+    for (std::size_t stack = 0; stack < folders.size(); ++stack) {
+      const std::string bytes = encodeGrey(mask(layer.masks[stack], size, pixel), size);
+      core::writeFile(folders[stack] + "/" + maskName(layer.index), bytes);
+    }
     return std::string();
   };
-  return {encode, [](const std::string&) {}, [] {}};
+  const std::string manifest = manifestText(*head.part, *head.settings, head.stack, size);
+  return {encode, [](const std::string&) {}, [folder, manifest] { core::writeFile(folder + "/job.json", manifest); }};
 }
 
 }  // namespace osteo::slice_print

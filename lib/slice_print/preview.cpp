@@ -11,8 +11,10 @@ namespace osteo::slice_print {
 namespace {
 
 constexpr int kPanel_px = 640;
+constexpr double kStepsShown = 45, kBeadsShown = 18;  // side by side, in the enlarged panel
 constexpr picture::Color kSolid = {222, 222, 222}, kContour = {31, 78, 156}, kHatch = {217, 84, 26},
-                         kFrame = {20, 20, 20};
+                         kMask = {120, 150, 220}, kFrame = {20, 20, 20}, kSupport = {199, 224, 244};
+constexpr picture::Color kZoneColors[kZones] = {kHatch, {27, 120, 55}, {123, 50, 148}, {77, 77, 77}};
 
 struct Window {
   Point centre;
@@ -23,16 +25,56 @@ struct Window {
   }
 };
 
-picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_px) {
-  picture::Canvas canvas(kPanel_px, kPanel_px);
-  std::vector<std::vector<Eigen::Vector2d>> outline;
-  for (const Ring& ring : layer.slice) {
+// By kind: outer and inner perimeters, thin walls, infill, supports, skirts.
+constexpr picture::Color kBeadColors[] = {{70, 130, 200},  {140, 180, 225}, {217, 84, 26},
+                                          {240, 190, 110}, {150, 190, 150}, {190, 190, 190}};
+
+// Every bead in its true width, from point to point, and its centre line over it.
+void drawBeads(picture::Canvas& canvas, const Layer& layer, const Window& window, bool lines) {
+  const double px_per_mm = kPanel_px / window.extent_mm;
+  for (const Bead& bead : layer.beads) {
+    const std::size_t n = bead.points.size();
+    const auto forEachPiece = [&](const auto& draw) {
+      for (std::size_t i = 0; i + (bead.closed ? 0 : 1) < n; ++i) draw(bead.points[i], bead.points[(i + 1) % n]);
+    };
+    forEachPiece([&](const BeadPoint& a, const BeadPoint& b) {
+      const double width = spacingOf_mm((a.width_mm + b.width_mm) / 2, layer.height_mm);
+      canvas.line(window.toPixels(a.at), window.toPixels(b.at), kBeadColors[static_cast<int>(bead.kind)],
+                  std::max(1.0, width * px_per_mm));
+    });
+    if (!lines) continue;
+    forEachPiece([&](const BeadPoint& a, const BeadPoint& b) {
+      canvas.line(window.toPixels(a.at), window.toPixels(b.at), kFrame, 1);
+    });
+  }
+}
+
+std::vector<std::vector<Eigen::Vector2d> > inPixels(const Rings& rings, const Window& window) {
+  std::vector<std::vector<Eigen::Vector2d> > outline;
+  for (const Ring& ring : rings) {
     outline.emplace_back();
     for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
   }
-  canvas.polygon(outline, kSolid);
-  for (const Segment& hatch : layer.hatches)
-    canvas.line(window.toPixels(hatch.a), window.toPixels(hatch.b), kHatch, line_px);
+  return outline;
+}
+
+picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_px) {
+  picture::Canvas canvas(kPanel_px, kPanel_px);
+  canvas.polygon(inPixels(layer.slice, window), kSolid);
+  double shade = 1;
+  for (const Rings& mask : layer.masks) {
+    const auto tint = [&](int channel) { return static_cast<std::uint8_t>(kMask[channel] * shade); };
+    canvas.polygon(inPixels(mask, window), {tint(0), tint(1), tint(2)});
+    shade *= 0.75;
+  }
+  canvas.polygon(inPixels(layer.support, window), kSupport);
+  drawBeads(canvas, layer, window, line_px > 2);
+  forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
+    for (std::size_t n = first; n < end; ++n) {
+      const Segment& hatch = layer.hatches[n];
+      canvas.line(window.toPixels(hatch.a), window.toPixels(hatch.b), kZoneColors[static_cast<int>(zone)], line_px);
+    }
+  });
   for (const Ring& ring : layer.contours) {
     for (std::size_t i = 0; i < ring.size(); ++i) {
       canvas.line(window.toPixels(ring[i]), window.toPixels(ring[(i + 1) % ring.size()]), kContour, line_px);
@@ -62,7 +104,10 @@ void drawScale(picture::Canvas& canvas, const Window& window) {
 
 // Where there is something to see: around the middle stroke, in scan order, of a layer's hatches.
 Window closeUp(const Layer& layer, const Settings& settings, const Window& whole) {
-  const double extent = std::min(45 * settings.hatch_mm, whole.extent_mm);
+  const bool by_beads = settings.process == Process::Mex;
+  const double step_mm = isMaskProcess(settings.process) ? settings.mask.pixel_mm : settings.hatch_mm;
+  const double shown_mm = by_beads ? kBeadsShown * settings.extrusion.lineWidth_mm() : kStepsShown * step_mm;
+  const double extent = std::min(shown_mm, whole.extent_mm);
   Point centre = whole.centre;
   double nearest = 1e300;
   for (const Segment& hatch : layer.hatches) {
@@ -70,14 +115,19 @@ Window closeUp(const Layer& layer, const Settings& settings, const Window& whole
     const double distance = (middle - whole.centre).squaredNorm();
     if (distance < nearest) nearest = distance, centre = middle;
   }
+  for (const Bead& bead : layer.beads) {
+    const Point at = bead.points[bead.points.size() / 2].at;
+    if ((at - whole.centre).squaredNorm() < nearest) nearest = (at - whole.centre).squaredNorm(), centre = at;
+  }
+  if (nearest == 1e300 && !layer.slice.empty()) centre = layer.slice[0][0];
   if (layer.hatches.empty() && !layer.contours.empty()) centre = layer.contours[0][0];
   return {centre, extent};
 }
 
 // Drawn in LPS, where the picture's axes are true, with the build direction upwards.
-picture::Canvas drawPart(const Layer& layer, mesh::TriangleMesh mesh, const Part& part, const Settings& settings) {
+picture::Canvas drawPart(const Layer& layer, mesh::TriangleMesh mesh, const Part& part) {
   const Eigen::Vector3d& size = part.size_mm();
-  const double z = layer.top_mm - settings.layer_mm / 2, margin = 0.06 * size.head<2>().maxCoeff();
+  const double z = layer.top_mm - layer.height_mm / 2, margin = 0.06 * size.head<2>().maxCoeff();
   const double x0 = -margin, x1 = size.x() + margin, y0 = -margin, y1 = size.y() + margin;
   mesh::TriangleMesh plane{{{x0, y0, z}, {x1, y0, z}, {x1, y1, z}, {x0, y1, z}}, {{0, 1, 2}, {0, 2, 3}}};
   const Eigen::Matrix3d lps_from_machine = part.machineFromLps().topLeftCorner<3, 3>().transpose();
@@ -104,9 +154,12 @@ picture::Canvas preview(const Layer& layer, const mesh::TriangleMesh& mesh, cons
   drawScale(all, whole);
   drawScale(close, near);
   return picture::tile(
-      {all, close, drawPart(layer, mesh, part, settings)},
+      {all, close, drawPart(layer, mesh, part)},
       {fmt::format("layer {}, top at {:.3f} mm", layer.index + 1, layer.top_mm),
-       fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
+       settings.process == Process::Mex
+           ? fmt::format("enlarged, beads {:.3g} mm wide", settings.extrusion.lineWidth_mm())
+       : isMaskProcess(settings.process) ? fmt::format("enlarged 45 pixels of {} mm", settings.mask.pixel_mm)
+                                         : fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
        fmt::format("{:.2f} x {:.2f} x {:.2f} mm", part.size_mm().x(), part.size_mm().y(), part.size_mm().z())},
       3);
 }

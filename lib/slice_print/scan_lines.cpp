@@ -8,9 +8,6 @@ namespace osteo::slice_print {
 
 namespace {
 
-// The first line on or above y. It depends on the vertex alone, so both edges at a vertex agree and rows stay even.
-int lineAbove(double y, double spacing) { return static_cast<int>(std::ceil(y / spacing - 0.5)); }
-
 template <class Visit>
 void forEachEdge(const Rings& rings, double spacing, const Visit& visit) {
   for (const Ring& ring : rings) {
@@ -26,7 +23,61 @@ void forEachEdge(const Rings& rings, double spacing, const Visit& visit) {
   }
 }
 
+// The rows of a, each walked along x with what is solid on the way.
+template <class Keep>
+ScanLines combined(const ScanLines& a, const ScanLines& b, const Keep& keep) {
+  ScanLines result;
+  result.first = a.first;
+  result.start.assign(a.start.empty() ? 0 : 1, 0);
+  for (int row = 0; row < a.rows(); ++row) {
+    std::size_t n = a.start[row], m = 0, m_end = 0;
+    const int other = row + a.first - b.first;
+    if (other >= 0 && other < b.rows()) m = b.start[other], m_end = b.start[other + 1];
+    bool in_a = false, in_b = false, inside = false;
+    while (n < a.start[row + 1]) {
+      const bool take_a = m >= m_end || a.x[n] <= b.x[m];
+      const double x = take_a ? a.x[n] : b.x[m];
+      if (take_a) in_a = !in_a, ++n;
+      if (!take_a) in_b = !in_b, ++m;
+      if (keep(in_a, in_b) == inside) continue;
+      inside = !inside;
+      if (result.x.size() > result.start.back() && result.x.back() == x) {  // neither gaps nor pieces of no length
+        result.x.pop_back();
+      } else {
+        result.x.push_back(x);
+      }
+    }
+    result.start.push_back(result.x.size());
+  }
+  return result;
+}
+
 }  // namespace
+
+// It depends on the vertex alone, so both edges at a vertex agree and rows stay even.
+int lineAbove(double y, double spacing_mm) { return static_cast<int>(std::ceil(y / spacing_mm - 0.5)); }
+
+ScanLines intersection(const ScanLines& a, const ScanLines& b) {
+  return combined(a, b, [](bool in_a, bool in_b) { return in_a && in_b; });
+}
+
+ScanLines difference(const ScanLines& a, const ScanLines& b) {
+  return combined(a, b, [](bool in_a, bool in_b) { return in_a && !in_b; });
+}
+
+ScanLines clipped(const ScanLines& lines, double low, double high) {
+  ScanLines result;
+  result.first = lines.first;
+  result.start.assign(lines.start.empty() ? 0 : 1, 0);
+  for (int row = 0; row < lines.rows(); ++row) {
+    for (std::size_t n = lines.start[row]; n + 1 < lines.start[row + 1]; n += 2) {
+      const double from = std::max(lines.x[n], low), to = std::min(lines.x[n + 1], high);
+      if (from < to) result.x.push_back(from), result.x.push_back(to);
+    }
+    result.start.push_back(result.x.size());
+  }
+  return result;
+}
 
 ScanLines scanLines(const Rings& rings, double spacing_mm) {
   ScanLines lines;

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <memory>
 
 #include "mesh/zip_package.h"
 #include "slice_print/writers.h"
+#include "slice_print/xml_text.h"
 
 namespace osteo::slice_print {
 
@@ -25,14 +27,14 @@ constexpr const char* kStart =
     "xmlns=\"http://schemas.microsoft.com/3dmanufacturing/core/2015/02\" "
     "xmlns:s=\"http://schemas.microsoft.com/3dmanufacturing/slice/2015/07\">\n"
     "<metadata name=\"Description\">osteoforge slice-print: machine frame, build direction +z</metadata>\n"
-    "<resources>\n<s:slicestack id=\"1\" zbottom=\"0\">\n";
+    "<resources>\n";
 constexpr double kTolerance_mm = 1e-3;
 
 // Polygons close by returning to their first vertex; an empty layer is an empty slice.
-std::string sliceXml(const Layer& layer) {
-  std::string text = fmt::format("<s:slice ztop=\"{:.5f}\">", layer.top_mm);
+std::string sliceXml(const Rings& outline, double top_mm) {
+  std::string text = fmt::format("<s:slice ztop=\"{:.5f}\">", top_mm);
   const auto to = std::back_inserter(text);
-  const Rings rings = simplified(layer.slice, kTolerance_mm);
+  const Rings rings = simplified(outline, kTolerance_mm);
   if (!rings.empty()) text += "<s:vertices>";
   for (const Ring& ring : rings) {
     for (const Point& p : ring) fmt::format_to(to, "<s:vertex x=\"{:.4f}\" y=\"{:.4f}\"/>", p.x(), p.y());
@@ -49,12 +51,31 @@ std::string sliceXml(const Layer& layer) {
   return text + "</s:slice>\n";
 }
 
-void appendMesh(std::string& text, const mesh::TriangleMesh& mesh) {
+// Resources are numbered: 1 is the first body's slice stack, 2 its object, 3 and 4 the next body's; base materials
+// follow.
+int stackId(int body) { return 2 * body + 1; }
+int objectId(int body) { return 2 * body + 2; }
+
+// Base materials of the bodies, one each; empty when no body has one.
+std::string materialsXml(const Part& part) {
+  std::string text = fmt::format("<basematerials id=\"{}\">", stackId(part.bodies()));
+  bool any = false;
+  for (int body = 0; body < part.bodies(); ++body) {
+    any = any || !part.material(body).empty();
+    const std::string& name = part.material(body);
+    text += fmt::format("<base name=\"{}\" displaycolor=\"#C8C8C8\"/>", name.empty() ? "unnamed" : escaped(name));
+  }
+  return any ? text + "</basematerials>\n" : std::string();
+}
+
+void appendMesh(std::string& text, const Part& part, int body, bool with_material) {
   const auto to = std::back_inserter(text);
-  text +=
-      "</s:slicestack>\n<object id=\"2\" type=\"model\" name=\"part\" s:slicestackid=\"1\" "
-      "s:meshresolution=\"fullres\">"
-      "<mesh>\n<vertices>\n";
+  const mesh::TriangleMesh mesh = part.machineMesh(body);
+  const std::string& name = part.name(body);
+  fmt::format_to(to, "</s:slicestack>\n<object id=\"{}\" type=\"model\" name=\"{}\" s:slicestackid=\"{}\" ",
+                 objectId(body), name.empty() ? "part" : escaped(name), stackId(body));
+  if (with_material) fmt::format_to(to, "pid=\"{}\" pindex=\"{}\" ", stackId(part.bodies()), body);
+  text += "s:meshresolution=\"fullres\"><mesh>\n<vertices>\n";
   for (const Eigen::Vector3d& v : mesh.vertices) {
     fmt::format_to(to, "<vertex x=\"{}\" y=\"{}\" z=\"{}\"/>\n", static_cast<float>(v[0]), static_cast<float>(v[1]),
                    static_cast<float>(v[2]));
@@ -63,19 +84,48 @@ void appendMesh(std::string& text, const mesh::TriangleMesh& mesh) {
   for (const mesh::Triangle& t : mesh.triangles) {
     fmt::format_to(to, "<triangle v1=\"{}\" v2=\"{}\" v3=\"{}\"/>\n", t[0], t[1], t[2]);
   }
-  text += "</triangles>\n</mesh></object>\n</resources>\n<build><item objectid=\"2\"/></build>\n</model>\n";
+  text += "</triangles>\n</mesh></object>\n";
+}
+
+constexpr char kNextBody = '\x1e';  // between the bodies' slices of a layer; no XML holds it
+
+std::string slicesXml(const Layer& layer) {
+  if (layer.bodies.empty()) return sliceXml(layer.slice, layer.top_mm);
+  std::string text;
+  for (const Rings& body : layer.bodies) text += sliceXml(body, layer.top_mm) + kNextBody;
+  return text;
+}
+
+std::string modelXml(const Part& part, std::vector<std::string>& stacks) {
+  std::string model = kStart;
+  const std::string materials = materialsXml(part);
+  model += materials;
+  for (int body = 0; body < part.bodies(); ++body) {
+    model += fmt::format("<s:slicestack id=\"{}\" zbottom=\"0\">\n", stackId(body)) + stacks[body];
+    stacks[body] = {};
+    appendMesh(model, part, body, !materials.empty());
+  }
+  model += "</resources>\n<build>";
+  for (int body = 0; body < part.bodies(); ++body) model += fmt::format("<item objectid=\"{}\"/>", objectId(body));
+  return model + "</build>\n</model>\n";
 }
 
 }  // namespace
 
 JobWriter threeMfWriter(const std::string& path, const JobHead& head) {
-  auto model = std::make_shared<std::string>(kStart);
-  return {sliceXml, [model](const std::string& xml) { *model += xml; },
-          [model, path, part = head.part] {
-            appendMesh(*model, part->machineMesh());
+  auto stacks = std::make_shared<std::vector<std::string>>(static_cast<std::size_t>(head.part->bodies()));
+  const auto append = [stacks](const std::string& xml) {
+    std::size_t from = 0;
+    for (std::string& stack : *stacks) {
+      const std::size_t to = std::min(xml.find(kNextBody, from), xml.size());
+      stack.append(xml, from, to - from);
+      from = std::min(to + 1, xml.size());
+    }
+  };
+  return {slicesXml, append, [stacks, path, part = head.part] {
             mesh::writeZip({{"[Content_Types].xml", kContentTypes},
                             {"_rels/.rels", kRelationships},
-                            {"3D/3dmodel.model", std::move(*model)}},
+                            {"3D/3dmodel.model", modelXml(*part, *stacks)}},
                            path);
           }};
 }

@@ -10,12 +10,18 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "slice_print/extrusion_options.h"
 
 namespace osteo::slice_print {
 
 namespace {
 
 constexpr double kSvgTolerance_mm = 1e-3;
+constexpr const char* kBeadClasses[] = {" outer", " inner", " thin", " fill", " prop", " skirt"};
+constexpr const char* kBeadStyle =
+    ".bead{fill:none;stroke-linejoin:round;stroke-linecap:round;stroke-opacity:0.6}.outer{stroke:#4682c8}.inner{stroke:"
+    "#8cb4e1}.thin{stroke:#d9541a}.fill{stroke:#f0be6e}.prop{stroke:#96be96}.skirt{stroke:#bebebe}";
+constexpr const char* kZoneClasses[kZones] = {"", " up", " down", " prop"};
 
 // A file that grows; every failure to write is an IoError.
 class OutFile {
@@ -64,18 +70,35 @@ void svgPath(std::string& text, const char* style, const Rings& rings) {
   text += "\"/>\n";
 }
 
+// Its mean width stands for a bead's.
+void svgBead(std::string& text, const Bead& bead) {
+  double width = 0;
+  for (const BeadPoint& p : bead.points) width += p.width_mm / static_cast<double>(bead.points.size());
+  fmt::format_to(std::back_inserter(text), "<path class=\"bead{}\" stroke-width=\"{:.3f}\" d=\"",
+                 kBeadClasses[static_cast<int>(bead.kind)], width);
+  char verb = 'M';
+  for (const BeadPoint& p : bead.points) {
+    fmt::format_to(std::back_inserter(text), "{}{:.3f} {:.3f}", verb, p.at.x(), p.at.y());
+    verb = 'L';
+  }
+  text += bead.closed ? "Z\"/>\n" : "\"/>\n";
+}
+
 std::string svgLayer(const Layer& layer, bool visible) {
   std::string text = fmt::format("<g id=\"layer_{:05d}\" data-top-mm=\"{:.5f}\"{}>\n", layer.index + 1, layer.top_mm,
                                  visible ? "" : " display=\"none\"");
   svgPath(text, "slice", simplified(layer.slice, kSvgTolerance_mm));
   svgPath(text, "contour", layer.contours);
-  if (!layer.hatches.empty()) {
-    text += "<path class=\"hatch\" d=\"";
-    for (const Segment& h : layer.hatches) {
+  svgPath(text, "support", layer.support);
+  for (const Bead& bead : layer.beads) svgBead(text, bead);
+  forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
+    fmt::format_to(std::back_inserter(text), "<path class=\"hatch{}\" d=\"", kZoneClasses[static_cast<int>(zone)]);
+    for (std::size_t n = first; n < end; ++n) {
+      const Segment& h = layer.hatches[n];
       fmt::format_to(std::back_inserter(text), "M{:.3f} {:.3f}L{:.3f} {:.3f}", h.a.x(), h.a.y(), h.b.x(), h.b.y());
     }
     text += "\"/>\n";
-  }
+  });
   return text + "</g>\n";
 }
 
@@ -100,7 +123,7 @@ std::string stlBytes(const mesh::TriangleMesh& mesh) {
 JobWriter cliWriter(const std::string& path, const JobHead& head) {
   const CliEncoding encoding = head.encoding;
   return streamWriter(
-      path, cliHeader(encoding, head.part->size_mm(), head.stack.layers),
+      path, cliHeader(encoding, head.part->size_mm(), head.stack.layers, head.zones),
       [encoding](const Layer& layer) { return cliLayer(encoding, layer); }, cliEnd(encoding));
 }
 
@@ -109,13 +132,25 @@ JobWriter svgWriter(const std::string& path, const JobHead& head) {
   const std::string start = fmt::format(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.4f}mm\" "
       "height=\"{1:.4f}mm\" viewBox=\"0 0 {0:.4f} {1:.4f}\">\n<style>.slice{{fill:#dcdcdc;fill-rule:evenodd}}"
-      ".contour{{fill:none;stroke:#1f4e9c;stroke-width:0.02}}.hatch{{fill:none;stroke:#d9541a;stroke-width:0.015}}</"
+      ".contour{{fill:none;stroke:#1f4e9c;stroke-width:0.02}}.hatch{{fill:none;stroke:#d9541a;stroke-width:0.015}}{2}</"
       "style>\n"
       "<g transform=\"translate(0 {1:.4f}) scale(1 -1)\">\n",
-      size.x(), size.y());
+      size.x(), size.y(),
+      std::string(
+          head.zones.empty()
+              ? ""
+              : ".up{stroke:#1b7837}.down{stroke:#7b3294}.prop{stroke:#4d4d4d}.support{fill:#c7e0f4;stroke:none}") +
+          (head.settings && head.settings->process == Process::Mex ? kBeadStyle : ""));
   const int visible = head.visible_layer;
   return streamWriter(
       path, start, [visible](const Layer& layer) { return svgLayer(layer, layer.index == visible); }, "</g>\n</svg>\n");
+}
+
+JobWriter gcodeWriter(const std::string& path, const JobHead& head) {
+  const GcodeSettings settings = gcodeFor(*head.settings);
+  return streamWriter(
+      path, gcodeStart(settings, head.stack), [settings](const Layer& layer) { return gcodeLayer(settings, layer); },
+      gcodeEnd(settings));
 }
 
 JobWriter stlWriter(const std::string& path, const JobHead& head) {

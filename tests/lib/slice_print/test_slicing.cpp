@@ -98,13 +98,15 @@ TEST_CASE("Shapes that touch in a vertex, an edge or a saddle close") {
   CHECK(shapes::volume_mm3(even, 0.1) == Approx(mesh::volume_mm3(cones)).epsilon(2e-3));
 }
 
-TEST_CASE("Open meshes are refused, inside-out ones turned") {
+TEST_CASE("Open meshes are refused, turned triangles and inside-out meshes turned back") {
   mesh::TriangleMesh open = shapes::box({0, 0, 0}, {1, 1, 1});
   open.triangles.pop_back();
   CHECK(codeOf([&] { Part::ofMesh(open, kUp); }) == core::Exit::DataError);
   mesh::TriangleMesh flipped = shapes::box({0, 0, 0}, {1, 1, 1});
   std::swap(flipped.triangles[3][0], flipped.triangles[3][1]);
-  CHECK(codeOf([&] { Part::ofMesh(flipped, kUp); }) == core::Exit::DataError);
+  const Part mended = Part::ofMesh(flipped, kUp);
+  CHECK(mended.volume_mm3() == Approx(1));
+  CHECK(mended.repair().turned_triangles == 1);
   CHECK(codeOf([&] { Part::ofMesh({}, kUp); }) == core::Exit::DataError);
   mesh::TriangleMesh inverse = shapes::box({0, 0, 0}, {1, 1, 1});
   for (auto& t : inverse.triangles) std::swap(t[0], t[1]);
