@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "image/volume.h"
+#include "mesh/io.h"
 #include "picture/canvas.h"
 #include "slice_print/inputs.h"
 #include "slice_print/layer_viewer.h"
