@@ -4,21 +4,20 @@
 
 #include "cli/app.h"
 #include "cli/context.h"
-#include "core/files.h"
 #include "design_scaffold/design.h"
-#include "design_scaffold/draw.h"
+#include "design_scaffold/files.h"
 #include "design_scaffold/grade.h"
-#include "design_scaffold/jobs.h"
 #include "design_scaffold/measures.h"
-#include "design_scaffold/overlay.h"
-#include "design_scaffold/plan.h"
 #include "design_scaffold/recommend.h"
 #include "design_scaffold/seating.h"
 #include "design_scaffold/targets.h"
 #include "image/io.h"
-#include "mesh/io.h"
 
 namespace osteo {
+
+cli::Job resectJob();           // apps/design-scaffold.resect.cpp
+cli::Job anatomicalModelJob();  // apps/design-scaffold.anatomical-model.cpp
+
 namespace {
 
 using namespace design_scaffold;
@@ -125,6 +124,12 @@ Seating seatingOf(const cli::Context& ctx) {
   return seating;
 }
 
+/// The files that are wanted, each by a path for its option.
+template <class Path>
+ImplantFiles filesOf(const Path& path) {
+  return {path("output"), path("mesh"), path("picture"), path("plan"), path("overlay"), path("overlay-picture")};
+}
+
 void run(cli::Context& ctx) {
   Fit fit = fitOf(ctx);
   const ImplantLibrary library = readImplantLibrary(ctx.input("materials"));
@@ -138,60 +143,19 @@ void run(cli::Context& ctx) {
   if (ctx.given("fit")) fit.regions = readFitRegions(ctx.input("fit"), defect.frameId());
   const Infill infill = infillFor(spec, variationOf(ctx), defect, bone);
   const double voxel = checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
-  // An STL alone is written from the level set, run by run; other formats and pictures need the mesh at hand.
-  const bool streams = core::extension(ctx.finalPath("mesh")) == ".stl" && !ctx.given("picture");
-  const bool want_mesh = (ctx.given("mesh") && !streams) || ctx.given("picture");
+  ImplantFiles files = filesOf([&](const char* name) { return ctx.finalPath(name); });
   const double defect_mm3 = levelset::measureSurface(defect).volume_mm3;
-  requireMemory(defect_mm3, infill, voxel, want_mesh);
+  requireMemory(defect_mm3, infill, voxel, files.needsMesh());
   const std::string material = materialOf(ctx, library, defect, infill);
-  if (ctx.dryRun(estimatedBytes(defect_mm3, infill, voxel, want_mesh))) return;
-  const std::string vdb = ctx.output("output"), stl = ctx.output("mesh"), png = ctx.output("picture"),
-                    labels = ctx.output("overlay"), slices = ctx.output("overlay-picture"), plan = ctx.output("plan");
+  if (ctx.dryRun(estimatedBytes(defect_mm3, infill, voxel, files.needsMesh()))) return;
+  const std::string implant = files.mesh.empty() ? files.level_set : files.mesh;
+  files = filesOf([&](const char* name) { return ctx.output(name); });
   const Seated seated = seat(defect, bone, fit, seating, ctx.results());
-  auto made = design({seated.defect, seated.around(bone), fit, voxel, want_mesh}, infill, ctx.results());
+  auto made = design({seated.defect, seated.around(bone), fit, voxel, files.needsMesh()}, infill, ctx.results());
   if (bone) checkSeated(made, *bone, seated, ctx.results());
   measure(made, measuredNamed(ctx.text("measure")), solidPhase(library, material),
           {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")}, ctx.results());
-  levelset::writeVdb(made.solid, vdb, "scaffold");
-  if (streams) levelset::writeStl(made.solid, stl, defect.frameId());
-  if (!stl.empty() && !streams) mesh::writeMesh(made.mesh, stl);
-  if (!png.empty()) draw(made, bone, seated, png);
-  if (!plan.empty())
-    writePlan(plan,
-              planOf(made, bone, seated, {stl.empty() ? vdb : stl, ctx.finalPath(stl.empty() ? "output" : "mesh")}));
-  if (!labels.empty() || !slices.empty()) showOnCt(*seating.ct, made, seated, labels, slices);
-}
-
-void runResect(cli::Context& ctx) {
-  const bool guided = ctx.given("guide-part") || ctx.given("guide-mesh");
-  if (!guided)
-    ctx.refuse({"guide-thickness-mm", "guide-width-mm", "guide-gap-mm", "access-mm"}, "goes with --guide-part");
-  if (!ctx.given("lesion")) ctx.refuse({"lesion-label", "margin-mm"}, "goes with --lesion");
-  if (ctx.given("planes")) ctx.refuse({"cut"}, "goes with --lesion alone");
-  ResectionJob job{ctx.input("bone"),     ctx.input("lesion"),         ctx.text("lesion-label"),
-                   ctx.input("planes"),   ctx.text("cut") == "across", ctx.number("margin-mm"),
-                   ctx.number("kerf-mm"), ctx.number("voxel-mm")};
-  if (guided)
-    job.guide = {ctx.number("guide-thickness-mm"), ctx.number("guide-width-mm"), ctx.number("guide-gap-mm"),
-                 ctx.number("kerf-mm"), vectorOf(ctx, "access-mm")};
-  const ResectionInputs inputs = readInputs(job);
-  if (ctx.dryRun(estimatedBytes(inputs.bone, guided))) return;
-  job.files = {ctx.output("output"), ctx.output("host"), ctx.output("guide-part"), ctx.output("guide-mesh"),
-               ctx.output("picture")};
-  finish(inputs, job, ctx.results());
-}
-
-void runModel(cli::Context& ctx) {
-  if (!ctx.given("defect")) ctx.refuse({"defect-part", "gap-mm"}, "goes with --defect");
-  if (!ctx.given("soft")) ctx.refuse({"soft-labels", "rib-mm", "rib-spacing-mm"}, "goes with --soft");
-  ModelJob job{ctx.input("bone"), ctx.input("defect"), ctx.input("soft"), ctx.texts("soft-labels")};
-  job.voxel_mm = ctx.number("voxel-mm");
-  job.shape = {ctx.number("wall-mm"), ctx.number("drain-mm"),       ctx.number("gap-mm"),
-               ctx.number("rib-mm"),  ctx.number("rib-spacing-mm"), ctx.number("scale")};
-  const ModelInputs inputs = readInputs(job);
-  if (ctx.dryRun(estimatedBytes(inputs.bone, true))) return;
-  job.files = {ctx.output("output"), ctx.output("mesh"), ctx.output("defect-part"), ctx.output("picture")};
-  finish(inputs, job, ctx.results());
+  write(made, bone, seated, seating.ct ? &*seating.ct : nullptr, files, implant);
 }
 
 }  // namespace
@@ -290,51 +254,8 @@ cli::App cli::describe() {
          optionalNumber("voxel-mm", "mm", {0.01, 2}, "voxel; default the smaller of cell/16 and wall/4").advanced(),
          picture("scaffold whole, cut open, and in its host")},
         run},
-       {"resect",
-        "Takes a lesion with a margin, or what planes bound, out of a bone, and makes the guide that the saw follows.",
-        {"design-scaffold resect bone.vdb -o flap.vdb --host rest.vdb --lesion defect.vdb --margin-mm 5 --guide-part "
-         "guide.vdb --guide-mesh guide.stl --picture resection.png"},
-        {input("bone", shapes, "the whole bone, one in a file"),
-         inputOption("lesion", {".vdb", ".stl", ".ply", ".obj", ".3mf", ".nrrd", ".nii", ".gz"},
-                     "what has to come out: a shape, or a label of a segmentation"),
-         inputOption("planes", {".json"}, "planes that bound what comes out, in place of a margin around the lesion"),
-         output({".vdb"}, "the piece that is taken out"), outputOption("host", {".vdb"}, "the bone that stays"),
-         outputOption("guide-part", {".vdb"}, "cutting guide as a level set"),
-         outputOption("guide-mesh", {".stl", ".ply", ".obj", ".amf", ".3mf"}, "the guide as a closed triangle mesh"),
-         text("lesion-label", "", "label of the lesion in a segmentation of several"),
-         number("margin-mm", "mm", 10, {0, 100}, "bone around the lesion that is taken with it"),
-         choice("cut", {"around", "across"}, "around",
-                "at the margin all around the lesion, or by two planes across the bone's long axis"),
-         number("kerf-mm", "mm", 0, {0, 5}, "what the saw takes; half of it on either side"),
-         number("guide-thickness-mm", "mm", 4, {1.5, 20}, "thickness of the guide"),
-         number("guide-width-mm", "mm", 8, {5, 60}, "how far the guide reaches beside the cut"),
-         number("guide-gap-mm", "mm", 0.2, {0, 3}, "gap between guide and bone"),
-         numbers("access-mm", "", 3, {}, "direction x,y,z from which the guide comes (default: found)"),
-         number("voxel-mm", "mm", 0.4, {0.05, 2}, "voxel of a bone that comes as a mesh; a level set keeps its own")
-             .advanced(),
-         picture("piece, host and guide, whole and cut open")},
-        runResect},
-       {"anatomical-model",
-        "Makes a printable model of a bone in one part, solid or hollow, with its defect to plug in and soft tissue as "
-        "cages.",
-        {"design-scaffold anatomical-model bone.vdb -o model.vdb --mesh model.stl --defect defect.vdb --defect-part "
-         "plug.vdb --picture model.png"},
-        {input("bone", shapes, "the bone"), output({".vdb"}, "the model as a level set"),
-         outputOption("mesh", {".stl", ".ply", ".obj", ".amf", ".3mf"}, "the model as a closed triangle mesh"),
-         inputOption("defect", shapes, "what is missing or is to come out: left out of the model"),
-         outputOption("defect-part", {".vdb"}, "the defect as a part that plugs in"),
-         inputOption("soft", {".nrrd", ".nii", ".gz"}, "segmentation whose labels are outlined by cages of ribs"),
-         texts("soft-labels", "names or numbers of the labels to outline (default: all)"),
-         number("wall-mm", "mm", 0, {0, 20}, "wall of a hollow model with two drain holes; 0: solid"),
-         number("gap-mm", "mm", 0.3, {0, 3}, "gap between bone and defect's part"),
-         number("scale", "", 1, {0.05, 20}, "size of the print over the patient's"),
-         number("drain-mm", "mm", 4, {1, 20}, "diameter of the drain holes of a hollow model").advanced(),
-         number("rib-mm", "mm", 1.6, {0.5, 10}, "width and depth of a cage's ribs").advanced(),
-         number("rib-spacing-mm", "mm", 8, {2, 50}, "distance between ribs").advanced(),
-         number("voxel-mm", "mm", 0.4, {0.05, 2}, "voxel of a bone that comes as a mesh; a level set keeps its own")
-             .advanced(),
-         picture("the model from both sides and cut open")},
-        runModel}}};
+       resectJob(),
+       anatomicalModelJob()}};
 }
 
 }  // namespace osteo

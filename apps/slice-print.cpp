@@ -8,10 +8,10 @@
 #include "cli/context.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/log.h"
 #include "image/volume.h"
 #include "mesh/io.h"
 #include "picture/canvas.h"
+#include "slice_print/extrusion_options.h"
 #include "slice_print/inputs.h"
 #include "slice_print/layer_viewer.h"
 #include "slice_print/preview.h"
@@ -60,8 +60,11 @@ sp::Settings settingsOf(const Context& ctx) {
   settings.hatch_rotation_deg = ctx.number("hatch-rotation-deg");
   settings.density_g_cm3 = ctx.maybe("density-g-cm3").value_or(settings.density_g_cm3);
   if (ctx.given("body-density-g-cm3")) settings.body_density_g_cm3 = ctx.numbers("body-density-g-cm3");
-  for (const sp::NamedNumber& number : sp::named(settings.mask))
-    *number.value = ctx.maybe(number.option).value_or(*number.value);
+  for (const auto& numbers : {sp::named(settings.mask), sp::extrusionNumbers(settings)})
+    for (const auto& [option, value] : numbers) *value = ctx.maybe(option).value_or(*value);
+  settings.extrusion.outer_first = ctx.flag("outer-first");
+  settings.gcode.feed = sp::feedNamed(ctx.text("feed"));
+  settings.gcode.start = ctx.text("start-gcode"), settings.gcode.end = ctx.text("end-gcode");
   settings.mask.bottom_layers = static_cast<int>(ctx.integer("bottom-layers"));
   if (ctx.given("shrinkage-percent"))
     settings.mask.shrinkage_percent = Eigen::Vector3d::Map(ctx.numbers("shrinkage-percent").data());
@@ -147,6 +150,7 @@ std::string endingOf(const Context& ctx) {
 sp::JobWriter openOutput(Context& ctx, const sp::JobHead& head) {
   if (isFolder(ctx.finalPath("output"))) return sp::pngWriter(ctx.outputFolder("output"), head);
   const std::string path = ctx.output("output"), ending = core::extension(path);
+  if (ending == ".gcode") return sp::gcodeWriter(path, head);
   if (ending == ".svg") return sp::svgWriter(path, head);
   if (ending == ".3mf") return sp::threeMfWriter(path, head);
   if (ending == ".stl") return sp::stlWriter(path, head);
@@ -180,7 +184,7 @@ void run(Context& ctx) {
                          ctx.text("encoding") == "ascii" ? sp::CliEncoding::Ascii : sp::CliEncoding::Binary,
                          settings.mask.pixel_mm,
                          shown,
-                         sp::isMaskProcess(settings.process) ? &settings : nullptr,
+                         settings.process == sp::Process::PbfLb ? nullptr : &settings,
                          zonesOf(settings)};
   sp::JobWriter writer = openOutput(ctx, head);
   if (ctx.given("preview")) writer = sp::withViewer(writer, ctx.output("preview"), part, stack);
@@ -194,27 +198,31 @@ void run(Context& ctx) {
 
 App describe() {
   const Range positive_mm{1e-4, 100};
+  const auto count = [](const char* name, Range range, const char* help) {
+    return Parameter{.name = name, .type = Type::Integer, .help = help, .range = range};
+  };
   return {
       "slice-print",
-      "Turns a level set or mesh into layers and laser paths for powder bed fusion",
+      "Turns a level set or mesh into layers, paths, masks or beads for additive manufacturing",
       {{"",
         "Slices a closed mesh or a level set, lays contours and hatches and writes the job, with build time and mass.",
         {"slice-print scaffold.vdb -o job.cli --picture layer.png",
          "slice-print scaffold.stl -o masks/ --layer-mm 0.05 --pixel-mm 0.1",
+         "slice-print scaffold.vdb -o job.gcode --process mex --layer-mm 0.2",
          "slice-print scaffold.vdb -o job.svg --build-direction 0,1,0 --layer-mm 0.1"},
         {inputs(
              "part", {".vdb", ".stl", ".ply", ".obj", ".amf", ".3mf"},
              "level sets or closed meshes, LPS, mm: one body each, of .amf and .3mf several; where bodies overlap the "
              "first one counts"),
-         output({".cli", ".svg", ".3mf", ".amf", ".stl"},
+         output({".cli", ".gcode", ".svg", ".3mf", ".amf", ".stl"},
                 "machine job; FOLDER/ (with the slash) for a stack of PNG masks; .stl and .amf hold the part in the "
                 "machine frame"),
          choice("process", slice_print::processNames(), "pbf-lb", "process by its ISO/ASTM 52900 name"),
          numbers("build-direction", "", 3, {-1e6, 1e6},
                  "direction in LPS that becomes the machine's +z; default 0,0,1"),
-         optionalNumber(
-             "layer-mm", "mm", {1e-3, 10},
-             "layer height; layers are cut at mid-height; default by process: pbf-lb and mjt 0.03, vpp 0.05, bjt 0.1"),
+         optionalNumber("layer-mm", "mm", {1e-3, 10},
+                        "layer height; layers are cut at mid-height; default by process: pbf-lb and mjt 0.03, vpp "
+                        "0.05, bjt 0.1, mex 0.2"),
          optionalNumber("adaptive-cusp-mm", "mm", {1e-4, 10},
                         "layers as high as this distance between steps and surface allows; absent: equal layers"),
          optionalNumber("least-layer-mm", "mm", {1e-3, 10}, "of adaptive layers; default half of --layer-mm"),
@@ -288,14 +296,57 @@ App describe() {
          optionalNumber("packing-percent", "%", {10, 95}, "bjt: solid share of the powder bed; default 55"),
          optionalNumber("drop-pl", "pl", {0.1, 1e4}, "bjt, mjt: volume of a drop; default 30"),
          optionalNumber("swath-mm", "mm", {0.1, 1e4}, "bjt, mjt: width of the print head; default 65").advanced(),
-         optionalNumber("print-speed-mm-s", "mm/s", {0.1, 1e5}, "bjt, mjt: of the print head; default 200").advanced(),
+         optionalNumber("print-speed-mm-s", "mm/s", {0.1, 1e5},
+                        "bjt, mjt: of the print head, default 200; mex: of inner perimeters, default 40")
+             .advanced(),
+         optionalNumber("nozzle-mm", "mm", {0.01, 10},
+                        "mex: diameter of the nozzle's or needle's opening; default 0.4"),
+         optionalNumber("line-width-mm", "mm", {0.01, 20}, "mex: of a bead; default 1.125 nozzles"),
+         optionalNumber("least-width-percent", "%", {10, 100}, "mex: narrowest bead in thin walls; default 50")
+             .advanced(),
+         count("perimeters", {0, 100}, "mex: turns of beads along the walls; default 2"),
+         flag("outer-first", "mex: the outermost perimeter first, else last").advanced(),
+         optionalNumber("infill-percent", "%", {0, 100}, "mex: of the inside that is filled; default 100"),
+         count("solid-layers", {0, 100},
+               "mex: solid below a top and above a bottom where the infill is less; default 4"),
+         optionalNumber("infill-angle-deg", "°", {-360, 360}, "mex: of the first layer's lines; default 45").advanced(),
+         optionalNumber("infill-rotation-deg", "°", {-360, 360}, "mex: from layer to layer; default 90").advanced(),
+         count("skirt-loops", {0, 100}, "mex: around the first layer, 3 mm off; default 1").advanced(),
+         count("brim-loops", {0, 1000}, "mex: attached to the first layer; default 0"),
+         choice("feed", {"filament", "syringe", "pressure"}, "filament",
+                "mex: E drives a filament or a plunger, or air pressure presses behind a valve (M126, M127)"),
+         optionalNumber("feed-diameter-mm", "mm", {0.1, 200}, "mex: of the filament or the plunger; default 1.75"),
+         optionalNumber("outer-speed-mm-s", "mm/s", {0.01, 1e4}, "mex: of outer perimeters; default 25").advanced(),
+         optionalNumber("infill-speed-mm-s", "mm/s", {0.01, 1e4}, "mex: default 40").advanced(),
+         optionalNumber("first-layer-speed-mm-s", "mm/s", {0.01, 1e4}, "mex: at most; default 20").advanced(),
+         optionalNumber("travel-speed-mm-s", "mm/s", {0.01, 1e4}, "mex: between beads; default 150").advanced(),
+         optionalNumber("acceleration-mm-s2", "mm/s²", {1, 1e6}, "mex: of the nozzle; default 1000").advanced(),
+         optionalNumber("most-flow-mm3-s", "mm³/s", {1e-3, 1e4}, "mex: beads that need more are slower; default 8"),
+         optionalNumber("retract-mm", "mm", {0, 50}, "mex: of the feed before longer travel; default 1").advanced(),
+         optionalNumber("retract-speed-mm-s", "mm/s", {0.01, 1e3}, "mex: default 35").advanced(),
+         optionalNumber("retract-travel-mm", "mm", {0, 1e3}, "mex: shorter travel goes without; default 1.5")
+             .advanced(),
+         optionalNumber("nozzle-c", "°C", {0, 600}, "mex: temperature; default 0: left as it is"),
+         optionalNumber("bed-c", "°C", {0, 300}, "mex: temperature; default 0: left as it is"),
+         optionalNumber("fan-percent", "%", {0, 100}, "mex: from the second layer on; default 0"),
+         optionalNumber("place-x-mm", "mm", {-1e4, 1e4}, "mex: of the part's lowest corner on the bed; default 20")
+             .advanced(),
+         optionalNumber("place-y-mm", "mm", {-1e4, 1e4}, "mex: the same; default 20").advanced(),
+         optionalNumber("yield-stress-pa", "Pa", {0, 1e6}, "mex: of the paste (Herschel-Bulkley); default 0"),
+         optionalNumber("consistency-pa-sn", "Pa·sⁿ", {0, 1e6}, "mex: K of the paste; default 0: not known"),
+         optionalNumber("flow-index", "", {0.05, 2}, "mex: n of the paste; default 1"),
+         optionalNumber("needle-length-mm", "mm", {0.1, 200}, "mex: of the needle's bore; default 12.7"),
+         optionalNumber("most-shear-stress-pa", "Pa", {0, 1e6}, "mex: warned above it; default 0: no limit"),
+         text("start-gcode", "", "mex: the machine's lines before the job").advanced(),
+         text("end-gcode", "", "mex: and after it").advanced(),
          number("laser-power-w", "W", 280, {1, 1e5}, "for the energy density"),
          number("scan-speed-mm-s", "mm/s", 1200, {1, 1e5}, "of contours and hatches"),
          number("jump-speed-mm-s", "mm/s", 5000, {1, 1e6}, "between vectors, laser off").advanced(),
          optionalNumber("recoat-s", "s", {0, 1e4},
                         "spreading one layer; default by process: pbf-lb and bjt 10, vpp 5, mjt 0"),
-         optionalNumber("density-g-cm3", "g/cm³", {0.01, 30},
-                        "of the printed material; default by process: pbf-lb and bjt 4.43, vpp 1.1, mjt 1.18"),
+         optionalNumber(
+             "density-g-cm3", "g/cm³", {0.01, 30},
+             "of the printed material; default by process: pbf-lb and bjt 4.43, vpp 1.1, mjt 1.18, mex 1.145"),
          number("overhang-deg", "°", 45, {0, 90}, "down-facing surface flatter than this counts as overhang"),
          Parameter{.name = "preview-layer",
                    .type = Type::Integer,

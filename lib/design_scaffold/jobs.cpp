@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "design_scaffold/drawn_out.h"
 #include "design_scaffold/resection_picture.h"
 #include "mesh/io.h"
 
@@ -16,8 +17,13 @@ Region regionFor(const ResectionInputs& inputs, const ResectionJob& job) {
     image::requireSameFrame(inputs.bone.frameId(), "the bone", planes.frame_id, "the planes");
     return regionOf(planes.cuts, inputs.bone);
   }
-  if (!job.across) return regionAround(*inputs.lesion, job.margin_mm);
-  return regionOf({planesAcross(inputs.bone, inputs.lesion->surface, job.margin_mm)}, inputs.bone);
+  const Lesion& lesion = *inputs.lesion;
+  if (job.cut == LesionCut::Across)
+    return regionOf({planesAcross(inputs.bone, lesion.surface, job.margin_mm)}, inputs.bone);
+  if (job.cut == LesionCut::Around) return regionAround(lesion, job.margin_mm);
+  const Eigen::Vector3d access =
+      job.access ? job.access->normalized() : leastBoneWayOut(lesion, job.margin_mm, inputs.bone);
+  return regionDrawnOut(lesion, job.margin_mm, inputs.bone, access);
 }
 
 mesh::TriangleMesh meshOf(const levelset::LevelSet& part) {
@@ -31,7 +37,7 @@ mesh::TriangleMesh meshOf(const levelset::LevelSet& part) {
 ResectionInputs readInputs(const ResectionJob& job) {
   if (job.lesion.empty() && job.planes.empty())
     throw core::Error(core::Exit::Usage, {.what = "nothing says what to resect", .expected = "--lesion or --planes"});
-  if (job.guide && job.guide->access && job.guide->access->norm() < 1e-6)
+  if (job.access && job.access->norm() < 1e-6)
     throw core::Error(core::Exit::Usage, {.what = "--access-mm has no length"});
   ResectionInputs inputs{levelset::readSolid(job.bone, job.voxel_mm), {}};
   if (!job.lesion.empty()) inputs.lesion = readLesion(job.lesion, job.lesion_label, inputs.bone.voxel_mm());
@@ -44,7 +50,11 @@ void finish(const ResectionInputs& inputs, const ResectionJob& job, nlohmann::js
   const Resected made = resect(inputs.bone, lesion, region, job.kerf_mm);
   report(made, inputs.bone, lesion, region, job.margin_mm - 0.5 * job.kerf_mm, results);
   std::optional<Guide> guide;
-  if (job.guide) guide = makeGuide(inputs.bone, region, *job.guide, results["guide"]);
+  if (job.guide) {
+    GuideShape shape = *job.guide;
+    shape.access = job.access ? job.access : region.access;
+    guide = makeGuide(inputs.bone, region, shape, results["guide"]);
+  }
   levelset::writeVdb(made.piece, job.files.piece, "piece");
   if (!job.files.host.empty()) levelset::writeVdb(made.host, job.files.host, "host");
   if (!job.files.guide.empty()) levelset::writeVdb(guide->solid, job.files.guide, "guide");

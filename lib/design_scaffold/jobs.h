@@ -10,10 +10,15 @@
 
 namespace osteo::design_scaffold {
 
+/// How a lesion is cut out: with its margin and drawn out to the side from which the saw comes, with its margin all
+/// around, or by two planes across the bone.
+enum class LesionCut { DrawnOut, Around, Across };
+
 /// What `resect` is asked for; an empty path leaves one out.
 struct ResectionJob {
   std::string bone, lesion, lesion_label, planes;
-  bool across = false;
+  LesionCut cut = LesionCut::DrawnOut;
+  std::optional<Eigen::Vector3d> access = {};          ///< where saw and guide come from; absent: found
   double margin_mm = 10, kerf_mm = 0, voxel_mm = 0.4;  ///< the voxel is that of meshes
   std::optional<GuideShape> guide = {};
   struct Files {

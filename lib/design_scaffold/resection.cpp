@@ -211,6 +211,7 @@ Region regionAround(const Lesion& lesion, double margin_mm) {
             return (levelset::sample(solid, p) < 0 ? -away : away) - margin_mm;
           },
           {own.min - around, own.max + around},
+          {},
           {}};
 }
 
@@ -281,6 +282,7 @@ void report(const Resected& resected, const LevelSet& bone, const Lesion* lesion
                  results);
   }
   if (!region.cuts.empty()) results["resections"] = asResections(region.cuts);
+  if (region.access) results["access"] = {region.access->x(), region.access->y(), region.access->z()};
 }
 
 }  // namespace osteo::design_scaffold

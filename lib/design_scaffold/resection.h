@@ -2,6 +2,7 @@
 #include <Eigen/Core>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,9 @@ Lesion readLesion(const std::string& path, const std::string& label, double voxe
 /// What is resected: signed distance to its border, negative within; exact, but outside of edges between planes.
 struct Region {
   std::function<double(const Eigen::Vector3d&)> distance_mm;
-  mesh::Bounds box;            ///< holds all of it that lies in the bone
-  std::vector<PlaneCut> cuts;  ///< empty for a region around a lesion
+  mesh::Bounds box;                            ///< holds all of it that lies in the bone
+  std::vector<PlaneCut> cuts;                  ///< empty for a region around a lesion
+  std::optional<Eigen::Vector3d> access = {};  ///< along which the walls have no undercut, when one is known
 };
 
 /// The lesion grown by the margin, by exact distances to its triangles. Keeps a reference to the lesion.

@@ -52,7 +52,7 @@ void addSupports(json& results, const Settings& settings, const Totals& totals) 
 
 void addExposureResults(json& results, const Settings& settings, const Totals& totals, const Bill& bill) {
   addSupports(results, settings, totals);
-  if (isMaskProcess(settings.process)) return;
+  if (isMaskProcess(settings.process) || settings.process == Process::Mex) return;
   const double path_mm = totals.contour_length_mm + totals.hatch_length_mm + totals.jump_length_mm +
                          totals.zone_length_mm[static_cast<int>(Zone::Support)];
   results["jump_share_percent"] = path_mm > 0 ? 100 * totals.jump_length_mm / path_mm : 0;

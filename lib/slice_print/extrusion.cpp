@@ -14,8 +14,9 @@ namespace osteo::slice_print {
 namespace {
 
 constexpr double kOutlineTolerance_mm = 3e-3;
-constexpr double kJoin = 2.5;        // spacings: lines whose ends lie nearer are one bead
+constexpr double kJoin = 2.5;  // spacings: lines whose ends lie nearer are one bead
 constexpr double kSkirtGap_mm = 3;
+constexpr double kSupportLines = 4;   // spacings between the lines inside supports
 constexpr double kLeastIsland = 0.5;  // of a spacing's square: smaller regions of infill are left out
 
 using Beads = std::vector<Bead>;
@@ -53,8 +54,7 @@ void append(Beads& ordered, Beads beads, Point& at) {
 Beads linesOver(const Rings& region, const HatchPattern& pattern, double width_mm, BeadKind kind, const Point& start) {
   Beads beads;
   for (const Segment& line : meander(region, pattern, start)) {
-    const bool joins =
-        !beads.empty() && (beads.back().points.back().at - line.a).norm() < kJoin * pattern.spacing_mm;
+    const bool joins = !beads.empty() && (beads.back().points.back().at - line.a).norm() < kJoin * pattern.spacing_mm;
     if (!joins) beads.push_back({kind, false, {}});
     beads.back().points.push_back({line.a, width_mm});
     beads.back().points.push_back({line.b, width_mm});
@@ -79,7 +79,8 @@ class Filler {
         settings_(settings),
         centre_(centre),
         height_(layer.height_mm),
-        spacing_(spacingOf_mm(settings.line_width_mm, height_)) {}
+        width_(settings.lineWidth_mm()),
+        spacing_(spacingOf_mm(width_, height_)) {}
 
   void run(const std::vector<const Rings*>& covered) {
     Rings region = simplified(layer_.slice, kOutlineTolerance_mm);
@@ -104,7 +105,7 @@ class Filler {
 
  private:
   WallSettings wallSettings(bool along_wide) const {
-    return {height_, spacing_, settings_.least_width_share * spacing_, along_wide};
+    return {height_, spacing_, settings_.least_width_percent / 100 * spacing_, along_wide};
   }
 
   HatchPattern pattern(double spacing_mm) const {
@@ -117,11 +118,12 @@ class Filler {
       for (const Ring& ring : simplified(outset(outline, distance_mm), kOutlineTolerance_mm)) {
         if (signedArea_mm2(ring) <= 0) continue;  // not into holes
         loops.push_back({kind, true, {}});
-        for (const Point& p : ring) loops.back().points.push_back({p, settings_.line_width_mm});
+        for (const Point& p : ring) loops.back().points.push_back({p, width_});
       }
     };
-    for (int n = settings_.skirt_loops; n > 0; --n) around(kSkirtGap_mm + n * spacing_, BeadKind::Skirt);
-    for (int n = settings_.brim_loops; n > 0; --n) around((n - 0.5) * spacing_, BeadKind::Skirt);
+    for (int n = static_cast<int>(settings_.skirt_loops); n > 0; --n)
+      around(kSkirtGap_mm + n * spacing_, BeadKind::Skirt);
+    for (int n = static_cast<int>(settings_.brim_loops); n > 0; --n) around((n - 0.5) * spacing_, BeadKind::Skirt);
     append(layer_.beads, std::move(loops), at_);
   }
 
@@ -132,18 +134,18 @@ class Filler {
     Rings sparse;
     if (settings_.infill_percent < 100) {
       sparse = region;
-      for (const Rings* slice : covered) sparse = common(sparse, *slice);
+      for (const Rings* slice : covered) sparse = intersected(sparse, *slice);
       dropSmall(sparse, 4 * spacing_ * spacing_);
       sparse_area_mm2_ = area_mm2(sparse);
-      if (!sparse.empty()) region = without(region, sparse);
+      if (!sparse.empty()) region = subtracted(region, sparse);
     }
     Walls narrow = layWalls(region, wallSettings(false));
     const Rings lines = inset(outset(narrow.inner, spacing_), {spacing_ / 2})[0];
-    solid_ = linesOver(lines, pattern(spacing_), settings_.line_width_mm, BeadKind::Infill, centre_);
+    solid_ = linesOver(lines, pattern(spacing_), width_, BeadKind::Infill, centre_);
     solid_.insert(solid_.end(), narrow.beads.begin(), narrow.beads.end());
     if (settings_.infill_percent > 0 && !sparse.empty()) {
       const double apart = spacing_ * 100 / settings_.infill_percent;
-      sparse_ = linesOver(sparse, pattern(apart), settings_.line_width_mm, BeadKind::Infill, centre_);
+      sparse_ = linesOver(sparse, pattern(apart), width_, BeadKind::Infill, centre_);
     }
   }
 
@@ -162,15 +164,19 @@ class Filler {
 
   void support() {
     if (layer_.support.empty()) return;
-    HatchPattern lines = pattern(settings_.support_spacing_mm);
+    Walls walls = layWalls(layer_.support, wallSettings(true));
+    HatchPattern lines = pattern(kSupportLines * spacing_);
     lines.angle_deg = settings_.infill_angle_deg;  // one direction, so that they come off
-    append(layer_.beads, linesOver(layer_.support, lines, settings_.line_width_mm, BeadKind::Support, at_), at_);
+    Beads inside = linesOver(walls.inner, lines, width_, BeadKind::Support, at_);
+    for (Bead& bead : walls.beads) bead.kind = BeadKind::Support;
+    append(layer_.beads, std::move(walls.beads), at_);
+    append(layer_.beads, std::move(inside), at_);
   }
 
   Layer& layer_;
   const ExtrusionSettings& settings_;
   Point centre_, at_ = Point::Zero();
-  double height_, spacing_, too_narrow_mm2_ = 0, sparse_area_mm2_ = 0;
+  double height_, width_, spacing_, too_narrow_mm2_ = 0, sparse_area_mm2_ = 0;
   std::vector<Beads> turns_;
   Beads solid_, sparse_;
 };

@@ -3,10 +3,14 @@
 #include <optional>
 #include <string>
 
+#include "slice_print/extrusion.h"
+#include "slice_print/gcode.h"
+#include "slice_print/gcode_read.h"
 #include "slice_print/hatch.h"
 #include "slice_print/layer.h"
 #include "slice_print/mask_process.h"
 #include "slice_print/part.h"
+#include "slice_print/paste_flow.h"
 #include "slice_print/process.h"
 #include "slice_print/supports.h"
 
@@ -35,6 +39,10 @@ struct Settings {
   AdaptiveHeights adaptive = {};   ///< used where its cusp_mm is above 0
   std::vector<double> body_density_g_cm3 = {};  ///< of each body; empty: density_g_cm3
   MaskSettings mask = {};                       ///< of the processes that print masks
+  ExtrusionSettings extrusion = {};             ///< of material extrusion, as all to most_shear_stress_pa
+  GcodeSettings gcode = {};
+  Paste paste = {0, 0, 1};  ///< of consistency 0: not known
+  double needle_length_mm = 12.7, most_shear_stress_pa = 0;
   Strategy strategy = Strategy::Meander;
   double cell_mm = 5;            ///< width of stripes, side of islands
   double cell_overlap_mm = 0.1;  ///< of neighbouring stripes or islands
@@ -64,6 +72,16 @@ struct Machine {
   double speedOf_mm_s(Zone zone) const;
 };
 
+/// Sums of material extrusion; lengths and volumes without supports, skirt and brim, unless they are named.
+struct ExtrusionTotals {
+  double volume_mm3 = 0, support_mm3 = 0, skirt_mm3 = 0, unfilled_mm3 = 0;
+  double perimeter_mm = 0, infill_mm = 0;  ///< thin walls among perimeters
+  std::int64_t beads = 0, infill_lines = 0;
+  double least_width_mm = 1e300, most_width_mm = 0;
+  double least_factor = 1e300, most_factor = 0;  ///< layers' flow factors
+  GcodeSums gcode = {};
+};
+
 /// Sums over all layers, in layer order.
 struct Totals {
   Stack stack;
@@ -77,7 +95,8 @@ struct Totals {
   std::vector<double> body_volume_mm3 = {};  ///< of each body, overlaps counted once
   std::vector<double> mask_volume_mm3 = {};  ///< of each mask stack
   std::int64_t overlapping_layers = 0;       ///< where outlines of one body or of several overlapped and were united
-  double thin_share = 0;                     ///< of the sampled slices' area, narrower than the beam
+  ExtrusionTotals extrusion = {};
+  double thin_share = 0;  ///< of the sampled slices' area, narrower than the beam
   double buildTime_s(const Machine& machine) const;
 };
 

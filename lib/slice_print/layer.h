@@ -6,6 +6,8 @@
 #include <functional>
 #include <vector>
 
+#include "slice_print/bead.h"
+
 namespace osteo::slice_print {
 
 using Point = Eigen::Vector2d;    ///< mm, machine frame
@@ -40,6 +42,9 @@ struct Layer {
   std::vector<ZoneRun> runs = {};     ///< zones of `hatches`; what no run names is core
   std::size_t fill_contours = 0;      ///< as many of the last contours fill the inside (concentric strategy)
   Rings support = {};                 ///< regions of supports
+  std::vector<Bead> beads = {};       ///< in printing order (material extrusion)
+  double flow_factor = 1;             ///< by which all beads were widened to fill the slice
+  double unfilled_mm2 = 0;            ///< of the slice, too narrow for any bead
   double area_mm2 = 0;                ///< of `slice`
   double contour_length_mm = 0, hatch_length_mm = 0, jump_length_mm = 0;  ///< hatches without those of supports
   std::array<double, kZones> zone_length_mm = {};                         ///< of hatches and of contours that fill

@@ -11,6 +11,7 @@ namespace osteo::slice_print {
 namespace {
 
 constexpr int kPanel_px = 640;
+constexpr double kStepsShown = 45, kBeadsShown = 18;  // side by side, in the enlarged panel
 constexpr picture::Color kSolid = {222, 222, 222}, kContour = {31, 78, 156}, kHatch = {217, 84, 26},
                          kMask = {120, 150, 220}, kFrame = {20, 20, 20}, kSupport = {199, 224, 244};
 constexpr picture::Color kZoneColors[kZones] = {kHatch, {27, 120, 55}, {123, 50, 148}, {77, 77, 77}};
@@ -24,8 +25,32 @@ struct Window {
   }
 };
 
-std::vector<std::vector<Eigen::Vector2d>> inPixels(const Rings& rings, const Window& window) {
-  std::vector<std::vector<Eigen::Vector2d>> outline;
+// By kind: outer and inner perimeters, thin walls, infill, supports, skirts.
+constexpr picture::Color kBeadColors[] = {{70, 130, 200},  {140, 180, 225}, {217, 84, 26},
+                                          {240, 190, 110}, {150, 190, 150}, {190, 190, 190}};
+
+// Every bead in its true width, from point to point, and its centre line over it.
+void drawBeads(picture::Canvas& canvas, const Layer& layer, const Window& window, bool lines) {
+  const double px_per_mm = kPanel_px / window.extent_mm;
+  for (const Bead& bead : layer.beads) {
+    const std::size_t n = bead.points.size();
+    const auto forEachPiece = [&](const auto& draw) {
+      for (std::size_t i = 0; i + (bead.closed ? 0 : 1) < n; ++i) draw(bead.points[i], bead.points[(i + 1) % n]);
+    };
+    forEachPiece([&](const BeadPoint& a, const BeadPoint& b) {
+      const double width = spacingOf_mm((a.width_mm + b.width_mm) / 2, layer.height_mm);
+      canvas.line(window.toPixels(a.at), window.toPixels(b.at), kBeadColors[static_cast<int>(bead.kind)],
+                  std::max(1.0, width * px_per_mm));
+    });
+    if (!lines) continue;
+    forEachPiece([&](const BeadPoint& a, const BeadPoint& b) {
+      canvas.line(window.toPixels(a.at), window.toPixels(b.at), kFrame, 1);
+    });
+  }
+}
+
+std::vector<std::vector<Eigen::Vector2d> > inPixels(const Rings& rings, const Window& window) {
+  std::vector<std::vector<Eigen::Vector2d> > outline;
   for (const Ring& ring : rings) {
     outline.emplace_back();
     for (const Point& p : ring) outline.back().push_back(window.toPixels(p));
@@ -43,6 +68,7 @@ picture::Canvas drawLayer(const Layer& layer, const Window& window, double line_
     shade *= 0.75;
   }
   canvas.polygon(inPixels(layer.support, window), kSupport);
+  drawBeads(canvas, layer, window, line_px > 2);
   forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
     for (std::size_t n = first; n < end; ++n) {
       const Segment& hatch = layer.hatches[n];
@@ -78,8 +104,10 @@ void drawScale(picture::Canvas& canvas, const Window& window) {
 
 // Where there is something to see: around the middle stroke, in scan order, of a layer's hatches.
 Window closeUp(const Layer& layer, const Settings& settings, const Window& whole) {
+  const bool by_beads = settings.process == Process::Mex;
   const double step_mm = isMaskProcess(settings.process) ? settings.mask.pixel_mm : settings.hatch_mm;
-  const double extent = std::min(45 * step_mm, whole.extent_mm);
+  const double shown_mm = by_beads ? kBeadsShown * settings.extrusion.lineWidth_mm() : kStepsShown * step_mm;
+  const double extent = std::min(shown_mm, whole.extent_mm);
   Point centre = whole.centre;
   double nearest = 1e300;
   for (const Segment& hatch : layer.hatches) {
@@ -87,7 +115,11 @@ Window closeUp(const Layer& layer, const Settings& settings, const Window& whole
     const double distance = (middle - whole.centre).squaredNorm();
     if (distance < nearest) nearest = distance, centre = middle;
   }
-  if (layer.hatches.empty() && !layer.slice.empty()) centre = layer.slice[0][0];
+  for (const Bead& bead : layer.beads) {
+    const Point at = bead.points[bead.points.size() / 2].at;
+    if ((at - whole.centre).squaredNorm() < nearest) nearest = (at - whole.centre).squaredNorm(), centre = at;
+  }
+  if (nearest == 1e300 && !layer.slice.empty()) centre = layer.slice[0][0];
   if (layer.hatches.empty() && !layer.contours.empty()) centre = layer.contours[0][0];
   return {centre, extent};
 }
@@ -124,8 +156,10 @@ picture::Canvas preview(const Layer& layer, const mesh::TriangleMesh& mesh, cons
   return picture::tile(
       {all, close, drawPart(layer, mesh, part)},
       {fmt::format("layer {}, top at {:.3f} mm", layer.index + 1, layer.top_mm),
-       isMaskProcess(settings.process) ? fmt::format("enlarged 45 pixels of {} mm", settings.mask.pixel_mm)
-                                       : fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
+       settings.process == Process::Mex
+           ? fmt::format("enlarged, beads {:.3g} mm wide", settings.extrusion.lineWidth_mm())
+       : isMaskProcess(settings.process) ? fmt::format("enlarged 45 pixels of {} mm", settings.mask.pixel_mm)
+                                         : fmt::format("enlarged, hatches {} mm apart", settings.hatch_mm),
        fmt::format("{:.2f} x {:.2f} x {:.2f} mm", part.size_mm().x(), part.size_mm().y(), part.size_mm().z())},
       3);
 }

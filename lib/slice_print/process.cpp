@@ -23,6 +23,7 @@ struct Family {
 const std::vector<Family>& families() {
   static const std::vector<Family> kFamilies = {
       {Process::PbfLb, "pbf-lb", {".cli", ".svg", ".3mf", ".amf", ".stl", "/"}},
+      {Process::Mex, "mex", {".gcode", ".svg", ".3mf", ".amf", ".stl"}},
       {Process::Vpp, "vpp", {"/", ".svg", ".3mf", ".amf", ".stl"}},
       {Process::Bjt, "bjt", {"/", ".svg", ".3mf", ".amf", ".stl"}},
       {Process::Mjt, "mjt", {"/", ".svg", ".3mf", ".amf", ".stl"}},
@@ -60,6 +61,7 @@ Settings defaultsOf(Process process) {
   Settings settings;
   settings.process = process;
   settings.mask = maskDefaults(process);
+  if (process == Process::Mex) settings.layer_mm = 0.2, settings.density_g_cm3 = 1.145;
   if (process == Process::Vpp) settings.layer_mm = 0.05, settings.density_g_cm3 = 1.1;
   if (process == Process::Bjt) settings.layer_mm = 0.1;
   if (process == Process::Mjt) settings.layer_mm = 0.03, settings.density_g_cm3 = 1.18;

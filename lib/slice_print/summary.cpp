@@ -66,6 +66,7 @@ void warn(const Part& part, const Settings& settings, const Totals& totals) {
 }  // namespace
 
 json settingsRecord(const Settings& settings) {
+  if (settings.process == Process::Mex) return extrusionSettingsRecord(settings);
   MaskSettings mask = settings.mask;
   if (isMaskProcess(settings.process)) {
     const Eigen::Vector3d& shrinkage = mask.shrinkage_percent;
@@ -126,9 +127,11 @@ json summarise(const Part& part, const Settings& settings, const Totals& totals,
   if (part.hasBeams()) results["part_volume_mm3"] = nullptr;  // beams overlap, so no sum over triangles is their volume
   addExposureResults(results, settings, totals, bill);
   if (isMaskProcess(settings.process)) addMaskResults(results, part, settings, totals);
+  if (settings.process == Process::Mex) addExtrusionResults(results, settings, totals);
   warn(part, settings, totals);
   core::info(fmt::format("{} layers, {:.2f} mm³, {:.1f} m of contours, {:.1f} m of hatches", totals.stack.layers,
-                         totals.sliced_volume_mm3, totals.contour_length_mm / 1000, totals.hatch_length_mm / 1000));
+                         totals.sliced_volume_mm3, results["contour_length_mm"].get<double>() / 1000,
+                         results["hatch_length_mm"].get<double>() / 1000));
   return results;
 }
 

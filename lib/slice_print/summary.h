@@ -17,11 +17,16 @@ struct Bill {
 /// The settings as they were resolved, by the names of the options.
 nlohmann::json settingsRecord(const Settings& settings);
 
+nlohmann::json extrusionSettingsRecord(const Settings& settings);
+
 /// The record of a job: geometry, lengths, energy, time and mass. Warns of slices narrower than the beam.
 nlohmann::json summarise(const Part& part, const Settings& settings, const Totals& totals, const Bill& bill);
 
 /// What the record says of zones, rules for vectors, islands and supports. Warns of islands that nothing holds.
 void addExposureResults(nlohmann::json& results, const Settings& settings, const Totals& totals, const Bill& bill);
+/// What the record says of material extrusion, in place of exposures. Warns of what no bead can fill and of a paste
+/// that is sheared too much.
+void addExtrusionResults(nlohmann::json& results, const Settings& settings, const Totals& totals);
 /// Build directions with their terms, as the record lists them.
 nlohmann::json orientationRecord(const std::vector<Orientation>& found);
 

@@ -10,12 +10,17 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "slice_print/extrusion_options.h"
 
 namespace osteo::slice_print {
 
 namespace {
 
 constexpr double kSvgTolerance_mm = 1e-3;
+constexpr const char* kBeadClasses[] = {" outer", " inner", " thin", " fill", " prop", " skirt"};
+constexpr const char* kBeadStyle =
+    ".bead{fill:none;stroke-linejoin:round;stroke-linecap:round;stroke-opacity:0.6}.outer{stroke:#4682c8}.inner{stroke:"
+    "#8cb4e1}.thin{stroke:#d9541a}.fill{stroke:#f0be6e}.prop{stroke:#96be96}.skirt{stroke:#bebebe}";
 constexpr const char* kZoneClasses[kZones] = {"", " up", " down", " prop"};
 
 // A file that grows; every failure to write is an IoError.
@@ -65,12 +70,27 @@ void svgPath(std::string& text, const char* style, const Rings& rings) {
   text += "\"/>\n";
 }
 
+// Its mean width stands for a bead's.
+void svgBead(std::string& text, const Bead& bead) {
+  double width = 0;
+  for (const BeadPoint& p : bead.points) width += p.width_mm / static_cast<double>(bead.points.size());
+  fmt::format_to(std::back_inserter(text), "<path class=\"bead{}\" stroke-width=\"{:.3f}\" d=\"",
+                 kBeadClasses[static_cast<int>(bead.kind)], width);
+  char verb = 'M';
+  for (const BeadPoint& p : bead.points) {
+    fmt::format_to(std::back_inserter(text), "{}{:.3f} {:.3f}", verb, p.at.x(), p.at.y());
+    verb = 'L';
+  }
+  text += bead.closed ? "Z\"/>\n" : "\"/>\n";
+}
+
 std::string svgLayer(const Layer& layer, bool visible) {
   std::string text = fmt::format("<g id=\"layer_{:05d}\" data-top-mm=\"{:.5f}\"{}>\n", layer.index + 1, layer.top_mm,
                                  visible ? "" : " display=\"none\"");
   svgPath(text, "slice", simplified(layer.slice, kSvgTolerance_mm));
   svgPath(text, "contour", layer.contours);
   svgPath(text, "support", layer.support);
+  for (const Bead& bead : layer.beads) svgBead(text, bead);
   forEachRun(layer, [&](Zone zone, std::size_t first, std::size_t end) {
     fmt::format_to(std::back_inserter(text), "<path class=\"hatch{}\" d=\"", kZoneClasses[static_cast<int>(zone)]);
     for (std::size_t n = first; n < end; ++n) {
@@ -116,12 +136,21 @@ JobWriter svgWriter(const std::string& path, const JobHead& head) {
       "style>\n"
       "<g transform=\"translate(0 {1:.4f}) scale(1 -1)\">\n",
       size.x(), size.y(),
-      head.zones.empty()
-          ? ""
-          : ".up{stroke:#1b7837}.down{stroke:#7b3294}.prop{stroke:#4d4d4d}.support{fill:#c7e0f4;stroke:none}");
+      std::string(
+          head.zones.empty()
+              ? ""
+              : ".up{stroke:#1b7837}.down{stroke:#7b3294}.prop{stroke:#4d4d4d}.support{fill:#c7e0f4;stroke:none}") +
+          (head.settings && head.settings->process == Process::Mex ? kBeadStyle : ""));
   const int visible = head.visible_layer;
   return streamWriter(
       path, start, [visible](const Layer& layer) { return svgLayer(layer, layer.index == visible); }, "</g>\n</svg>\n");
+}
+
+JobWriter gcodeWriter(const std::string& path, const JobHead& head) {
+  const GcodeSettings settings = gcodeFor(*head.settings);
+  return streamWriter(
+      path, gcodeStart(settings, head.stack), [settings](const Layer& layer) { return gcodeLayer(settings, layer); },
+      gcodeEnd(settings));
 }
 
 JobWriter stlWriter(const std::string& path, const JobHead& head) {

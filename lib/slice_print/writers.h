@@ -13,12 +13,14 @@ struct JobHead {
   CliEncoding encoding = CliEncoding::Binary;
   double pixel_mm = 0.05;              ///< of PNG masks
   int visible_layer = 0;               ///< of the SVG, which holds all of them
-  const Settings* settings = nullptr;  ///< of the processes that print masks; null for others
+  const Settings* settings = nullptr;  ///< of the processes that print masks or beads; null for others
   std::vector<Zone> zones = {};        ///< that hatches may belong to beside the core
 };
 
 /// Common Layer Interface 2.0: contours and hatches.
 JobWriter cliWriter(const std::string& path, const JobHead& head);
+/// G-code of material extrusion (gcode.h).
+JobWriter gcodeWriter(const std::string& path, const JobHead& head);
 /// One <g> per layer with outline, contours and hatches, in mm; all but one are hidden.
 JobWriter svgWriter(const std::string& path, const JobHead& head);
 /// layer_00001.png … in an existing folder: 8-bit masks of the outlines, grey by covered area; the upper left pixel

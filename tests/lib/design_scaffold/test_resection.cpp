@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "design_scaffold/drawn_out.h"
 #include "design_scaffold/labelled_solid.h"
 #include "design_scaffold/resection.h"
 
@@ -179,4 +180,31 @@ TEST_CASE("a label becomes a solid of its own size, and a name that is not there
   for (const char* name : {"lesion", ""})
     CHECK(std::string(refusal([&] { labelNamed(labels, name); }).what()).find("1 cortical, 7 tumour") !=
           std::string::npos);
+}
+
+TEST_CASE("a lesion drawn out is the capsule that it sweeps, grown by the margin") {
+  const levelset::LevelSet bone = plate();
+  const Vector3d access = Vector3d(0.3, 0, 1).normalized(), centre(3, -2, -1);
+  const Region region = regionDrawnOut(ball(centre, 3), 4, bone, access);
+  REQUIRE(region.access);
+  double off = 0;
+  for (int n = 0; n < 2000; ++n) {
+    const Vector3d p(-20 + 0.021 * n, 15 * std::sin(0.7 * n), 6 * std::sin(1.3 * n));  // all over the plate
+    const Vector3d from = p - centre;
+    const double capsule = (from - std::max(0.0, from.dot(access)) * access).norm() - 7;
+    if (std::abs(capsule) < 6) off = std::max(off, std::abs(region.distance_mm(p) - capsule));
+  }
+  CHECK(off < 0.06);
+  const Lesion lesion = ball(centre, 3);
+  nlohmann::json results;
+  report(resect(bone, &lesion, region, 0), bone, &lesion, region, 4, results);
+  CHECK(results["margin_min_mm"].get<double>() == Approx(4).margin(0.06));
+  CHECK(Vector3d(results["access"][0], results["access"][1], results["access"][2]).dot(access) == Approx(1));
+}
+
+TEST_CASE("a lesion leaves a bone where least of it is in the way") {
+  const levelset::LevelSet bone = plate();
+  CHECK(leastBoneWayOut(ball({0, 0, 3}, 2), 1, bone).z() > 0.99);
+  CHECK(leastBoneWayOut(ball({5, 2, -3}, 2), 1, bone).z() < -0.99);
+  CHECK(leastBoneWayOut(ball({28, 0, 0}, 2), 2, bone).x() > 0.95);
 }
