@@ -40,7 +40,9 @@ const kinds = [
   {name: "bodies", fills: ["#9ecae1", "#fdae6b", "#a1d99b", "#bcbddc", "#fdd0a2"]},
   {name: "mask", fill: "rgba(90,120,220,0.45)"}, {name: "supports", fill: "#c7e0f4"},
   {name: "contours", line: "#1f4e9c"}, {name: "hatches", line: "#d9541a"}, {name: "up-skin", line: "#1b7837"},
-  {name: "down-skin", line: "#7b3294"}, {name: "hatches of supports", line: "#4d4d4d"}];
+  {name: "down-skin", line: "#7b3294"}, {name: "hatches of supports", line: "#4d4d4d"},
+  {name: "perimeters", line: "#1f4e9c"}, {name: "thin walls", line: "#1b7837"}, {name: "infill", line: "#e08a5b"},
+  {name: "supports' beads", line: "#8c8c8c"}, {name: "skirt", line: "#c0a060"}];
 const at = id => document.getElementById(id);
 const canvas = at("canvas"), slider = at("slider");
 let view = {x: 0, y: 0, scale: 1}, parts = [];
@@ -52,11 +54,13 @@ function read(layer) {
   const text = atob(data[layer].shape), bytes = Uint8Array.from(text, c => c.charCodeAt(0));
   const numbers = new DataView(bytes.buffer), found = [];
   for (let p = 0; p < bytes.length;) {
-    const part = {kind: bytes[p], form: bytes[p + 1], points: []};
+    const part = {kind: bytes[p], form: bytes[p + 1], points: [], widths: []};
     const count = numbers.getUint32(p + 2, true);
     p += 6;
-    for (let n = 0; n < count; ++n, p += 4)
+    for (let n = 0; n < count; ++n, p += part.form === 3 ? 6 : 4) {
       part.points.push(numbers.getUint16(p, true) * job.step, numbers.getUint16(p + 2, true) * job.step);
+      if (part.form === 3) part.widths.push(numbers.getUint16(p + 4, true) * job.step);
+    }
     found.push(part);
   }
   return found;
@@ -80,14 +84,28 @@ function draw() {
   c.strokeRect(0, 0, job.size[0], job.size[1]);
   kinds.forEach((kind, k) => {
     if (kind.hidden) return;
-    const paths = new Map();
+    const paths = new Map(), beads = new Map();
     let body = -1;
     for (const part of parts) {
       if (part.kind === 255) ++body;
       if (part.kind !== k) continue;
+      if (part.form === 3) {
+        for (let n = 0; n + 1 < part.widths.length; ++n) {
+          const width = Math.max(1, Math.round(50 * (part.widths[n] + part.widths[n + 1]))) / 100;
+          if (!beads.has(width)) beads.set(width, new Path2D());
+          trace(beads.get(width), {form: 1, points: part.points.slice(2 * n, 2 * n + 4)});
+        }
+        continue;
+      }
       const key = kind.fills ? body % kind.fills.length : 0;
       if (!paths.has(key)) paths.set(key, new Path2D());
       trace(paths.get(key), part);
+    }
+    c.lineCap = "round";
+    for (const [width, path] of beads) {
+      c.strokeStyle = kind.line;
+      c.lineWidth = 0.95 * width;
+      c.stroke(path);
     }
     for (const [key, path] of paths) {
       c.fillStyle = kind.fills ? kind.fills[key] : kind.fill;
