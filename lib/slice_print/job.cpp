@@ -347,7 +347,7 @@ Totals run(const Part& part, const Settings& settings, const JobWriter& writer, 
     }
   }
   totals.thin_share = sampled_mm2 > 0 ? thin_mm2 / sampled_mm2 : 0;
-  if (by_beads) {
+  if (settings.process == Process::Mex) {
     meter.read(gcodeEnd(gcode));
     totals.extrusion.gcode = meter.finish();
   }
