@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
 #include <Eigen/Geometry>
+#include <map>
+#include <pugixml.hpp>
 #include <utility>
 
 #include "mesh/formats.h"
 #include "mesh/three_mf_handles.h"
+#include "mesh/zip_package.h"
 
 namespace osteo::mesh {
 namespace {
@@ -19,10 +22,39 @@ Eigen::Affine3d affine(const NMR::MODELTRANSFORM& transform) {
   return result;
 }
 
+/// How an object's beams are clipped, and with the mesh of which object.
+struct Clipping {
+  BeamClip mode = BeamClip::None;
+  DWORD mesh = 0;
+};
+using Clippings = std::map<DWORD, Clipping>;  ///< by object
+
+/// The clipping of beam lattices as the published extension names it: lib3mf 1.8 knows the draft's name alone.
+Clippings clippingsOf(const std::string& xml, const std::string& path) {
+  Clippings clippings;
+  if (xml.find("clippingmode") == std::string::npos) return clippings;
+  pugi::xml_document document;
+  const auto result = document.load_buffer(xml.data(), xml.size());
+  if (!result) unfit(path, "the 3MF's model is no well-formed XML", result.description());
+  for (const auto& object : document.child("model").child("resources").children("object")) {
+    for (const auto& child : object.child("mesh").children()) {
+      const std::string name = child.name();
+      if (name.substr(name.rfind(':') + 1) != "beamlattice") continue;
+      const std::string mode = child.attribute("clippingmode").as_string("none");
+      if (mode == "none") continue;
+      if (mode != "inside" && mode != "outside") unfit(path, "beams of the 3MF are clipped in an unknown way", mode);
+      clippings[object.attribute("id").as_uint()] = {mode == "inside" ? BeamClip::Inside : BeamClip::Outside,
+                                                     child.attribute("clippingmesh").as_uint()};
+    }
+  }
+  return clippings;
+}
+
 /// Walks over the build items of a model and collects their bodies in file units.
 class Collector {
  public:
-  Collector(NMR::PLib3MFBase* model, const std::string& path) : model_(model), path_(path) {}
+  Collector(NMR::PLib3MFBase* model, const Clippings& clippings, const std::string& path)
+      : model_(model), clippings_(clippings), path_(path) {}
 
   std::vector<Body> collect() {
     NMR::PLib3MFModelBuildItemIterator* iterator_handle = nullptr;
@@ -176,18 +208,25 @@ class Collector {
 
   void addClip(NMR::PLib3MFBase* object, const Eigen::Affine3d& at, Body& body) const {
     NMR::eModelBeamLatticeClipMode mode = NMR::MODELBEAMLATTICECLIPMODE_NONE;
-    DWORD id = 0;
+    DWORD id = 0, own_id = 0;
     check(NMR::lib3mf_meshobject_getbeamlattice_clipping(object, &mode, &id), object);
-    if (mode == NMR::MODELBEAMLATTICECLIPMODE_NONE) return;
+    check(NMR::lib3mf_resource_getresourceid(object, &own_id), object);
+    const auto named = clippings_.find(own_id);
+    Clipping clipping{BeamClip::None, id};
+    if (mode == NMR::MODELBEAMLATTICECLIPMODE_INSIDE) clipping.mode = BeamClip::Inside;
+    if (mode == NMR::MODELBEAMLATTICECLIPMODE_OUTSIDE) clipping.mode = BeamClip::Outside;
+    if (named != clippings_.end()) clipping = named->second;
+    if (clipping.mode == BeamClip::None) return;
     NMR::PLib3MFModelMeshObject* handle = nullptr;
-    check(NMR::lib3mf_model_getmeshobjectbyid(model_, id, &handle), model_);
+    check(NMR::lib3mf_model_getmeshobjectbyid(model_, clipping.mesh, &handle), model_);
     const Handle3mf clip(handle);
     body.clip = meshOf(clip.get(), at);
-    body.clipping = mode == NMR::MODELBEAMLATTICECLIPMODE_INSIDE ? BeamClip::Inside : BeamClip::Outside;
+    body.clipping = clipping.mode;
     if (body.clip.triangles.empty()) unfit(path_, "the mesh that clips the beams of the 3MF has no triangles");
   }
 
   NMR::PLib3MFBase* model_;
+  const Clippings& clippings_;
   const std::string& path_;
   std::vector<Body> bodies_;
 };
@@ -201,7 +240,8 @@ void scale(std::vector<Eigen::Vector3d>& points, double factor) {
 std::vector<Body> read3mfBodies(const std::string& bytes, const std::string& path, std::string& note) {
   const Handle3mf model = model3mf(bytes, path, false);
   note = note3mf(model.get(), path);
-  std::vector<Body> bodies = Collector(model.get(), path).collect();
+  const Clippings clippings = clippingsOf(unzipEntry(bytes, path, ".model"), path);
+  std::vector<Body> bodies = Collector(model.get(), clippings, path).collect();
   const double unit_mm = unit3mf_mm(model.get(), path);
   for (Body& body : bodies) {
     scale(body.mesh.vertices, unit_mm);

@@ -106,7 +106,7 @@ class PathLayer {
     const SupportSection& supports = around_.supports;
     layer_.support = supports.region;
     for (const Segment& wall : supports.walls) layer_.hatches.push_back(wall);
-    endRun(Zone::Support);
+    if (!supports.walls.empty()) at_ = supports.walls.back().b, endRun(Zone::Support);
     if (supports.bars.empty()) return;
     const Rings inner = inset(supports.bars, {settings_.contour_offset_mm})[0];
     const double spacing = settings_.hatch_mm;
@@ -131,7 +131,9 @@ class PathLayer {
 
   void addHatches(Zone zone, double spacing, const RowSource& rows) {
     HatchPattern pattern{spacing, angle(), around_.centre};
-    pattern.strategy = zone == Zone::Core ? settings_.strategy : Strategy::Meander;
+    // Skins are no stripes, but of islands each zone has the same fields: their lines decide what short pieces go to.
+    const bool plain = zone != Zone::Core && settings_.strategy == Strategy::Stripe;
+    pattern.strategy = plain ? Strategy::Meander : settings_.strategy;
     pattern.cell_mm = settings_.cell_mm;
     pattern.overlap_mm = settings_.cell_overlap_mm;
     pattern.least_mm = settings_.least_vector_mm;

@@ -89,8 +89,6 @@ struct Piece {
   double low, high;
 };
 
-std::int64_t fieldOf(double x, double cell) { return static_cast<std::int64_t>(std::floor(x / cell)); }
-
 // Cuts rows into pieces and collects the strokes of each field.
 class Fields {
  public:
@@ -157,6 +155,8 @@ class Fields {
         visit(rows.first + r, rows.x[n], rows.x[n + 1]);
     }
   }
+
+  static std::int64_t fieldOf(double x, double cell) { return static_cast<std::int64_t>(std::floor(x / cell)); }
 
   void keep(const Piece& piece) {
     if (piece.high <= piece.low) return;

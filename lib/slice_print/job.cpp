@@ -176,6 +176,68 @@ void countIslands(const Window& window, const Stack& stack, const Supports& supp
   for (const Island& island : found) share.unsupported -= islands(island.outline, region, kTouchRows_mm).empty();
 }
 
+// What all layers share.
+struct Shared {
+  const Settings& settings;
+  const JobWriter& writer;
+  Stack stack;
+  std::vector<Slicer> slicers;
+  Point centre;
+  MaskPlan plan;
+  Supports supports;
+  GcodeSettings gcode;
+  int thin_step;
+
+  bool byBeads() const { return settings.process == Process::Mex; }
+  bool byMasks() const { return isMaskProcess(settings.process); }
+  bool withSupports() const { return settings.supports.kind != SupportKind::None; }
+};
+
+// Lays the paths, the beads or the masks of one layer.
+Exceptions fill(Layer& layer, std::vector<Rings> masks, const Window& window, const Shared& shared) {
+  Surroundings around{shared.centre, window.around(layer.index), {}};
+  if (shared.withSupports()) around.supports = shared.supports.at(shared.stack.middle_mm(layer.index), layer.slice);
+  if (!shared.byMasks() && !shared.byBeads()) return expose(layer, shared.settings, around);
+  layer.support = std::move(around.supports.region);
+  if (shared.byBeads()) {
+    layBeads(layer, shared.settings.extrusion, window.coveredBy(layer.index), shared.centre);
+    return {};
+  }
+  layer.masks = std::move(masks);
+  if (!layer.support.empty()) layer.masks[0] = unitedWith(layer.masks[0], layer.support);
+  return {};
+}
+
+// A run of layers; `keep` is told each of them once it is written.
+void work(int first, const Shared& shared, Task& task, const std::function<void(Layer&)>& keep) {
+  const int count = std::min(kRun, shared.stack.layers - first);
+  const double thin_mm = thinnest_mm(shared.settings);
+  const Window window(shared.slicers, shared.settings, first, count, shared.stack.layers, shared.plan.overcured_layers);
+  std::vector<std::vector<Rings>> masks(static_cast<std::size_t>(count));
+  if (shared.byMasks()) masks = exposedMasks(shared.plan, window.cuts, window.before);
+  for (int n = 0; n < count; ++n) {
+    const Outlines& cut = window.cuts[window.before + n];
+    Layer layer{.index = first + n,
+                .top_mm = shared.stack.top_mm(first + n),
+                .height_mm = shared.stack.height_mm(first + n),
+                .slice = cut.slice,
+                .bodies = cut.bodies};
+    layer.area_mm2 = area_mm2(layer.slice);
+    if (layer.index % shared.thin_step == shared.thin_step / 2 && thin_mm > 0) {
+      task.sampled_mm2 += layer.area_mm2;
+      task.thin_mm2 += thinArea_mm2(layer.slice, thin_mm);
+    }
+    const Exceptions exceptions = fill(layer, std::move(masks[n]), window, shared);
+    if (shared.byBeads()) task.gcode.push_back(gcodeLayer(shared.gcode, layer));
+    task.bytes.push_back(shared.writer.encode(layer));
+    task.shares.emplace_back(layer);
+    task.shares.back().exceptions = exceptions;
+    task.shares.back().overlapping = cut.overlapping;
+    countIslands(window, shared.stack, shared.supports, shared.settings, layer.index, task.shares.back());
+    keep(layer);
+  }
+}
+
 }  // namespace
 
 double Settings::spacingOf(Zone zone) const {
@@ -206,6 +268,11 @@ void requireFit(const Settings& settings) {
     throw core::Error(core::Exit::Usage, {.what = "--least-layer-mm lies above --most-layer-mm",
                                           .expected = fmt::format("at most {:.4g}", heights.most_mm),
                                           .got = fmt::format("{:.4g}", heights.least_mm)});
+  }
+  if (settings.strategy == Strategy::Concentric && settings.up_skin.layers + settings.down_skin.layers > 0) {
+    throw core::Error(core::Exit::Usage, {.what = "--strategy concentric has no skins",
+                                          .expected = "--up-skin-layers 0 and --down-skin-layers 0",
+                                          .hint = "another strategy, in which skins are hatched"});
   }
   if (settings.process == Process::Mex) requireExtrusionFit(settings);
   if (settings.process != Process::Vpp) return;
@@ -241,69 +308,37 @@ Stack stackOf(const Part& part, const Settings& settings) {
 Totals run(const Part& part, const Settings& settings, const JobWriter& writer, int keep_layer, Layer& kept) {
   Totals totals;
   totals.stack = stackOf(part, settings);
-  const int layers = totals.stack.layers, thin_step = std::max(1, layers / kThinSamples);
+  const int layers = totals.stack.layers;
   std::vector<Slicer> slicers;
   for (int body = 0; body < part.bodies(); ++body) slicers.push_back(part.slicer(totals.stack, body));
-  const Point centre = part.size_mm().head<2>() / 2;
-  const bool by_beads = settings.process == Process::Mex;
   const GcodeSettings gcode = gcodeFor(settings);
   GcodeMeter meter;
-  if (by_beads) meter.read(gcodeStart(gcode, totals.stack));
-  const bool by_masks = isMaskProcess(settings.process), with_supports = settings.supports.kind != SupportKind::None;
-  const double thin_mm = thinnest_mm(settings);
-  MaskPlan plan;
-  if (by_masks) plan = maskPlan(part, settings.process, settings.mask, totals.stack.layer_mm);
+  if (settings.process == Process::Mex) meter.read(gcodeStart(gcode, totals.stack));
   std::vector<PlacedIsland> placed;
-  if (with_supports) placed = findIslands(slicers, totals.stack, kIslandRows_mm);
-  const Supports supports(part, placed, settings.supports);
-  totals.supported_area_mm2 = supports.supportedArea_mm2();
-  totals.support_contacts = supports.contacts(), totals.supports_on_part = supports.onPart();
+  if (settings.supports.kind != SupportKind::None) placed = findIslands(slicers, totals.stack, kIslandRows_mm);
+  MaskPlan plan;
+  if (isMaskProcess(settings.process)) plan = maskPlan(part, settings.process, settings.mask, totals.stack.layer_mm);
+  const Shared shared{settings,
+                      writer,
+                      totals.stack,
+                      slicers,
+                      part.size_mm().head<2>() / 2,
+                      plan,
+                      Supports(part, placed, settings.supports),
+                      gcode,
+                      std::max(1, layers / kThinSamples)};
+  totals.supported_area_mm2 = shared.supports.supportedArea_mm2();
+  totals.support_contacts = shared.supports.contacts(), totals.supports_on_part = shared.supports.onPart();
   core::Progress progress("slice", layers);
-  const auto work = [&](int first, Task& task) {
-    const int count = std::min(kRun, layers - first);
-    Window window(slicers, settings, first, count, layers, plan.overcured_layers);
-    std::vector<std::vector<Rings>> masks;
-    if (by_masks) masks = exposedMasks(plan, window.cuts, window.before);
-    for (int n = 0; n < count; ++n) {
-      const Outlines& cut = window.cuts[window.before + n];
-      Layer layer{.index = first + n,
-                  .top_mm = totals.stack.top_mm(first + n),
-                  .height_mm = totals.stack.height_mm(first + n),
-                  .slice = cut.slice,
-                  .bodies = cut.bodies};
-      layer.area_mm2 = area_mm2(layer.slice);
-      if (layer.index % thin_step == thin_step / 2 && thin_mm > 0) {
-        task.sampled_mm2 += layer.area_mm2;
-        task.thin_mm2 += thinArea_mm2(layer.slice, thin_mm);
-      }
-      Surroundings around{centre, window.around(layer.index), {}};
-      if (with_supports) around.supports = supports.at(totals.stack.middle_mm(layer.index), layer.slice);
-      Exceptions exceptions;
-      if (by_masks) {
-        layer.support = std::move(around.supports.region);
-        layer.masks = std::move(masks[n]);
-        if (!layer.support.empty()) layer.masks[0] = unitedWith(layer.masks[0], layer.support);
-      } else if (by_beads) {
-        layer.support = std::move(around.supports.region);
-        layBeads(layer, settings.extrusion, window.coveredBy(layer.index), centre);
-        task.gcode.push_back(gcodeLayer(gcode, layer));
-      } else {
-        exceptions = expose(layer, settings, around);
-      }
-      task.bytes.push_back(writer.encode(layer));
-      task.shares.emplace_back(layer);
-      task.shares.back().exceptions = exceptions;
-      task.shares.back().overlapping = cut.overlapping;
-      countIslands(window, totals.stack, supports, settings, layer.index, task.shares.back());
-      if (layer.index == keep_layer) kept = std::move(layer);
-      progress.advance();
-    }
+  const auto keep = [&](Layer& layer) {
+    if (layer.index == keep_layer) kept = std::move(layer);
+    progress.advance();
   };
   double thin_mm2 = 0, sampled_mm2 = 0;
   for (int first = 0; first < layers; first += kRun * kBatch) {
     const int tasks = std::min(kBatch, (layers - first + kRun - 1) / kRun);
     std::vector<Task> done(static_cast<std::size_t>(tasks));
-    core::parallelFor(tasks, [&](std::int64_t t) { work(first + static_cast<int>(t) * kRun, done[t]); });
+    core::parallelFor(tasks, [&](std::int64_t t) { work(first + static_cast<int>(t) * kRun, shared, done[t], keep); });
     for (Task& task : done) {
       thin_mm2 += task.thin_mm2, sampled_mm2 += task.sampled_mm2;
       for (const std::string& text : task.gcode) meter.read(text);
@@ -312,7 +347,7 @@ Totals run(const Part& part, const Settings& settings, const JobWriter& writer, 
     }
   }
   totals.thin_share = sampled_mm2 > 0 ? thin_mm2 / sampled_mm2 : 0;
-  if (by_beads) {
+  if (settings.process == Process::Mex) {
     meter.read(gcodeEnd(gcode));
     totals.extrusion.gcode = meter.finish();
   }

@@ -86,26 +86,32 @@ class Grower {
     }
   }
 
-  // The first way down that keeps clear of the part: as wished, straight, or aside.
-  bool findWay(const Branch& branch, double z, double below, Point& target) const {
-    const double reach = branch.radius + (isTip(branch, below) ? 0 : shape_.clearance_mm);
+  // How much room there is for a branch on its way down to a place: 0 none, then its middle, itself, and its clearance.
+  int room(const Branch& branch, const Point& to, double z, double below) const {
+    const bool is_tip = isTip(branch, below);
     // The part right above a young branch is what it holds.
-    const double above = std::min(z, branch.top - (isTip(branch, below) ? 0.0 : tip_ / 2));
-    const auto isFree = [&](const Point& p) {
-      return columns_.isFree(p, isTip(branch, below) ? 0 : reach, below, std::max(above, below + 1e-3));
-    };
-    if (isFree(target)) return true;
-    if (isTip(branch, below)) return false;
-    constexpr int kWays = 16;
+    const double above = std::max(below + 1e-3, std::min(z, branch.top - (is_tip ? 0.0 : tip_ / 2)));
+    const double reach[] = {0, branch.radius, branch.radius + shape_.clearance_mm};
+    int fits = 0;
+    while (fits < (is_tip ? 1 : 3) && columns_.isFree(to, reach[fits], below, above)) ++fits;
+    return is_tip && fits == 1 ? 3 : fits;
+  }
+
+  // The way down with most room: as wished, else straight or aside.
+  bool findWay(const Branch& branch, double z, double below, Point& target) const {
+    constexpr int kWays = 16, kFull = 3;
     const Point wished = target;
-    double best = 1e300;
+    int most = room(branch, wished, z, below);
+    if (most == kFull || isTip(branch, below)) return most > 0;
+    double nearest = 0;
     for (int way = -1; way < kWays; ++way) {
       const double phi = 2 * M_PI * way / kWays;
       const Point p = way < 0 ? branch.at : Point(branch.at + step_ * lean_ * Point(std::cos(phi), std::sin(phi)));
+      const int fits = room(branch, p, z, below);
       const double distance = (p - wished).norm();
-      if (distance < best && isFree(p)) best = distance, target = p;
+      if (fits > most || (fits == most && distance < nearest)) most = fits, nearest = distance, target = p;
     }
-    return best < 1e300;
+    return most > 0;
   }
 
   void advance(Branch& branch, double z, double below, std::int64_t& on_part) {
@@ -153,8 +159,8 @@ class Grower {
     }
   }
 
-  static constexpr double kReach = 8;     // spacings within which branches seek each other
-  static constexpr double kThickest = 4;  // of a stem over a twig
+  static constexpr double kReach = 8;       // spacings within which branches seek each other
+  static constexpr double kThickest = 2.5;  // of a stem over a twig
   const Columns& columns_;
   MemberShape shape_;
   double step_, tip_, lean_;

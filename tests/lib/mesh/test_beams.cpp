@@ -37,7 +37,7 @@ TEST_CASE("a node has one ball, the largest that its beams ask for") {
   lattice.beams.push_back({.node = {0, 2}, .radius_mm = {3, 1}, .cap = {BeamCap::Sphere, BeamCap::Butt}});
   const TriangleMesh mesh = triangulated(lattice);
   CHECK(topology(mesh).components == 4);
-  CHECK(bounds(mesh).min.z() == Approx(0));
+  CHECK(bounds(mesh).min.z() == Approx(0).margin(0.02));  // the polygon of a circle's area reaches out of it
 }
 
 TEST_CASE("beams without radius or node are refused") {

@@ -28,7 +28,7 @@ Settings settingsWith(SupportKind kind) {
   return settings;
 }
 
-double overlap_mm2(const Rings& a, const Rings& b) { return area_mm2(a) - area_mm2(without(a, b)); }
+double overlap_mm2(const Rings& a, const Rings& b) { return area_mm2(a) - area_mm2(subtracted(a, b)); }
 
 }  // namespace
 
@@ -36,9 +36,9 @@ TEST_CASE("Regions are united and taken from each other") {
   const Rings two = {rectangle(0, 0, 4, 4), rectangle(2, 2, 4, 4)};
   CHECK(area_mm2(united(two)) == Approx(28));
   CHECK(united(two).size() == 1);
-  CHECK(area_mm2(without({rectangle(0, 0, 4, 4)}, {rectangle(2, 2, 4, 4)})) == Approx(12));
-  CHECK(area_mm2(without({rectangle(0, 0, 4, 4)}, {rectangle(0, 0, 4, 4)})) == Approx(0).margin(1e-4));
-  const Rings hollow = without({rectangle(0, 0, 4, 4)}, {rectangle(1, 1, 2, 2)});
+  CHECK(area_mm2(subtracted({rectangle(0, 0, 4, 4)}, {rectangle(2, 2, 4, 4)})) == Approx(12));
+  CHECK(area_mm2(subtracted({rectangle(0, 0, 4, 4)}, {rectangle(0, 0, 4, 4)})) == Approx(0).margin(1e-4));
+  const Rings hollow = subtracted({rectangle(0, 0, 4, 4)}, {rectangle(1, 1, 2, 2)});
   CHECK(hollow.size() == 2);
   CHECK(area_mm2(hollow) == Approx(12));
 }
@@ -81,7 +81,7 @@ TEST_CASE("Columns see a part's solid stretches and their undersides") {
   for (int j = 0; j < fine.ny(); ++j) {
     for (int i = 0; i < fine.nx(); ++i) {
       REQUIRE(fine.solids(i, j).size() <= 1);
-      for (const Solid& solid : fine.solids(i, j)) volume += (solid.high - solid.low) * 0.01;
+      for (const Stretch& solid : fine.solids(i, j)) volume += (solid.high - solid.low) * 0.01;
     }
   }
   CHECK(volume == Approx(4 * M_PI / 3 * 125).epsilon(2e-3));
@@ -161,10 +161,14 @@ TEST_CASE("Branches of a tree meet: fewer and thicker at the plate, leaning no m
   CHECK(crossing(9.9).size() == 160);
   CHECK(crossing(0.1).size() < 40);
   CHECK(crossing(0.1).size() >= 2);
+  std::size_t steep = 0;
   for (const Member& m : members) {
     const Eigen::Vector3d d = m.top - m.bottom;
-    REQUIRE(d.head<2>().norm() <= d.z() * std::tan(40 * M_PI / 180) + 0.85 * shape.width_mm);
+    const double lean = d.head<2>().norm() - d.z() * std::tan(40 * M_PI / 180);
+    REQUIRE(lean <= (m.top_radius_mm + m.bottom_radius_mm) / 2);  // stems that grow together move into their middle
+    steep += lean < 1e-9;
   }
+  CHECK(static_cast<double>(steep) > 0.8 * static_cast<double>(members.size()));
   CHECK(crossing(0.1)[0].bottom_radius_mm > shape.width_mm / 2);
 }
 
@@ -234,7 +238,7 @@ TEST_CASE("Supports are the same for any number of threads and sum up over layer
     const Totals totals = run(part, settings, shapes::discard(), -1, kept);
     volumes.push_back(totals.support_volume_mm3);
     CHECK(totals.islands == 0);
-    CHECK(totals.supported_area_mm2 == Approx(M_PI * 2 * 25 * (1 - std::sqrt(0.5))).epsilon(0.03));
+    CHECK(totals.supported_area_mm2 == Approx(M_PI * 2 * 25 * (1 - std::sqrt(0.5))).epsilon(0.05));
   }
   core::setThreads(threads);
   CHECK(volumes[0] == volumes[1]);
