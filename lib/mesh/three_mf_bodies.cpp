@@ -27,24 +27,49 @@ struct Clipping {
   BeamClip mode = BeamClip::None;
   DWORD mesh = 0;
 };
-using Clippings = std::map<DWORD, Clipping>;  ///< by object
+using Clippings = std::map<DWORD, Clipping>;  ///< by object, in lib3mf's numbers
+
+/// lib3mf's numbers of mesh objects, in the order of the file.
+std::vector<DWORD> meshNumbers(NMR::PLib3MFBase* model, const std::string& path) {
+  NMR::PLib3MFModelResourceIterator* iterator_handle = nullptr;
+  require3mf(NMR::lib3mf_model_getmeshobjects(model, &iterator_handle), model, path);
+  const Handle3mf iterator(iterator_handle);
+  std::vector<DWORD> numbers;
+  for (BOOL more = 0;;) {
+    require3mf(NMR::lib3mf_resourceiterator_movenext(iterator.get(), &more), iterator.get(), path);
+    if (!more) return numbers;
+    NMR::PLib3MFModelResource* object_handle = nullptr;
+    require3mf(NMR::lib3mf_resourceiterator_getcurrent(iterator.get(), &object_handle), iterator.get(), path);
+    const Handle3mf object(object_handle);
+    require3mf(NMR::lib3mf_resource_getresourceid(object.get(), &numbers.emplace_back()), object.get(), path);
+  }
+}
 
 /// The clipping of beam lattices as the published extension names it: lib3mf 1.8 knows the draft's name alone.
-Clippings clippingsOf(const std::string& xml, const std::string& path) {
+Clippings clippingsOf(const std::string& xml, NMR::PLib3MFBase* model, const std::string& path) {
   Clippings clippings;
   if (xml.find("clippingmode") == std::string::npos) return clippings;
   pugi::xml_document document;
   const auto result = document.load_buffer(xml.data(), xml.size());
   if (!result) unfit(path, "the 3MF's model is no well-formed XML", result.description());
-  for (const auto& object : document.child("model").child("resources").children("object")) {
+  const std::vector<DWORD> numbers = meshNumbers(model, path);
+  std::map<std::string, DWORD> number_of;  // by the file's id
+  const auto resources = document.child("model").child("resources");
+  for (const auto& object : resources.children("object")) {
+    if (object.child("mesh") && number_of.size() < numbers.size())
+      number_of.emplace(object.attribute("id").value(), numbers[number_of.size()]);
+  }
+  for (const auto& object : resources.children("object")) {
     for (const auto& child : object.child("mesh").children()) {
       const std::string name = child.name();
       if (name.substr(name.rfind(':') + 1) != "beamlattice") continue;
       const std::string mode = child.attribute("clippingmode").as_string("none");
       if (mode == "none") continue;
-      if (mode != "inside" && mode != "outside") unfit(path, "beams of the 3MF are clipped in an unknown way", mode);
-      clippings[object.attribute("id").as_uint()] = {mode == "inside" ? BeamClip::Inside : BeamClip::Outside,
-                                                     child.attribute("clippingmesh").as_uint()};
+      const auto clip = number_of.find(child.attribute("clippingmesh").value());
+      if ((mode != "inside" && mode != "outside") || clip == number_of.end())
+        unfit(path, "beams of the 3MF are clipped in an unknown way", mode);
+      clippings[number_of[object.attribute("id").value()]] = {mode == "inside" ? BeamClip::Inside : BeamClip::Outside,
+                                                              clip->second};
     }
   }
   return clippings;
@@ -240,7 +265,7 @@ void scale(std::vector<Eigen::Vector3d>& points, double factor) {
 std::vector<Body> read3mfBodies(const std::string& bytes, const std::string& path, std::string& note) {
   const Handle3mf model = model3mf(bytes, path, false);
   note = note3mf(model.get(), path);
-  const Clippings clippings = clippingsOf(unzipEntry(bytes, path, ".model"), path);
+  const Clippings clippings = clippingsOf(unzipEntry(bytes, path, ".model"), model.get(), path);
   std::vector<Body> bodies = Collector(model.get(), clippings, path).collect();
   const double unit_mm = unit3mf_mm(model.get(), path);
   for (Body& body : bodies) {

@@ -18,8 +18,25 @@ namespace {
 constexpr std::size_t kMostBytes = 29'000'000;  // of the page's data
 constexpr double kSteps = 65535;
 constexpr double kVisible = 2000;  // parts of the extent that a screen tells apart
-enum class Form : unsigned char { Ring, Line, Segments };
+enum class Form : unsigned char { Ring, Line, Segments, Bead };
 constexpr unsigned char kNextBody = 255;
+
+Shown shownAs(BeadKind kind) {
+  switch (kind) {
+    case BeadKind::OuterPerimeter:
+    case BeadKind::InnerPerimeter:
+      return Shown::Perimeter;
+    case BeadKind::ThinWall:
+      return Shown::ThinWall;
+    case BeadKind::Infill:
+      return Shown::Infill;
+    case BeadKind::Support:
+      return Shown::SupportBead;
+    case BeadKind::Skirt:
+      return Shown::Skirt;
+  }
+  return Shown::Infill;
+}
 
 // Appends records of one layer.
 class Records {
@@ -33,6 +50,14 @@ class Records {
     for (const Ring& ring : rings) {
       head(static_cast<unsigned char>(kind), Form::Ring, ring.size());
       for (const Point& p : ring) add(p);
+    }
+  }
+  void bead(const Bead& bead) {
+    head(static_cast<unsigned char>(shownAs(bead.kind)), Form::Bead, bead.points.size() + bead.closed);
+    for (std::size_t n = 0; n < bead.points.size() + bead.closed; ++n) {
+      const BeadPoint& point = bead.points[n % bead.points.size()];
+      add(point.at);
+      put(step(point.width_mm));
     }
   }
   std::string take() { return std::move(bytes_); }
@@ -75,6 +100,7 @@ std::string rowText(const Layer& layer) {
     row["hatches"] = layer.hatches.size();
     row["hatches, mm"] = fmt::format("{:.2f}", layer.hatch_length_mm);
   }
+  if (!layer.beads.empty()) row["beads"] = layer.beads.size();
   return row.dump();
 }
 
@@ -137,6 +163,9 @@ std::string viewerLayer(const Layer& layer, double extent_mm) {
     records.head(static_cast<unsigned char>(kind), Form::Segments, 2 * (end - first));
     for (std::size_t n = first; n < end; ++n) records.add(layer.hatches[n].a), records.add(layer.hatches[n].b);
   });
+  for (const Bead& bead : layer.beads) {
+    if (!bead.points.empty()) records.bead(simplified(bead, tolerance_mm));
+  }
   return records.take();
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "slice_print/contour.h"
 #include "slice_print/part.h"
 #include "slice_print/region.h"
 
@@ -22,6 +23,13 @@ struct Box {
 
 constexpr double kOverlap_mm2 = 1e-4;
 
+// What bodies leave between them where they touch is no gap: slits this narrow are closed.
+Rings joined(Rings rings, const Rings& more) {
+  constexpr double kSeam_mm = 5e-4;
+  rings.insert(rings.end(), more.begin(), more.end());
+  return inset(outset(rings, kSeam_mm), {kSeam_mm})[0];
+}
+
 // Bodies in the order of their precedence.
 void settle(Outlines& layer) {
   if (layer.bodies.size() == 1) {
@@ -30,16 +38,14 @@ void settle(Outlines& layer) {
     return;
   }
   for (Rings& body : layer.bodies) {
-    const double before = area_mm2(body);
-    if (!body.empty() && !layer.slice.empty() && !Box(body).apartFrom(Box(layer.slice))) {
-      body = subtracted(body, layer.slice);
-      layer.overlapping = layer.overlapping || before - area_mm2(body) > kOverlap_mm2;
-      Rings all = layer.slice;
-      all.insert(all.end(), body.begin(), body.end());
-      layer.slice = united(all);
-    } else {
+    if (body.empty() || layer.slice.empty() || Box(body).apartFrom(Box(layer.slice))) {
       layer.slice.insert(layer.slice.end(), body.begin(), body.end());
+      continue;
     }
+    Rings all = joined(layer.slice, body), rest = subtracted(body, layer.slice);
+    layer.overlapping = layer.overlapping || area_mm2(body) - area_mm2(rest) > kOverlap_mm2;
+    layer.slice = std::move(all);
+    body = std::move(rest);
   }
 }
 
