@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/app.h"
@@ -25,29 +24,22 @@ namespace {
 
 namespace sp = slice_print;
 
-sp::SupportSettings supportsOf(const Context& ctx) {
-  static const std::map<std::string, sp::SupportKind> kinds = {{"none", sp::SupportKind::None},
-                                                               {"block", sp::SupportKind::Block},
-                                                               {"tree", sp::SupportKind::Tree},
-                                                               {"struts", sp::SupportKind::Struts}};
-  return {.kind = kinds.at(ctx.text("supports")),
+sp::SupportSettings supportsOf(const Context& ctx, const sp::Settings& settings) {
+  const sp::SupportSettings standard = sp::supportDefaults(settings);
+  return {.kind = sp::supportKindNamed(ctx.text("supports")),
           .rule = {ctx.number("overhang-deg"), ctx.number("support-spacing-mm"), ctx.number("support-least-mm2"),
                    ctx.flag("support-from-plate")},
           .width_mm = ctx.number("support-width-mm"),
-          .wall_mm = ctx.maybe("support-wall-mm").value_or(2 * ctx.number("contour-offset-mm")),
+          .wall_mm = ctx.maybe("support-wall-mm").value_or(standard.wall_mm),
           .tip_mm = ctx.number("support-tip-mm"),
-          .gap_mm = ctx.number("support-gap-mm"),
+          .gap_mm = ctx.maybe("support-gap-mm").value_or(standard.gap_mm),
           .clearance_mm = ctx.number("support-clearance-mm"),
           .lean_deg = ctx.number("support-lean-deg"),
           .perforation_percent = ctx.number("support-perforation-percent")};
 }
 
 sp::Settings settingsOf(const Context& ctx) {
-  static const std::map<std::string, sp::Strategy> strategies = {{"meander", sp::Strategy::Meander},
-                                                                 {"stripe", sp::Strategy::Stripe},
-                                                                 {"island", sp::Strategy::Island},
-                                                                 {"concentric", sp::Strategy::Concentric}};
-  const sp::Strategy strategy = strategies.at(ctx.text("strategy"));
+  const sp::Strategy strategy = sp::strategyNamed(ctx.text("strategy"));
   sp::Settings settings = sp::defaultsOf(sp::processNamed(ctx.text("process")));
   settings.layer_mm = ctx.maybe("layer-mm").value_or(settings.layer_mm);
   settings.contours = static_cast<int>(ctx.integer("contours"));
@@ -79,18 +71,9 @@ sp::Settings settingsOf(const Context& ctx) {
   settings.corner_radius_mm = ctx.number("corner-radius-mm");
   settings.up_skin = {static_cast<int>(ctx.integer("up-skin-layers")), ctx.maybe("up-skin-hatch-mm").value_or(0)};
   settings.down_skin = {static_cast<int>(ctx.integer("down-skin-layers")), ctx.maybe("down-skin-hatch-mm").value_or(0)};
-  settings.supports = supportsOf(ctx);
+  settings.supports = supportsOf(ctx, settings);
   sp::requireFit(settings);
   return settings;
-}
-
-// Zones that the job may hold beside the core.
-std::vector<sp::Zone> zonesOf(const sp::Settings& settings) {
-  std::vector<sp::Zone> zones;
-  if (settings.up_skin.layers > 0) zones.push_back(sp::Zone::UpSkin);
-  if (settings.down_skin.layers > 0) zones.push_back(sp::Zone::DownSkin);
-  if (settings.supports.kind != sp::SupportKind::None) zones.push_back(sp::Zone::Support);
-  return zones;
 }
 
 sp::Bill billOf(const Context& ctx) {
@@ -105,9 +88,9 @@ sp::Bill billOf(const Context& ctx) {
 }
 
 // The direction that needs least support, height and stairs, from the surface alone.
-Eigen::Vector3d bestDirection(Context& ctx, const mesh::TriangleMesh& mesh) {
+Eigen::Vector3d bestDirection(Context& ctx, double layer_mm, const mesh::TriangleMesh& mesh) {
   sp::OrientationRule rule;
-  rule.overhang_deg = ctx.number("overhang-deg");
+  rule.overhang_deg = ctx.number("overhang-deg"), rule.layer_mm = layer_mm;
   if (ctx.given("keep-free")) {
     constexpr double kNear_mm = 0.5;
     rule.bearing_triangles = sp::trianglesNear(mesh, mesh::readMesh(ctx.input("keep-free")), kNear_mm);
@@ -133,7 +116,7 @@ sp::Part readPart(Context& ctx, const sp::Settings& settings) {
   if (!search && ctx.given("keep-free"))
     throw core::Error(core::Exit::Usage, {.what = "--keep-free counts with --orient auto alone"});
   std::vector<sp::Solid> solids = sp::readSolids(ctx.inputs("part"), ctx.texts("material"));
-  if (search) direction = bestDirection(ctx, sp::surfaceOf(solids));
+  if (search) direction = bestDirection(ctx, settings.layer_mm, sp::surfaceOf(solids));
   sp::Part part = sp::Part::ofSolids(std::move(solids), direction, sp::scaleFor(settings.mask));
   if (ctx.given("machine-mm")) sp::requireRoom(part, ctx.numbers("machine-mm"));
   sp::requireDensities(settings, part);
@@ -185,7 +168,7 @@ void run(Context& ctx) {
                          settings.mask.pixel_mm,
                          shown,
                          settings.process == sp::Process::PbfLb ? nullptr : &settings,
-                         zonesOf(settings)};
+                         sp::zonesOf(settings)};
   sp::JobWriter writer = openOutput(ctx, head);
   if (ctx.given("preview")) writer = sp::withViewer(writer, ctx.output("preview"), part, stack);
   sp::Layer layer;
@@ -239,7 +222,7 @@ App describe() {
          number("hatch-offset-mm", "mm", 0.05, {0, 10}, "innermost contour to the ends of the hatches"),
          number("hatch-angle-deg", "°", 0, {-360, 360}, "direction of the first layer's hatches to +x").advanced(),
          number("hatch-rotation-deg", "°", 67, {-360, 360}, "turn of the hatches from layer to layer").advanced(),
-         choice("strategy", {"meander", "stripe", "island", "concentric"}, "meander", "how the inside is hatched"),
+         choice("strategy", slice_print::strategyNames(), "meander", "how the inside is hatched"),
          number("stripe-mm", "mm", 5, {0.1, 1000}, "width of stripes").advanced(),
          number("island-mm", "mm", 5, {0.1, 1000}, "side of islands").advanced(),
          number("field-overlap-mm", "mm", 0.1, {0, 10}, "of neighbouring stripes or islands").advanced(),
@@ -258,16 +241,20 @@ App describe() {
              .advanced(),
          optionalNumber("down-skin-speed-mm-s", "mm/s", {1, 1e5}, "default --scan-speed-mm-s").advanced(),
          optionalNumber("down-skin-power-w", "W", {1, 1e5}, "default --laser-power-w").advanced(),
-         choice("supports", {"none", "block", "tree", "struts"}, "none",
+         choice("supports", slice_print::supportKindNames(), "none",
                 "supports below overhangs and islands: thin walls in a lattice, branches that grow together, upright "
                 "bars"),
          number("support-spacing-mm", "mm", 1, {0.05, 100}, "between walls, and between contacts with the part"),
          number("support-width-mm", "mm", 0.8, {0.05, 50}, "of a bar, a twig or a block's posts").advanced(),
-         optionalNumber("support-wall-mm", "mm", {1e-3, 10},
-                        "thickness of a block's walls; default twice the contour offset: one track")
+         optionalNumber(
+             "support-wall-mm", "mm", {1e-3, 10},
+             "thickness of a block's walls; default by process: pbf-lb twice the contour offset, mex the line width, "
+             "others 0.2")
              .advanced(),
          number("support-tip-mm", "mm", 0.4, {0.01, 10}, "width of supports where they meet the part").advanced(),
-         number("support-gap-mm", "mm", 0, {0, 10}, "from the tips to the part").advanced(),
+         optionalNumber("support-gap-mm", "mm", {0, 10},
+                        "from the tips to the part; default by process: mex one layer, others 0")
+             .advanced(),
          number("support-clearance-mm", "mm", 0.3, {0, 10}, "sideways between supports and part").advanced(),
          number("support-perforation-percent", "%", 0, {0, 45}, "open share of a block's walls").advanced(),
          number("support-least-mm2", "mm²", 0, {0, 1e6}, "smaller overhangs hold themselves, unless they are islands")

@@ -14,7 +14,7 @@ namespace {
 constexpr const char* kZoneNames[kZones] = {"core", "up_skin", "down_skin", "support"};
 
 // What each zone is exposed with; zones without lines are left out.
-json zonesOf(const Settings& settings, const Totals& totals, const Bill& bill) {
+json zonesRecord(const Settings& settings, const Totals& totals, const Bill& bill) {
   json zones = json::object();
   for (int z = 0; z < kZones; ++z) {
     if (totals.zone_lines[z] == 0) continue;
@@ -50,6 +50,18 @@ void addSupports(json& results, const Settings& settings, const Totals& totals) 
 
 }  // namespace
 
+void addPathSettings(json& record, const Settings& settings) {
+  if (settings.process == Process::PbfLb) {
+    record["strategy"] = strategyNames()[static_cast<std::size_t>(settings.strategy)];
+    record["up_skin_hatch_mm"] = settings.spacingOf(Zone::UpSkin);
+    record["down_skin_hatch_mm"] = settings.spacingOf(Zone::DownSkin);
+  }
+  const SupportSettings& supports = settings.supports;
+  if (supports.kind == SupportKind::None) return;
+  record["support_wall_mm"] = supports.wall_mm;
+  record["support_gap_mm"] = supports.gap_mm;
+}
+
 void addExposureResults(json& results, const Settings& settings, const Totals& totals, const Bill& bill) {
   addSupports(results, settings, totals);
   if (isMaskProcess(settings.process) || settings.process == Process::Mex) return;
@@ -59,7 +71,7 @@ void addExposureResults(json& results, const Settings& settings, const Totals& t
   results["dropped_vectors"] = totals.dropped_vectors;
   results["merged_vectors"] = totals.merged_vectors;
   results["rounded_corners"] = totals.rounded_corners;
-  results["zones"] = zonesOf(settings, totals, bill);
+  results["zones"] = zonesRecord(settings, totals, bill);
 }
 
 json orientationRecord(const std::vector<Orientation>& found) {

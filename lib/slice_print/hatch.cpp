@@ -4,6 +4,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "core/error.h"
 #include "slice_print/visit_order.h"
 
 namespace osteo::slice_print {
@@ -195,6 +196,18 @@ class Fields {
 };
 
 }  // namespace
+
+const std::vector<std::string>& strategyNames() {
+  static const std::vector<std::string> names = {"meander", "stripe", "island", "concentric"};
+  return names;
+}
+
+Strategy strategyNamed(const std::string& name) {
+  const auto& names = strategyNames();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) throw core::Error(core::Exit::Usage, {.what = "unknown strategy", .got = name});
+  return static_cast<Strategy>(found - names.begin());
+}
 
 LineFrame::LineFrame(const Point& centre, double angle_deg) : centre_(centre) {
   const double angle = std::fmod(angle_deg, 360) * M_PI / 180;

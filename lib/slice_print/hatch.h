@@ -1,5 +1,7 @@
 #pragma once
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "slice_print/scan_lines.h"
 
@@ -8,6 +10,11 @@ namespace osteo::slice_print {
 /// How lines are laid: over the whole region, in bands across their direction, in the fields of a chessboard whose
 /// colours are hatched at right angles, or not at all but along the outline.
 enum class Strategy { Meander, Stripe, Island, Concentric };
+
+/// "meander" …, in the order of the enumeration.
+const std::vector<std::string>& strategyNames();
+/// Throws Usage for an unknown name.
+Strategy strategyNamed(const std::string& name);
 
 struct HatchPattern {
   double spacing_mm = 0.14;

@@ -262,6 +262,26 @@ double energyDensity_j_mm3(double power_w, double scan_mm_s, double hatch_mm, do
   return power_w / (scan_mm_s * hatch_mm * layer_mm);
 }
 
+std::vector<Zone> zonesOf(const Settings& settings) {
+  std::vector<Zone> zones;
+  if (settings.up_skin.layers > 0) zones.push_back(Zone::UpSkin);
+  if (settings.down_skin.layers > 0) zones.push_back(Zone::DownSkin);
+  if (settings.supports.kind != SupportKind::None) zones.push_back(Zone::Support);
+  return zones;
+}
+
+SupportSettings supportDefaults(const Settings& settings) {
+  SupportSettings supports;
+  constexpr double kMaskWall_mm = 0.2;
+  if (settings.process == Process::PbfLb) supports.wall_mm = 2 * settings.contour_offset_mm;
+  if (isMaskProcess(settings.process)) supports.wall_mm = kMaskWall_mm;
+  if (settings.process == Process::Mex) {
+    supports.wall_mm = settings.extrusion.lineWidth_mm();
+    supports.gap_mm = settings.layer_mm;
+  }
+  return supports;
+}
+
 void requireFit(const Settings& settings) {
   const AdaptiveHeights& heights = settings.adaptive;
   if (heights.least_mm > heights.most_mm) {

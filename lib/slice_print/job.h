@@ -54,6 +54,13 @@ struct Settings {
   double spacingOf(Zone zone) const;  ///< of hatch lines, mm
 };
 
+/// Zones that a job's hatches may belong to beside the core.
+std::vector<Zone> zonesOf(const Settings& settings);
+
+/// Walls as thick as one track or bead, and the gap that lets a process's supports break away; the rest as in
+/// SupportSettings.
+SupportSettings supportDefaults(const Settings& settings);
+
 /// Throws Usage for settings that contradict each other, such as adaptive layers under one exposure.
 void requireFit(const Settings& settings);
 /// Throws Usage for another number of densities than the part has bodies.

@@ -125,6 +125,7 @@ json summarise(const Part& part, const Settings& settings, const Totals& totals,
       {"materials", materialShares(part, settings, totals)}};
   results["mass_g"] = sumOf(results["materials"], "mass_g");
   if (part.hasBeams()) results["part_volume_mm3"] = nullptr;  // beams overlap, so no sum over triangles is their volume
+  addPathSettings(results["settings"], settings);
   addExposureResults(results, settings, totals, bill);
   if (isMaskProcess(settings.process)) addMaskResults(results, part, settings, totals);
   if (settings.process == Process::Mex) addExtrusionResults(results, settings, totals);

@@ -22,6 +22,8 @@ nlohmann::json extrusionSettingsRecord(const Settings& settings);
 /// The record of a job: geometry, lengths, energy, time and mass. Warns of slices narrower than the beam.
 nlohmann::json summarise(const Part& part, const Settings& settings, const Totals& totals, const Bill& bill);
 
+/// Adds the scan strategy (of pbf-lb) and the supports, where there are any, to the resolved settings.
+void addPathSettings(nlohmann::json& record, const Settings& settings);
 /// What the record says of zones, rules for vectors, islands and supports. Warns of islands that nothing holds.
 void addExposureResults(nlohmann::json& results, const Settings& settings, const Totals& totals, const Bill& bill);
 /// What the record says of material extrusion, in place of exposures. Warns of what no bead can fill and of a paste

@@ -1,5 +1,8 @@
 #include "slice_print/supports.h"
 
+#include <algorithm>
+
+#include "core/error.h"
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "slice_print/block.h"
@@ -20,6 +23,18 @@ void append(Rings& rings, Rings more) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& supportKindNames() {
+  static const std::vector<std::string> names = {"none", "block", "tree", "struts"};
+  return names;
+}
+
+SupportKind supportKindNamed(const std::string& name) {
+  const auto& names = supportKindNames();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) throw core::Error(core::Exit::Usage, {.what = "unknown kind of support", .got = name});
+  return static_cast<SupportKind>(found - names.begin());
+}
 
 struct Supports::Plan {
   SupportSettings settings;

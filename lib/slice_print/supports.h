@@ -1,5 +1,7 @@
 #pragma once
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "slice_print/layer.h"
 #include "slice_print/overhangs.h"
@@ -8,6 +10,11 @@
 namespace osteo::slice_print {
 
 enum class SupportKind { None, Block, Tree, Struts };
+
+/// "none" …, in the order of the enumeration.
+const std::vector<std::string>& supportKindNames();
+/// Throws Usage for an unknown name.
+SupportKind supportKindNamed(const std::string& name);
 
 /// Supports and how they are shaped; lengths in mm.
 struct SupportSettings {

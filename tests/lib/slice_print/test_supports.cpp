@@ -32,6 +32,18 @@ double overlap_mm2(const Rings& a, const Rings& b) { return area_mm2(a) - area_m
 
 }  // namespace
 
+TEST_CASE("Supports' defaults follow the process") {
+  Settings laser{.contour_offset_mm = 0.06}, beads = defaultsOf(Process::Mex), masks = defaultsOf(Process::Bjt);
+  CHECK(supportDefaults(laser).wall_mm == Approx(0.12));
+  CHECK(supportDefaults(laser).gap_mm == 0);
+  CHECK(supportDefaults(beads).wall_mm == beads.extrusion.lineWidth_mm());
+  CHECK(supportDefaults(beads).gap_mm == beads.layer_mm);
+  CHECK(supportDefaults(masks).gap_mm == 0);
+  CHECK(supportKindNamed(supportKindNames()[2]) == SupportKind::Tree);
+  CHECK(strategyNamed(strategyNames()[3]) == Strategy::Concentric);
+  CHECK_THROWS(strategyNamed("spiral"));
+}
+
 TEST_CASE("Regions are united and taken from each other") {
   const Rings two = {rectangle(0, 0, 4, 4), rectangle(2, 2, 4, 4)};
   CHECK(area_mm2(united(two)) == Approx(28));
