@@ -14,6 +14,7 @@
 #include "levelset/level_set.h"
 #include "mesh/io.h"
 #include "picture/render.h"
+#include "slice_print/gcode_read.h"
 
 namespace osteo::cli {
 
@@ -95,7 +96,11 @@ void run(Context& ctx) {
   if (paths.size() > 1) return drawSheet(ctx, paths);
   const std::string& path = paths.front();
   if (ctx.dryRun(inspect::describingBytes(path, ctx.given("picture")))) return;
-  const auto description = inspect::describe(path);
+  auto description = inspect::describe(path);
+  if (core::extension(path) == ".gcode") {
+    description["kind"] = "print job (G-code)";
+    description["statistics"] = nlohmann::ordered_json::parse(slice_print::gcodeRecord(path).dump());
+  }
   if (const auto picture = ctx.output("picture"); !picture.empty()) {
     writePng(draw(path, inspect::kindOf(path)), picture);
     ctx.results() = nlohmann::json::parse(description.value("statistics", nlohmann::ordered_json::object()).dump());
@@ -116,9 +121,10 @@ App describe() {
       "inspect labels.seg.nrrd --picture labels.png",
       "inspect ct.nrrd --json",
   };
-  Parameter file = inputFolder("file",
-                               "Volume, labels, level set, mesh, point cloud, JSON, print job, SVG or PNG, or a folder "
-                               "of layers; several PNG files make one sheet");
+  Parameter file =
+      inputFolder("file",
+                  "Volume, labels, level set, mesh, point cloud, JSON, print job, G-code, SVG or PNG, or a folder "
+                  "of layers; several PNG files make one sheet");
   file.count = 0;
   job.parameters = {
       file,

@@ -142,6 +142,9 @@ class Filler {
     Walls narrow = layWalls(region, wallSettings(false));
     const Rings lines = inset(outset(narrow.inner, spacing_), {spacing_ / 2})[0];
     solid_ = linesOver(lines, pattern(spacing_), width_, BeadKind::Infill, centre_);
+    for (Bead& bead : narrow.beads) {
+      if (bead.kind == BeadKind::OuterPerimeter) bead.kind = BeadKind::InnerPerimeter;
+    }
     solid_.insert(solid_.end(), narrow.beads.begin(), narrow.beads.end());
     if (settings_.infill_percent > 0 && !sparse.empty()) {
       const double apart = spacing_ * 100 / settings_.infill_percent;

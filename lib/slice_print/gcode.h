@@ -31,7 +31,8 @@ double feedPerVolume_mm2(const GcodeSettings& settings);
 /// Marlin's dialect: absolute positions, relative E (M83), mm and mm/min, no clock. Starts with the feed retracted.
 std::string gcodeStart(const GcodeSettings& settings, const Stack& stack);
 /// One layer, from a retracted feed to a retracted feed, so that layers can be written apart. Under pressure the speed
-/// follows the bead's width at constant flow, between M126 (valve open) and M127.
+/// follows the bead's width at constant flow, between M126 (valve open, Marlin with a
+/// Baricuda) and M127; the pressure is set by hand and stands in a comment.
 std::string gcodeLayer(const GcodeSettings& settings, const Layer& layer);
 std::string gcodeEnd(const GcodeSettings& settings);
 

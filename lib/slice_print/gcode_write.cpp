@@ -65,7 +65,7 @@ class LayerText {
   double y(const Point& p) const { return p.y() + settings_.place_mm.y(); }
 
   void flow() {
-    if (settings_.feed == Feed::Pressure) put("M126 S{:.0f}\n", settings_.pressure_kpa);
+    if (settings_.feed == Feed::Pressure) put("M126 S255\n");
     if (settings_.feed != Feed::Pressure && settings_.retract_mm > 0)
       put("G1 E{:.5f} F{:.0f}\n", settings_.retract_mm, 60 * settings_.retract_speed_mm_s);
     flowing_ = true, speed_ = 0;

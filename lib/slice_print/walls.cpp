@@ -20,6 +20,7 @@ constexpr double kInnerProbe = 1.1;                      // spacings: there the 
 constexpr double kRow_mm = 0.02;                         // precision to which it is asked for
 constexpr double kStepsPerSpacing = 8;
 constexpr double kCornerSlack = 0.98, kCapCorner = 0.7;
+constexpr double kLeastLoop = 0.5;  // spacings: shorter pieces of a loop are left to their neighbours
 constexpr double kBeadTolerance_mm = 4e-3, kInnerTolerance_mm = 3e-3;
 constexpr double kOpposed = -0.3;  // cosine between the walks along the two sides of a wall
 
@@ -166,7 +167,8 @@ class WallLayout {
     Bead loop{BeadKind::OuterPerimeter}, single{BeadKind::ThinWall};
     const WallSample* kept = nullptr;
     const auto endLoop = [&] {
-      if (loop.points.size() > 1) result_.beads.push_back(std::move(loop));
+      if (loop.points.size() > 1 && (loop.closed || length_mm(loop) > kLeastLoop * spacing_))
+        result_.beads.push_back(std::move(loop));
       loop = {BeadKind::OuterPerimeter}, kept = nullptr;
     };
     const auto endSingle = [&] {
