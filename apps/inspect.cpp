@@ -121,9 +121,10 @@ App describe() {
       "inspect labels.seg.nrrd --picture labels.png",
       "inspect ct.nrrd --json",
   };
-  Parameter file = inputFolder("file",
-                               "Volume, labels, level set, mesh, point cloud, JSON, print job, G-code, SVG or PNG, or a folder "
-                               "of layers; several PNG files make one sheet");
+  Parameter file =
+      inputFolder("file",
+                  "Volume, labels, level set, mesh, point cloud, JSON, print job, G-code, SVG or PNG, or a folder "
+                  "of layers; several PNG files make one sheet");
   file.count = 0;
   job.parameters = {
       file,
