@@ -240,7 +240,7 @@ cli::App cli::describe() {
          outputOption("overlay", {".seg.nrrd"}, "implant as labels on the grid of --ct"),
          outputOption("overlay-picture", {".png"}, "slices of --ct with the implant"),
          choice("skin", {"outer", "both", "rim"}, "outer",
-                "solid cover: surface away from the host's centre, all free surfaces, or a frame along the host"),
+                "solid cover: the surface towards the way in, all free surfaces, or a frame along the host"),
          optionalNumber("skin-mm", "mm", {0, 10}, "thickness of the skin; default 1 with a host, 0 without; 0: none"),
          number("rim-mm", "mm", 3.0, {0.5, 30}, "width of the frame of --skin rim").advanced(),
          choice("measure", {"shape", "pores", "all"}, "all",

@@ -140,9 +140,10 @@ LevelSet flushed(LevelSet defect, const LevelSet& host, const Clearance& clearan
     const bool is_flush =
         std::all_of(rim.begin(), rim.end(), [](const RimPoint& r) { return std::abs(r.step_mm) < kFlush_mm; });
     if (is_flush) break;
-    const LevelSet before = defect;
-    const double voxel = before.voxel_mm(), band = levelset::kHalfWidth_voxels * voxel;
-    defect = remade(before, static_cast<int>(std::ceil(kMost_mm / voxel)) + 3, [&](const Span& span) -> VoxelFunction {
+    const double voxel = defect.voxel_mm(), band = levelset::kHalfWidth_voxels * voxel, wide = kMost_mm + band;
+    // The surface moves farther than the band of a fine level set reaches.
+    const LevelSet before = levelset::wrap(sweep(*defect.grid().vdb, wide, band));
+    defect = remade(defect, static_cast<int>(std::ceil(kMost_mm / voxel)) + 3, [&](const Span& span) -> VoxelFunction {
       auto in_body = std::make_shared<Sampler>(before, span);
       auto near = std::make_shared<std::vector<RimPoint>>();
       for (const RimPoint& r : rim)
@@ -151,7 +152,7 @@ LevelSet flushed(LevelSet defect, const LevelSet& host, const Clearance& clearan
       return [=](const openvdb::Coord& ijk) {
         const Vector3d p = voxel * Vector3d(ijk.x(), ijk.y(), ijk.z());
         const double value = (*in_body)(p);
-        if (near->empty() || std::abs(value) >= band) return value;
+        if (near->empty() || std::abs(value) >= wide) return value;
         return value - raiseAt(*near, p, in_body->gradient(p).normalized());
       };
     });
@@ -184,14 +185,26 @@ LevelSet seamFilled(const LevelSet& defect, const LevelSet& host) {
 }  // namespace
 
 std::optional<ContourStep> contourStep(const Envelope& envelope, const Vector3d& outward) {
-  std::vector<double> steps;
   if (!envelope.host) return std::nullopt;
-  for (const RimPoint& point : rimPoints(envelope.defect, *envelope.host, envelope.clearance, outward))
-    steps.push_back(std::abs(point.step_mm));
-  if (steps.empty()) return std::nullopt;
+  const std::vector<RimPoint> rim = rimPoints(envelope.defect, *envelope.host, envelope.clearance, outward);
+  if (rim.empty()) return std::nullopt;
+  // Where the rim runs along the grid it has more points: each stands for the rim's length around it.
+  std::vector<std::pair<double, double>> steps(rim.size());
+  core::parallelFor(static_cast<std::int64_t>(rim.size()), [&](std::int64_t n) {
+    constexpr double kAround_mm = 1.0;
+    const auto near = std::count_if(rim.begin(), rim.end(), [&](const RimPoint& other) {
+      return (other.at_mm - rim[n].at_mm).squaredNorm() <= kAround_mm * kAround_mm;
+    });
+    steps[n] = {std::abs(rim[n].step_mm), 1.0 / static_cast<double>(near)};
+  });
   std::sort(steps.begin(), steps.end());
+  double length = 0;
+  for (const auto& step : steps) length += step.second;
   const auto at = [&](double share) {
-    return steps[static_cast<std::size_t>(share * static_cast<double>(steps.size() - 1))];
+    double sum = 0;
+    for (const auto& [step, weight] : steps)
+      if ((sum += weight) >= share * length) return step;
+    return steps.back().first;
   };
   return ContourStep{at(0.5), at(0.95), static_cast<int>(steps.size())};
 }

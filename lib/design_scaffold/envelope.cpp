@@ -200,8 +200,24 @@ LevelSet pruned(const LevelSet& defect, const Region& region, Envelope& envelope
   return own.voxel_mm < kField_mm ? kept : levelset::wrap(widen(*kept.grid().vdb, kNear_mm));
 }
 
+/// Which side of an implant is its outer one.
+struct OuterSide {
+  Eigen::Vector3d centre_mm;  ///< of the host
+  std::optional<Eigen::Vector3d> outward;
+
+  /// Above 0 on the outer side. An implant that comes along a straight way has it where its surface looks that way, and
+  /// where it bends round further, as the edge of a large cranial one does, where it looks away from the centre.
+  double facing(const Eigen::Vector3d& p, const Eigen::Vector3d& normal) const {
+    constexpr double kSurely = 0.2, kRound = 0.5;
+    const double away = normal.dot((p - centre_mm).normalized());
+    if (!outward) return away;
+    const double along = normal.dot(*outward);
+    return std::max(along - kSurely, std::min(along + kRound, away));
+  }
+};
+
 /// Negative where the body is to be solid: shallower than the skin under the surface of defect and host together.
-LevelSet skinOf(const Envelope& envelope, const Region& region, const Fit& fit, const Eigen::Vector3d& centre_mm) {
+LevelSet skinOf(const Envelope& envelope, const Region& region, const Fit& fit, const OuterSide& outer) {
   const double voxel = region.voxel_mm, seam = kSeam_voxels * voxel, band = 3 * voxel;
   const LevelSet both = evaluate(region, seam + band, [&](const Span& span) -> VoxelFunction {
     auto in_defect = std::make_shared<Sampler>(envelope.defect, span),
@@ -219,10 +235,8 @@ LevelSet skinOf(const Envelope& envelope, const Region& region, const Fit& fit, 
       const Eigen::Vector3d p = region.point(ijk);
       if ((*in_defect)(p) > 2 * voxel) return band;
       double skin = -(*in_body)(p)-fit.skin_mm;
-      if (fit.skin == Skin::Outer && skin < 0.5 * voxel) {
-        const Eigen::Vector3d out = (p - centre_mm).normalized();
-        skin = std::max(skin, -in_body->gradient(p).dot(out) * voxel);
-      }
+      if (fit.skin == Skin::Outer && skin < 0.5 * voxel)
+        skin = std::max(skin, -outer.facing(p, in_body->gradient(p)) * voxel);
       if (fit.skin == Skin::Rim) skin = std::max(skin, (*in_host)(p)-envelope.clearance(p) - fit.rim_mm);
       return skin;
     };
@@ -359,7 +373,8 @@ Envelope makeEnvelope(const LevelSet& defect, const Surroundings& surroundings, 
   progress.advance();
   if (host && fit.skin_mm > 0) {
     const Region whole = regionOf(*host, host->voxel_mm(), 0);
-    envelope.skin = skinOf(envelope, region, fit, 0.5 * (whole.point(whole.box.min()) + whole.point(whole.box.max())));
+    const Eigen::Vector3d centre = 0.5 * (whole.point(whole.box.min()) + whole.point(whole.box.max()));
+    envelope.skin = skinOf(envelope, region, fit, {centre, surroundings.outward});
   }
   return envelope;
 }

@@ -15,7 +15,8 @@ struct Fixation;
 /// grows in and powder leaves: skins end at the host, and a rim is two frames along the edges with lattice between
 /// them.
 enum class Skin {
-  Outer,  ///< the free surface that looks away from the host's centre (the scalp side of a cranial implant)
+  Outer,  ///< the free surface on the side from which the implant comes, or where no way in is known, that looks away
+          ///< from the host's centre (the scalp side of a cranial implant)
   Both,   ///< all free surfaces
   Rim     ///< a frame on the free surfaces, rim_mm wide, along the host
 };
@@ -64,6 +65,7 @@ struct Surroundings {
   std::vector<KeepOut> keep_outs = {};
   const levelset::LevelSet* barrier = nullptr;  ///< what bars the way in (insertion.h)
   const Fixation* fixation = nullptr;
+  std::optional<Eigen::Vector3d> outward = {};  ///< unit vector to the side from which the implant comes
 };
 
 /// The defect as a level set. A mesh needs voxels that tell its edges, not the lattice's walls of `voxel_mm`, and no

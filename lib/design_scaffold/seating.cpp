@@ -81,7 +81,7 @@ const std::vector<std::pair<std::string, double FixationSpec::*>>& fixationLengt
 
 Surroundings Seated::around(const LevelSet* host) const {
   return {host, keep_outs, insertion && insertion->blocked_mm3 > 0 ? &insertion->barrier : nullptr,
-          fixation ? &*fixation : nullptr};
+          fixation ? &*fixation : nullptr, insertion ? std::optional<Vector3d>(-insertion->direction) : std::nullopt};
 }
 
 Seated seat(const LevelSet& defect, const LevelSet* host, const Fit& fit, const Seating& seating,

@@ -12,10 +12,10 @@ namespace osteo::mesh {
 namespace {
 
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1}
-                                    << 34;       // unpacked; beyond this no mesh would fit the memory either
-constexpr std::uint64_t kMaxRatio = 1100;        // deflate can't pack tighter than 1032 : 1
+                                    << 34;  // unpacked; beyond this no mesh would fit the memory either
+constexpr std::uint64_t kMaxRatio = 1100;   // deflate can't pack tighter than 1032 : 1
 constexpr std::uint64_t kBombBytes = 100'000'000, kBombRatio = 200;  // no mesh of this size repeats itself so often
-constexpr zip_uint16_t kDosDate = (1 << 5) | 1;  // 1 January 1980, the ZIP's own epoch
+constexpr zip_uint16_t kDosDate = (1 << 5) | 1;                      // 1 January 1980, the ZIP's own epoch
 
 using Archive = std::unique_ptr<zip_t, decltype(&zip_discard)>;
 

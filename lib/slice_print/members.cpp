@@ -8,6 +8,7 @@ namespace {
 
 constexpr double kTipSlope = 2;  // length of a conical end over the difference of its diameters
 constexpr int kSides = 12;
+constexpr double kTouch_mm = 2e-3;  // heights of the part are known to this
 
 double tipLength(const MemberShape& shape) {
   return kTipSlope * std::max(0.0, shape.width_mm - shape.tip_mm) + 0.5 * shape.tip_mm;
@@ -90,7 +91,8 @@ class Grower {
   int room(const Branch& branch, const Point& to, double z, double below) const {
     const bool is_tip = isTip(branch, below);
     // The part right above a young branch is what it holds.
-    const double above = std::max(below + 1e-3, std::min(z, branch.top - (is_tip ? 0.0 : tip_ / 2)));
+    const double above = std::min(z, branch.top - (is_tip ? kTouch_mm : tip_ / 2));
+    if (above <= below) return 3;
     const double reach[] = {0, branch.radius, branch.radius + shape_.clearance_mm};
     int fits = 0;
     while (fits < (is_tip ? 1 : 3) && columns_.isFree(to, reach[fits], below, above)) ++fits;

@@ -63,7 +63,9 @@ class Collector {
     for (const PlacedIsland& placed : islands) {
       const double base = columns_.floorBelow(placed.island.inside, placed.z_mm - kLeastGap_mm);
       if (rule_.from_plate && base > 0) continue;
-      if (!isNear(demand, placed.island.inside, placed.z_mm, 0.5))
+      // A contact beside it holds an island only if it is as near as the island is wide.
+      const double reach_mm = std::sqrt(std::max(0.0, placed.island.area_mm2) / M_PI);
+      if (!isNear(demand, placed.island.inside, placed.z_mm, std::min(0.5, reach_mm / rule_.spacing_mm)))
         add(demand, {placed.island.inside, placed.z_mm, base, base > 0, false});
     }
     for (const Gap& gap : gaps_) {

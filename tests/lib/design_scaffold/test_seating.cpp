@@ -10,6 +10,7 @@
 #include "design_scaffold/seating.h"
 #include "image/io.h"
 #include "levelset/grid.h"
+#include "mesh/measures.h"
 
 using namespace osteo;
 using namespace osteo::design_scaffold;
@@ -247,18 +248,20 @@ TEST_CASE("the step at the rim is the height by which the outer surfaces miss ea
         return std::max({shell(p, 0), -cut(p), std::hypot(p.x(), p.y()) - 30});
       },
       32, -20, 2);
-  for (const double lift : {0.0, 0.5}) {
+  // The last is raised by more than its band reaches.
+  for (const auto& [lift, voxel] : std::vector<std::pair<double, double>>{{0, 0.4}, {0.5, 0.4}, {-0.8, 0.2}}) {
     const levelset::LevelSet piece =
-        made([&](const Vector3d& p) { return std::max(shell(p, lift), cut(p)); }, 16, -12, 2);
+        made([&, lift = lift](const Vector3d& p) { return std::max(shell(p, lift), cut(p)); }, 16, -12, 2, voxel);
     const Envelope envelope = makeEnvelope(piece, {&host}, {.clearance_mm = 0.3});
     const auto step = contourStep(envelope, Vector3d::UnitZ());
     REQUIRE(step);
     CHECK(step->points > 20);
-    CHECK(step->p50_mm == Approx(lift).margin(0.08));
-    CHECK(step->p95_mm == Approx(lift).margin(0.1));
+    CHECK(step->p50_mm == Approx(std::abs(lift)).margin(0.08));
+    CHECK(step->p95_mm == Approx(std::abs(lift)).margin(0.1));
     // Made flush, it follows the sphere up to the rim; in the middle it stays.
     const Envelope flush = makeEnvelope(fittedTo(host, piece, 0.3, Vector3d::UnitZ()), {&host}, {.clearance_mm = 0.3});
     CHECK(contourStep(flush, Vector3d::UnitZ())->p95_mm < 0.15);
+    CHECK_NOTHROW(levelset::unite(flush.defect, piece));
     double most = 0;
     for (double angle = 0; angle < 6.2; angle += 0.1) {
       const Vector3d rim(13 * std::cos(angle), 13 * std::sin(angle), std::sqrt(60.0 * 60 - 13 * 13) - 60);
@@ -266,5 +269,24 @@ TEST_CASE("the step at the rim is the height by which the outer surfaces miss ea
     }
     CHECK(most < 0.25);
     CHECK(levelset::sample(flush.defect, {0, 0, lift}) == Approx(0).margin(0.02));
+  }
+}
+
+TEST_CASE("the skin lies on the side from which the implant comes, wherever the host's centre is") {
+  const auto plug = [](const Vector3d& p) { return std::max(std::hypot(p.x(), p.y()) - 10, slab(p, -8, 0)); };
+  const auto bone = [&](const Vector3d& p) {  // a plate that reaches far to one side
+    const double plate = std::max({std::abs(p.x() - 60) - 85, std::abs(p.y()) - 25, slab(p, -8, 0)});
+    return std::max(plate, 10 - std::hypot(p.x(), p.y()));
+  };
+  const levelset::LevelSet defect = made(plug, 14, -10, 2);
+  const levelset::LevelSet host =
+      levelset::redistance(levelset::fromFunction(bone, Vector3d(-28, -28, -11), Vector3d(148, 28, 3), 0.4));
+  Surroundings around{&host};
+  around.outward = Vector3d::UnitZ();
+  const Envelope envelope = makeEnvelope(defect, around, {.skin_mm = 1});
+  for (const double x : {-6.0, 0.0, 6.0}) {
+    CHECK(levelset::sample(*envelope.skin, Vector3d(x, 1, -0.4)) < 0);
+    CHECK(levelset::sample(*envelope.skin, Vector3d(x, 1, -4)) > 0);
+    CHECK(levelset::sample(*envelope.skin, Vector3d(x, 1, -7.6)) > 0);
   }
 }

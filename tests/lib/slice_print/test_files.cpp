@@ -4,10 +4,13 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "mesh/bodies.h"
 #include "mesh/formats.h"
 #include "mesh/io.h"
 #include "mesh/measures.h"
+#include "mesh/zip_package.h"
 #include "shapes.h"
+#include "slice_print/layer_viewer.h"
 #include "slice_print/writers.h"
 
 using namespace osteo;
@@ -166,4 +169,57 @@ TEST_CASE("All formats are written, and written the same twice") {
   // lib3mf's strict reader parses the slice stack with the mesh.
   const mesh::RawMesh packed = mesh::read3mf(core::readFile(folder / "job.3mf"), "job.3mf", true);
   CHECK(mesh::volume_mm3(packed.mesh) == Approx(part.volume_mm3()).epsilon(1e-5));
+}
+
+TEST_CASE("Bodies and materials come back from AMF and from a 3MF that lib3mf takes strictly") {
+  const Folder folder;
+  std::vector<Solid> solids(2);
+  solids[0].mesh = shapes::box({0, 0, 0}, {2, 2, 2}), solids[0].material = "HA & \"TCP\" <1:1>",
+  solids[0].name = "core";
+  solids[1].mesh = shapes::box({2, 0, 0}, {4, 2, 1}), solids[1].material = "gel";
+  const Part part = Part::ofSolids(std::move(solids), {0, 0, 1});
+  JobHead head = headOf(part);
+  write(part, amfWriter(folder / "two.amf", head));
+  write(part, threeMfWriter(folder / "two.3mf", head));
+  CHECK_NOTHROW(mesh::read3mf(core::readFile(folder / "two.3mf"), "two.3mf", true));
+  for (const char* name : {"two.amf", "two.3mf"}) {
+    const auto bodies = mesh::readBodies(folder / name);
+    REQUIRE(bodies.size() == 2);
+    CHECK(bodies[0].material == "HA & \"TCP\" <1:1>");
+    CHECK(bodies[0].name == "core");
+    CHECK(bodies[1].material == "gel");
+    CHECK(mesh::volume_mm3(bodies[0].mesh) == Approx(8));
+    CHECK(mesh::volume_mm3(bodies[1].mesh) == Approx(4));
+  }
+  const std::string model = mesh::unzipEntry(core::readFile(folder / "two.3mf"), "two.3mf", ".model");
+  const auto count = [&](const std::string& what) {
+    std::size_t found = 0;
+    for (std::size_t at = model.find(what); at != model.npos; at = model.find(what, at + 1)) ++found;
+    return found;
+  };
+  CHECK(count("<s:slicestack ") == 2);
+  CHECK(count("<s:slice ztop") == 40);  // 20 layers of each body, empty ones too
+  CHECK(count("<s:polygon ") == 20 + 10);
+}
+
+TEST_CASE("The viewer's page leaves layers out where it would become too large, and says so") {
+  const Folder folder;
+  const Part part = Part::ofMesh(shapes::box({0, 0, 0}, {10, 10, 4}), {0, 0, 1});
+  const Stack stack = stackOver(4, 0.1);
+  const auto page = [&](std::size_t hatches) {
+    const JobWriter writer = withViewer(shapes::discard(), folder / "page.html", part, stack);
+    Layer layer;
+    layer.slice = {{{0, 0}, {10, 0}, {10, 10}, {0, 10}}};
+    layer.hatches.assign(hatches, {{0, 1}, {10, 1}});
+    for (layer.index = 0; layer.index < stack.layers; ++layer.index) writer.append(writer.encode(layer));
+    writer.finish();
+    const std::string text = core::readFile(folder / "page.html");
+    std::size_t rows = 0;
+    for (std::size_t at = text.find("{row: "); at != text.npos; at = text.find("{row: ", at + 1)) ++rows;
+    CHECK(text.size() < 30'000'000);
+    CHECK((text.find("One layer of 4 is shown") != text.npos) == (rows < 40));
+    return rows;
+  };
+  CHECK(page(10) == 40);
+  CHECK(page(200'000) == 10);  // 2.1 MB a layer
 }

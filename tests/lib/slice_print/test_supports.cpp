@@ -238,6 +238,7 @@ TEST_CASE("Supports are the same for any number of threads and sum up over layer
     const Totals totals = run(part, settings, shapes::discard(), -1, kept);
     volumes.push_back(totals.support_volume_mm3);
     CHECK(totals.islands == 0);
+    CHECK(totals.supports_on_part == 0);
     CHECK(totals.supported_area_mm2 == Approx(M_PI * 2 * 25 * (1 - std::sqrt(0.5))).epsilon(0.05));
   }
   core::setThreads(threads);
