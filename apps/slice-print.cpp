@@ -209,6 +209,7 @@ App describe() {
         {"slice-print scaffold.vdb -o job.cli --picture layer.png",
          "slice-print scaffold.stl -o masks/ --layer-mm 0.05 --pixel-mm 0.1",
          "slice-print scaffold.vdb -o job.gcode --process mex --layer-mm 0.2",
+         "slice-print scaffold.vdb -o vat/ --process vpp --layer-mm 0.05 --cure-depth-mm 0.1 --preview layers.html",
          "slice-print scaffold.vdb -o job.svg --build-direction 0,1,0 --layer-mm 0.1"},
         {inputs(
              "part", {".vdb", ".stl", ".ply", ".obj", ".amf", ".3mf"},
