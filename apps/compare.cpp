@@ -17,6 +17,7 @@ void run(Context& ctx) {
   const std::string a = ctx.input("first"), b = ctx.input("second");
   inspect::Criteria criteria{
       .tolerance = ctx.number("tolerance"), .label = ctx.text("label"), .mask = ctx.input("mask")};
+  criteria.surface_tolerance_mm = ctx.number("surface-tolerance-mm");
   if (ctx.given("min-dice")) criteria.min_dice = ctx.number("min-dice");
   if (ctx.given("max-hd95-mm")) criteria.max_hd95_mm = ctx.number("max-hd95-mm");
   if (ctx.dryRun(inspect::comparingBytes(a, b, criteria))) return;
@@ -47,6 +48,7 @@ App describe() {
       text("label", "", "Name or number of the one label to score; default: each, or all together against a solid"),
       inputOption("mask", {".seg.nrrd", ".nrrd", ".nii", ".nii.gz", ".vdb"},
                   "Labels whose nonzero voxels, or a level set whose inside is left out of the score"),
+      number("surface-tolerance-mm", "mm", 1, {.min = 0}, "Distance up to which surfaces count as one in surface Dice"),
       optionalNumber("min-dice", "", {.min = 0, .max = 1}, "Judge solids by at least this Dice overlap"),
       optionalNumber("max-hd95-mm", "mm", {.min = 0}, "Judge solids by at most this 95 % surface distance"),
       flag("json", "Print JSON instead of lines"),

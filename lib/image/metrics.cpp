@@ -83,12 +83,12 @@ Overlap overlap(const LabelVolume& a, const LabelVolume& b) {
   return out;
 }
 
-SurfaceDistance surfaceDistance(const LabelVolume& a, const LabelVolume& b) {
+SurfaceDistance surfaceDistance(const LabelVolume& a, const LabelVolume& b, double tolerance_mm) {
   requireSameGrid(a, b);
   const Box box_a = boundingBox(a), box_b = boundingBox(b);
   if (box_a.empty() && box_b.empty()) return {};
   constexpr double kInfinite = std::numeric_limits<double>::infinity();
-  if (box_a.empty() || box_b.empty()) return {kInfinite, kInfinite, kInfinite};
+  if (box_a.empty() || box_b.empty()) return {kInfinite, kInfinite, kInfinite, 0};
   const Box box = joined(box_a, box_b);
   const LabelVolume surface_a = surfaceOf(crop<std::uint16_t>(a, box, 0));
   const LabelVolume surface_b = surfaceOf(crop<std::uint16_t>(b, box, 0));
@@ -98,6 +98,8 @@ SurfaceDistance surfaceDistance(const LabelVolume& a, const LabelVolume& b) {
   SurfaceDistance out;
   double sum = 0;
   for (const float d : pool) sum += d;
+  const auto within = std::count_if(pool.begin(), pool.end(), [&](float d) { return d <= tolerance_mm; });
+  out.dice = static_cast<double>(within) / static_cast<double>(pool.size());
   out.mean_mm = sum / static_cast<double>(pool.size());
   out.max_mm = *std::max_element(pool.begin(), pool.end());
   out.hd95_mm = percentile(pool, 0.95);

@@ -17,10 +17,11 @@ struct SurfaceDistance {
   double hd95_mm = 0;  ///< 95th percentile of the pooled A→B and B→A distances
   double max_mm = 0;   ///< Hausdorff distance
   double mean_mm = 0;  ///< mean of the pooled distances (average symmetric surface distance)
+  double dice = 1;     ///< share of the pooled distances within the tolerance: surface Dice (Nikolov et al. 2021)
 };
 
 /// Throws DataError when the grids differ.
 Overlap overlap(const LabelVolume& a, const LabelVolume& b);
-SurfaceDistance surfaceDistance(const LabelVolume& a, const LabelVolume& b);
+SurfaceDistance surfaceDistance(const LabelVolume& a, const LabelVolume& b, double tolerance_mm = 1);
 
 }  // namespace osteo::image

@@ -102,14 +102,14 @@ void exclude(const std::string& file, image::LabelVolume& mask) {
     if (excluded.voxels[i] != 0) mask.voxels[i] = 0;
 }
 
-Scores scoreMasks(const image::LabelVolume& a, const image::LabelVolume& b) {
+Scores scoreMasks(const image::LabelVolume& a, const image::LabelVolume& b, double tolerance_mm) {
   Scores scores;
   scores.voxel_mm3 = a.frame.voxelVolume_mm3();
   const image::Box box = around(a, b).grown(Eigen::Vector3i::Ones()).within(a.frame);
   if (box.empty()) return scores;
   const auto part_a = image::crop(a, box, std::uint16_t{0}), part_b = image::crop(b, box, std::uint16_t{0});
   scores.overlap = image::overlap(part_a, part_b);
-  if (part_a.voxels != part_b.voxels) scores.surface = image::surfaceDistance(part_a, part_b);
+  if (part_a.voxels != part_b.voxels) scores.surface = image::surfaceDistance(part_a, part_b, tolerance_mm);
   return scores;
 }
 
@@ -121,13 +121,19 @@ Scores scoreSolids(const Solid& a, const Solid& b, const Criteria& criteria) {
     exclude(criteria.mask, mask_a);
     exclude(criteria.mask, mask_b);
   }
-  return scoreMasks(mask_a, mask_b);
+  return scoreMasks(mask_a, mask_b, criteria.surface_tolerance_mm);
 }
 
 void judge(const std::string& name, const Scores& scores, const Criteria& criteria, Verdict& verdict) {
   const auto& [overlap, surface, voxel_mm3] = scores;
   const auto volume = [each = voxel_mm3](std::int64_t voxels) { return static_cast<double>(voxels) * each; };
+  const auto share = [&](std::int64_t of) {
+    return of > 0 ? static_cast<double>(overlap.voxels_both) / static_cast<double>(of) : 1.0;
+  };
   verdict.measures[name] = {{"dice", overlap.dice},
+                            {"sensitivity", share(overlap.voxels_b)},
+                            {"precision", share(overlap.voxels_a)},
+                            {"surface_dice", surface.dice},
                             {"iou", overlap.iou},
                             {"hd95_mm", surface.hd95_mm},
                             {"mean_surface_distance_mm", surface.mean_mm},

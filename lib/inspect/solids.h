@@ -26,8 +26,9 @@ image::LabelVolume maskOf(const image::Segmentation& segmentation, const std::st
 /// left out.
 Scores scoreSolids(const Solid& a, const Solid& b, const Criteria& criteria);
 
-/// Overlap and surface distances of two masks on one grid, within the box around both.
-Scores scoreMasks(const image::LabelVolume& a, const image::LabelVolume& b);
+/// Overlap and surface distances of two masks on one grid, within the box around both; the tolerance is that of surface
+/// Dice.
+Scores scoreMasks(const image::LabelVolume& a, const image::LabelVolume& b, double tolerance_mm);
 /// Zeroes what a file of labels (nonzero, nearest voxel) or a level set covers; grids may differ.
 void exclude(const std::string& file, image::LabelVolume& mask);
 

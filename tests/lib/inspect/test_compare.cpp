@@ -81,11 +81,31 @@ TEST_CASE("cubes of ten voxels one voxel apart have Dice 0.9") {
   CHECK(scores["dice"].get<double>() == Approx(0.9).epsilon(1e-12));
   CHECK(scores["iou"].get<double>() == Approx(0.81818).epsilon(1e-5));
   CHECK(scores["hd95_mm"].get<double>() == Approx(1));
+  CHECK(scores["surface_dice"].get<double>() == 1);
+  // Of 488 surface voxels of each, those of four sides lie on the other's but for one row of 36.
+  const auto strict = compare(folder / "a.seg.nrrd", folder / "b.seg.nrrd", {.surface_tolerance_mm = 0.5});
+  CHECK(strict.measures.begin().value()["surface_dice"].get<double>() == Approx(324.0 / 488));
   CHECK(scores["volume_a_mm3"].get<double>() == Approx(1000));
   CHECK(compare(folder / "a.seg.nrrd", folder / "b.seg.nrrd", {.tolerance = 0.11}).equal());
   CHECK(compare(folder / "a.seg.nrrd", folder / "b.seg.nrrd", {.min_dice = 0.89, .max_hd95_mm = 1}).equal());
   CHECK_FALSE(compare(folder / "a.seg.nrrd", folder / "b.seg.nrrd", {.min_dice = 0.91}).equal());
   CHECK_FALSE(compare(folder / "a.seg.nrrd", folder / "b.seg.nrrd", {.max_hd95_mm = 0.9}).equal());
+}
+
+TEST_CASE("what is found beyond the second file costs precision, what is missed of it sensitivity") {
+  const TempFolder folder;
+  image::Segmentation large{image::LabelVolume(frame40(), 0), {}}, small = large;
+  for (int k = 10; k < 20; ++k)
+    for (int j = 10; j < 20; ++j)
+      for (int i = 10; i < 20; ++i) {
+        large.labels.at(i, j, k) = 1;
+        if (i > 10 && i < 19 && j > 10 && j < 19 && k > 10 && k < 19) small.labels.at(i, j, k) = 1;
+      }
+  writeSegmentation(large, folder / "large.seg.nrrd");
+  writeSegmentation(small, folder / "small.seg.nrrd");
+  const auto scores = compare(folder / "large.seg.nrrd", folder / "small.seg.nrrd", {}).measures.begin().value();
+  CHECK(scores["precision"].get<double>() == Approx(0.512));
+  CHECK(scores["sensitivity"].get<double>() == 1);
 }
 
 TEST_CASE("a masked region is left out of the score") {
