@@ -62,8 +62,7 @@ sp::Settings settingsOf(const Context& ctx) {
   if (ctx.given("body-density-g-cm3")) settings.body_density_g_cm3 = ctx.numbers("body-density-g-cm3");
   for (const auto& numbers : {sp::named(settings.mask), sp::extrusionNumbers(settings)})
     for (const auto& [option, value] : numbers) *value = ctx.maybe(option).value_or(*value);
-  settings.extrusion.outer_first = ctx.flag("outer-first");
-  settings.gcode.feed = sp::feedNamed(ctx.text("feed"));
+  settings.extrusion.outer_first = ctx.flag("outer-first"), settings.gcode.feed = sp::feedNamed(ctx.text("feed"));
   settings.gcode.start = ctx.text("start-gcode"), settings.gcode.end = ctx.text("end-gcode");
   settings.mask.bottom_layers = static_cast<int>(ctx.integer("bottom-layers"));
   if (ctx.given("shrinkage-percent"))

@@ -147,8 +147,13 @@ class Filler {
     }
     solid_.insert(solid_.end(), narrow.beads.begin(), narrow.beads.end());
     if (settings_.infill_percent > 0 && !sparse.empty()) {
-      const double apart = spacing_ * 100 / settings_.infill_percent;
+      const double wanted = sparse_area_mm2_ * settings_.infill_percent / 100;
+      double apart = spacing_ * 100 / settings_.infill_percent;
       sparse_ = linesOver(sparse, pattern(apart), width_, BeadKind::Infill, centre_);
+      if (const double laid = filled(sparse_, height_); laid > wanted) {  // where they are joined, lines may be fewer
+        apart *= laid / wanted;
+        sparse_ = linesOver(sparse, pattern(apart), width_, BeadKind::Infill, centre_);
+      }
     }
   }
 

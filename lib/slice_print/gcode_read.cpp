@@ -138,7 +138,8 @@ class GcodeMeter::Summer {
     at_ = to;
     if (move.length_mm() <= 0) return;
     ++sums_.moves;
-    sums_.feed_mm += feed;
+    fed_mm_ += feed;
+    sums_.feed_mm = std::max(sums_.feed_mm, fed_mm_);
     const double way = move.along.norm();
     if (way > 0 && (feed > kLeastFeed_mm || open_)) {
       sums_.extruding_mm += way;
@@ -160,6 +161,7 @@ class GcodeMeter::Summer {
   }
 
   bool relative_ = false, relative_feed_ = false, open_ = false;
+  double fed_mm_ = 0;  // by now, less what is retracted
   double acceleration_ = kFirstAcceleration_mm_s2, speed_ = kFirstSpeed_mm_s, feed_ = 0, layer_z_ = -1e300;
   Eigen::Vector3d at_ = Eigen::Vector3d::Zero();
   std::string type_;

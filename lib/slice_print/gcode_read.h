@@ -10,7 +10,7 @@ namespace osteo::slice_print {
 
 /// What a job in G-code does, by its own moves.
 struct GcodeSums {
-  double feed_mm = 0;       ///< net E: what is retracted and fed again counts once
+  double feed_mm = 0;       ///< E at its furthest: what is retracted and fed again counts once, a last retraction not
   double extruding_mm = 0;  ///< way with feed or with the valve open
   double travel_mm = 0;
   double time_s = 0;        ///< with dwells, without heating and homing

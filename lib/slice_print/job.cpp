@@ -37,7 +37,7 @@ ExtrusionTotals sumsOf(const Layer& layer) {
     }
   }
   sums.unfilled_mm3 = layer.unfilled_mm2 * layer.height_mm;
-  sums.least_factor = sums.most_factor = layer.flow_factor;
+  if (sums.volume_mm3 > 0) sums.least_factor = sums.most_factor = layer.flow_factor;
   return sums;
 }
 
@@ -78,7 +78,7 @@ struct Share {
     for (const Rings& body : layer.bodies) body_volume_mm3.push_back(slice_print::area_mm2(body) * layer.height_mm);
     for (const Rings& mask : layer.masks) mask_volume_mm3.push_back(slice_print::area_mm2(mask) * layer.height_mm);
     if (layer.bodies.empty()) body_volume_mm3 = {volume_mm3};
-    if (!layer.beads.empty()) extrusion = sumsOf(layer);
+    if (!layer.beads.empty() || layer.unfilled_mm2 > 0) extrusion = sumsOf(layer);
   }
 };
 

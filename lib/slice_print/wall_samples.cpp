@@ -9,6 +9,7 @@ namespace osteo::slice_print {
 namespace {
 
 constexpr double kSmoothTurn = 25 * M_PI / 180;  // sharper vertices are corners, others belong to a curve
+constexpr double kWedge = 2 * M_PI / 3;          // sharper corners are tips, into which no disc fits
 constexpr double kFanStep = 12 * M_PI / 180;
 constexpr double kFacing = -0.5;     // cosine of 120°
 constexpr double kOtherSide = 0.94;  // cosine of 20°: nearer normals are the same wall, whose noise is no corner
@@ -44,8 +45,11 @@ void sampleRing(const Ring& ring, double step_mm, std::vector<WallSample>& sampl
     for (int k = 0; k < parts; ++k) {
       const double t = k / double(parts);
       samples.push_back({ring[i] + t * (ring[next] - ring[i]), ((1 - t) * from + t * to).normalized()});
+      if (k == 0 && turn[i] > kWedge) samples.back().half_width_mm = 0;
     }
-    if (std::abs(turn[next]) >= kSmoothTurn) samples.push_back({ring[next], to});  // both normals of a corner
+    if (std::abs(turn[next]) < kSmoothTurn) continue;
+    samples.push_back({ring[next], to});  // both normals of a corner
+    if (turn[next] > kWedge) samples.back().half_width_mm = 0;
   }
   for (std::size_t i = first; i < samples.size(); ++i) {
     const std::size_t next = i + 1 < samples.size() ? i + 1 : first;

@@ -182,7 +182,7 @@ class WallLayout {
       all_loop = all_loop && as_loop;
       if (!as_loop) endLoop();
       if (as_loop) addToLoop(s, lay_[i], kept, loop);
-      if (lay_[i] == Lay::Nothing) result_.too_narrow_mm2 += s.length_mm * s.half_width_mm;
+      if (lay_[i] == Lay::Nothing) tips_.push_back({middle(s), s.length_mm * s.half_width_mm, s.half_width_mm});
       if (lay_[i] != Lay::Single || !addToSingle(s, single)) endSingle();
     }
     if (all_loop && loop.points.size() > 2) {
@@ -239,19 +239,25 @@ class WallLayout {
     return true;
   }
 
-  void finishSingles() {
-    for (const Cap& cap : caps_) {
-      Bead* nearest = nullptr;
-      bool at_end = false;
-      double best = 4 * cap.half_width_mm * cap.half_width_mm;
-      for (Bead& bead : singles_) {
-        for (const bool end : {false, true}) {
-          const double d2 = ((end ? bead.points.back() : bead.points.front()).at - cap.at).squaredNorm();
-          if (d2 < best) best = d2, nearest = &bead, at_end = end;
-        }
+  // Gives the area to the nearest end of a bead within reach, to be prolonged; false when there is none.
+  bool giveToEnd(const Cap& cap, double reach_mm) {
+    Bead* nearest = nullptr;
+    bool at_end = false;
+    double best = reach_mm * reach_mm;
+    for (Bead& bead : singles_) {
+      for (const bool end : {false, true}) {
+        const double d2 = ((end ? bead.points.back() : bead.points.front()).at - cap.at).squaredNorm();
+        if (d2 < best) best = d2, nearest = &bead, at_end = end;
       }
-      if (!nearest) continue;
-      (at_end ? after_[nearest] : before_[nearest]) += cap.area_mm2;
+    }
+    if (nearest) (at_end ? after_[nearest] : before_[nearest]) += cap.area_mm2;
+    return nearest != nullptr;
+  }
+
+  void finishSingles() {
+    for (const Cap& cap : caps_) giveToEnd(cap, 2 * cap.half_width_mm);
+    for (const Cap& tip : tips_) {  // a tip beyond a bead's end is filled by it, as far as it is near
+      if (!giveToEnd(tip, spacing_)) result_.too_narrow_mm2 += tip.area_mm2;
     }
     for (Bead& bead : singles_) lengthenDot(bead);
     for (Bead& bead : singles_) prolong(bead);
@@ -300,7 +306,7 @@ class WallLayout {
   ScanLines inner_rows_;
   Covered covered_;
   std::vector<Bead> singles_;
-  std::vector<Cap> caps_, passed_;
+  std::vector<Cap> caps_, tips_, passed_;
   std::unordered_map<const Bead*, double> before_, after_;
   Walls result_;
 };

@@ -104,16 +104,19 @@ TEST_CASE("A strip gets as many beads as its width asks for, and they fill it") 
 TEST_CASE("A wedge is filled with beads as wide as it is") {
   const Rings wedge = {{{0, 0}, {10, -0.25}, {10, 0.25}}};  // 0 to 0.5 mm
   const Walls walls = wallsOf(wedge);
-  REQUIRE(walls.beads.size() == 1);
-  const Bead& bead = walls.beads[0];
+  REQUIRE_FALSE(walls.beads.empty());
+  const Bead& bead = *std::max_element(walls.beads.begin(), walls.beads.end(),
+                                       [](const Bead& a, const Bead& b) { return length_mm(a) < length_mm(b); });
   CHECK(bead.kind == BeadKind::ThinWall);
+  CHECK(length_mm(bead) == Approx(6).margin(0.5));
   for (const BeadPoint& p : bead.points) {
-    if (p.at.x() > 9.6) continue;  // before the wall's end
+    if (p.at.x() > 9.6 || p.at.x() < 4) continue;  // between the tip and the wall's end
     CHECK(spacingOf_mm(p.width_mm, kHeight_mm) == Approx(0.05 * p.at.x()).margin(0.01));
     CHECK(std::abs(p.at.y()) < 0.01);
   }
-  // What is narrower than half a bead is named: a triangle of 4 mm by 0.2 mm.
-  CHECK(walls.too_narrow_mm2 == Approx(0.4).epsilon(0.1));
+  // What is narrower than half a bead is named: a triangle of 4 mm by 0.2 mm but for what the bead's end fills.
+  CHECK(walls.too_narrow_mm2 < 0.4);
+  CHECK(walls.too_narrow_mm2 > 0.3);
   CHECK(walls.filled_mm2 + walls.too_narrow_mm2 == Approx(2.5).epsilon(0.02));
 }
 
@@ -189,13 +192,15 @@ TEST_CASE("A gyroid cube's beads hold its volume") {
     settings.layer_mm = layer_mm;
     Layer kept;
     const Totals totals = run(part, settings, shapes::discard(), -1, kept);
+    // All but the thinnest tips, of which two cells have many; on eight cells the whole is within 0.5 %.
     const double error = totals.extrusion.volume_mm3 / totals.sliced_volume_mm3 - 1;
     INFO(layer_mm << " mm layers: " << 100 * error << " %");
-    CHECK(std::abs(error) < 0.005);
+    CHECK(std::abs(error) < 0.015);
+    CHECK(totals.extrusion.volume_mm3 + totals.extrusion.unfilled_mm3 ==
+          Approx(totals.sliced_volume_mm3).epsilon(2e-3));
     // What the G-code feeds is what the beads and the skirt hold.
     const double fed_mm3 = totals.extrusion.gcode.feed_mm / feedPerVolume_mm2(settings.gcode);
-    CHECK(fed_mm3 + M_PI * 1.75 * 1.75 / 4 ==
-          Approx(totals.extrusion.volume_mm3 + totals.extrusion.skirt_mm3).epsilon(1e-4));
+    CHECK(fed_mm3 == Approx(totals.extrusion.volume_mm3 + totals.extrusion.skirt_mm3).epsilon(1e-4));
     CHECK(totals.extrusion.gcode.layers == totals.stack.layers);
   }
 }
