@@ -41,13 +41,14 @@ sp::SupportSettings supportsOf(const Context& ctx, const sp::Settings& settings)
 sp::Settings settingsOf(const Context& ctx) {
   const sp::Strategy strategy = sp::strategyNamed(ctx.text("strategy"));
   sp::Settings settings = sp::defaultsOf(sp::processNamed(ctx.text("process")));
+  ctx.refuse(sp::foreignMaskOptions(settings.process), "goes with another --process");
+  if (!ctx.given("adaptive-cusp-mm")) ctx.refuse({"least-layer-mm", "most-layer-mm"}, "goes with --adaptive-cusp-mm");
   settings.layer_mm = ctx.maybe("layer-mm").value_or(settings.layer_mm);
   settings.contours = static_cast<int>(ctx.integer("contours"));
   settings.contour_offset_mm = ctx.number("contour-offset-mm");
   settings.contour_spacing_mm = ctx.number("contour-spacing-mm");
   settings.hatch = !ctx.flag("no-hatch");
-  settings.hatch_mm = ctx.number("hatch-mm");
-  settings.hatch_offset_mm = ctx.number("hatch-offset-mm");
+  settings.hatch_mm = ctx.number("hatch-mm"), settings.hatch_offset_mm = ctx.number("hatch-offset-mm");
   settings.hatch_angle_deg = ctx.number("hatch-angle-deg");
   settings.hatch_rotation_deg = ctx.number("hatch-rotation-deg");
   settings.density_g_cm3 = ctx.maybe("density-g-cm3").value_or(settings.density_g_cm3);
@@ -64,8 +65,7 @@ sp::Settings settingsOf(const Context& ctx) {
                        ctx.maybe("most-layer-mm").value_or(settings.layer_mm * 2)};
   settings.strategy = strategy;
   settings.cell_mm = ctx.number(strategy == sp::Strategy::Stripe ? "stripe-mm" : "island-mm");
-  settings.cell_overlap_mm = ctx.number("field-overlap-mm");
-  settings.least_vector_mm = ctx.number("least-vector-mm");
+  settings.cell_overlap_mm = ctx.number("field-overlap-mm"), settings.least_vector_mm = ctx.number("least-vector-mm");
   settings.least_corner_deg = ctx.number("least-corner-deg");
   settings.corner_radius_mm = ctx.number("corner-radius-mm");
   settings.up_skin = {static_cast<int>(ctx.integer("up-skin-layers")), ctx.maybe("up-skin-hatch-mm").value_or(0)};
@@ -192,6 +192,7 @@ App describe() {
         {"slice-print scaffold.vdb -o job.cli --picture layer.png",
          "slice-print scaffold.stl -o masks/ --layer-mm 0.05 --pixel-mm 0.1",
          "slice-print scaffold.vdb -o job.gcode --process mex --layer-mm 0.2",
+         "slice-print scaffold.vdb -o vat/ --process vpp --layer-mm 0.05 --cure-depth-mm 0.1 --preview layers.html",
          "slice-print scaffold.vdb -o job.svg --build-direction 0,1,0 --layer-mm 0.1"},
         {inputs(
              "part", {".vdb", ".stl", ".ply", ".obj", ".amf", ".3mf"},

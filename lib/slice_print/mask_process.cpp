@@ -32,6 +32,19 @@ bool isMaskProcess(Process process) {
   return process == Process::Vpp || process == Process::Bjt || process == Process::Mjt;
 }
 
+std::vector<std::string> foreignMaskOptions(Process process) {
+  std::vector<std::string> options;
+  const auto belong = [&](bool here, const std::vector<std::string>& names) {
+    if (!here) options.insert(options.end(), names.begin(), names.end());
+  };
+  belong(isMaskProcess(process), {"growth-mm"});
+  belong(process == Process::Vpp, {"cure-depth-mm", "penetration-depth-mm", "critical-exposure-mj-cm2",
+                                   "irradiance-mw-cm2", "bottom-layers", "bottom-factor", "peel-s"});
+  belong(process == Process::Bjt, {"saturation-percent", "packing-percent"});
+  belong(process == Process::Bjt || process == Process::Mjt, {"drop-pl", "swath-mm"});
+  return options;
+}
+
 MaskSettings maskDefaults(Process process) {
   MaskSettings settings;
   if (process == Process::Vpp) settings.peel_s = 5, settings.recoat_s = 5;

@@ -34,6 +34,8 @@ struct NamedNumber {
 std::vector<NamedNumber> named(MaskSettings& settings);
 
 bool isMaskProcess(Process process);
+/// Options of masks that say nothing to this process.
+std::vector<std::string> foreignMaskOptions(Process process);
 MaskSettings maskDefaults(Process process);
 
 /// Factors from the wanted to the printed size. Throws Usage for shrinkage to nothing.

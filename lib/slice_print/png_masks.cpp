@@ -105,7 +105,7 @@ std::vector<std::string> stackFolders(const std::string& folder, const std::vect
 JobWriter pngWriter(const std::string& folder, const JobHead& head) {
   const Eigen::Vector2i size = maskSize_px(head.part->size_mm(), head.pixel_mm);
   const double pixel = head.pixel_mm;
-  if (!head.settings) {
+  if (!head.settings || !isMaskProcess(head.settings->process)) {
     const auto encode = [folder, size, pixel](const Layer& layer) {
       core::writeFile(folder + "/" + maskName(layer.index), encodeGrey(mask(layer.slice, size, pixel), size));
       return std::string();

@@ -119,6 +119,11 @@ Window closeUp(const Layer& layer, const Settings& settings, const Window& whole
     const Point at = bead.points[bead.points.size() / 2].at;
     if ((at - whole.centre).squaredNorm() < nearest) nearest = (at - whole.centre).squaredNorm(), centre = at;
   }
+  for (const Ring& ring : layer.masks.empty() ? Rings{} : layer.masks[0]) {
+    for (const Point& p : ring) {
+      if ((p - whole.centre).squaredNorm() < nearest) nearest = (p - whole.centre).squaredNorm(), centre = p;
+    }
+  }
   if (nearest == 1e300 && !layer.slice.empty()) centre = layer.slice[0][0];
   if (layer.hatches.empty() && !layer.contours.empty()) centre = layer.contours[0][0];
   return {centre, extent};

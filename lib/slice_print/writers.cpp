@@ -88,6 +88,7 @@ std::string svgLayer(const Layer& layer, bool visible) {
   std::string text = fmt::format("<g id=\"layer_{:05d}\" data-top-mm=\"{:.5f}\"{}>\n", layer.index + 1, layer.top_mm,
                                  visible ? "" : " display=\"none\"");
   svgPath(text, "slice", simplified(layer.slice, kSvgTolerance_mm));
+  for (const Rings& mask : layer.masks) svgPath(text, "mask", simplified(mask, kSvgTolerance_mm));
   svgPath(text, "contour", layer.contours);
   svgPath(text, "support", layer.support);
   for (const Bead& bead : layer.beads) svgBead(text, bead);
@@ -136,10 +137,13 @@ JobWriter svgWriter(const std::string& path, const JobHead& head) {
       "style>\n"
       "<g transform=\"translate(0 {1:.4f}) scale(1 -1)\">\n",
       size.x(), size.y(),
-      std::string(
-          head.zones.empty()
-              ? ""
-              : ".up{stroke:#1b7837}.down{stroke:#7b3294}.prop{stroke:#4d4d4d}.support{fill:#c7e0f4;stroke:none}") +
+      std::string(head.settings && isMaskProcess(head.settings->process)
+                      ? ".mask{fill:#5a78dc;fill-opacity:0.45;fill-rule:evenodd}"
+                      : "") +
+          std::string(
+              head.zones.empty()
+                  ? ""
+                  : ".up{stroke:#1b7837}.down{stroke:#7b3294}.prop{stroke:#4d4d4d}.support{fill:#c7e0f4;stroke:none}") +
           (head.settings && head.settings->process == Process::Mex ? kBeadStyle : ""));
   const int visible = head.visible_layer;
   return streamWriter(
