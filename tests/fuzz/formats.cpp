@@ -23,6 +23,7 @@
 #include "registration/geometry.h"
 #include "registration/transform.h"
 #include "slice_print/cli_file.h"
+#include "slice_print/gcode_read.h"
 
 namespace osteo::fuzz {
 namespace {
@@ -295,6 +296,12 @@ const std::vector<Format>& formats() {
       {"3mf", "m.3mf", meshSeeds(".3mf"), describe},
       {"3mf-in-zip", "m.3mf", modelSeeds, describe, zipTo},
       {"vdb", "m.vdb", levelSetSeeds, describe},
+      {"gcode", "m.gcode",
+       [](auto&) {
+         return Seeds{
+             "G21\nG90\nM83\nM204 P500\nG1 Z0.2 F600\n;TYPE:FILL\nG1 X10 Y-2.5 E0.4 F1200\nG92 E0\nM82\nG4 P5\n"};
+       },
+       [](auto& p) { slice_print::gcodeRecord(p), describe(p); }},
       {"cli", "m.cli", cliSeeds, [](auto& p) { slice_print::readCli(p), describe(p); }},
       {"json", "m.json",
        [](auto&) { return Seeds{R"({"a": [1, -2.5e3, "x\u00e4"], "instrument": {"c": null}, "result": []})"}; },
