@@ -12,7 +12,7 @@ struct Criteria {
   std::string label =
       {};                 ///< name or number of the one label that is scored; empty: each label, or any against a solid
   std::string mask = {};  ///< label volume whose nonzero voxels are left out of the score
-  double surface_tolerance_mm = 1;  ///< of surface Dice
+  double surface_tolerance_mm = 1;                        ///< of surface Dice
   std::optional<double> min_dice = {}, max_hd95_mm = {};  ///< judge solids by these instead of the tolerance
 };
 
