@@ -22,6 +22,7 @@ std::vector<Solid> solidsOf(const std::string& path) {
     solid.name = cleanText(body.name), solid.material = cleanText(body.material);
     solid.mesh = std::move(body.mesh);
     solid.beams = mesh::triangulated(body.beams);
+    solid.lattice = std::move(body.beams);
     solid.clipping = body.clipping;
     solid.clip = std::move(body.clip);
   }

@@ -111,6 +111,20 @@ std::shared_ptr<const mesh::TriangleMesh> shifted(mesh::TriangleMesh mesh, const
   return std::make_shared<const mesh::TriangleMesh>(std::move(mesh));
 }
 
+// A lattice turned, evenly scaled and shifted; null where its beams would not stay what they are.
+std::shared_ptr<const mesh::BeamLattice> movedLattice(const Solid& solid, const Eigen::Matrix3d& linear,
+                                                      const Eigen::Vector3d& low) {
+  const double scale = std::cbrt(linear.determinant());
+  const bool even = (linear * linear.transpose()).isApprox(scale * scale * Eigen::Matrix3d::Identity(), 1e-9);
+  if (solid.lattice.beams.empty() || solid.clipping != mesh::BeamClip::None || !even) return nullptr;
+  auto moved = std::make_shared<mesh::BeamLattice>(solid.lattice);
+  for (Eigen::Vector3d& node : moved->nodes) node = linear * node - low;
+  for (mesh::Beam& beam : moved->beams) {
+    for (double& radius_mm : beam.radius_mm) radius_mm *= scale;
+  }
+  return moved;
+}
+
 void append(mesh::TriangleMesh& mesh, const mesh::TriangleMesh* more) {
   if (!more) return;
   const auto base = static_cast<std::uint32_t>(mesh.vertices.size());
@@ -167,6 +181,7 @@ Part Part::ofSolids(std::vector<Solid> solids, const Eigen::Vector3d& build_dire
     Shape shape{.name = solid.name, .material = solid.material, .clipping = solid.clipping};
     shape.mesh = shifted(std::move(solid.mesh), box.low);
     shape.beams = shifted(std::move(solid.beams), box.low);
+    shape.lattice = movedLattice(solid, linear, box.low);
     shape.clip = shifted(std::move(solid.clip), box.low);
     if (solid.level_set) shape.level_set = std::make_shared<const levelset::LevelSet>(*solid.level_set);
     part.bodies_.push_back(std::move(shape));
@@ -232,7 +247,7 @@ SlopeProfile Part::slopes(double bin_mm) const {
   return collector.take();
 }
 
-mesh::TriangleMesh Part::machineMesh(int body) const {
+mesh::TriangleMesh Part::machineMesh(int body, bool with_beams) const {
   const Shape& shape = bodies_[body];
   mesh::TriangleMesh mesh;
   if (shape.level_set) {
@@ -241,7 +256,7 @@ mesh::TriangleMesh Part::machineMesh(int body) const {
     for (Eigen::Vector3d& v : mesh.vertices) v += shift;
   }
   append(mesh, shape.mesh.get());
-  append(mesh, shape.beams.get());
+  if (with_beams) append(mesh, shape.beams.get());
   return mesh;
 }
 

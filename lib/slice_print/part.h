@@ -18,7 +18,8 @@ struct Solid {
   std::string name = {}, material = {};
   mesh::TriangleMesh mesh = {};
   std::optional<levelset::LevelSet> level_set = {};
-  mesh::TriangleMesh beams = {};  ///< triangulated, overlapping
+  mesh::TriangleMesh beams = {};   ///< triangulated, overlapping
+  mesh::BeamLattice lattice = {};  ///< what they were made of
   mesh::BeamClip clipping = mesh::BeamClip::None;
   mesh::TriangleMesh clip = {};
 };
@@ -54,7 +55,10 @@ class Part {
   SlopeProfile slopes(double bin_mm) const;
   /// The part's triangles in the machine frame (a level set is meshed), of all bodies or of one.
   mesh::TriangleMesh machineMesh() const;
-  mesh::TriangleMesh machineMesh(int body) const;
+  mesh::TriangleMesh machineMesh(int body, bool with_beams = true) const;
+  /// The beams of a body in the machine frame; null where there are none, and where they are clipped or scaled
+  /// unevenly, so that only triangles tell their shape.
+  const mesh::BeamLattice* lattice(int body) const { return bodies_[body].lattice.get(); }
   /// What was done to close the meshes, summed over bodies.
   const mesh::Repair& repair() const { return repair_; }
   /// Outlines of the union of all bodies. Valid as long as the part.
@@ -66,6 +70,7 @@ class Part {
   struct Shape {
     std::string name, material;
     std::shared_ptr<const mesh::TriangleMesh> mesh, beams, clip;  // machine frame; null when there is none
+    std::shared_ptr<const mesh::BeamLattice> lattice;             // likewise
     mesh::BeamClip clipping = mesh::BeamClip::None;
     std::shared_ptr<const levelset::LevelSet> level_set;  // LPS
   };

@@ -25,9 +25,11 @@ constexpr const char* kRelationships =
 constexpr const char* kStart =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<model unit=\"millimeter\" xml:lang=\"en-US\" "
     "xmlns=\"http://schemas.microsoft.com/3dmanufacturing/core/2015/02\" "
-    "xmlns:s=\"http://schemas.microsoft.com/3dmanufacturing/slice/2015/07\">\n"
+    "xmlns:s=\"http://schemas.microsoft.com/3dmanufacturing/slice/2015/07\"{}>\n"
     "<metadata name=\"Description\">osteoforge slice-print: machine frame, build direction +z</metadata>\n"
     "<resources>\n";
+constexpr const char* kBeamExtension =
+    " xmlns:b=\"http://schemas.microsoft.com/3dmanufacturing/beamlattice/2017/02\" requiredextensions=\"b\"";
 constexpr double kTolerance_mm = 1e-3;
 
 // Polygons close by returning to their first vertex; an empty layer is an empty slice.
@@ -68,23 +70,44 @@ std::string materialsXml(const Part& part) {
   return any ? text + "</basematerials>\n" : std::string();
 }
 
+const char* nameOf(mesh::BeamCap cap) {
+  return cap == mesh::BeamCap::Sphere ? "sphere" : cap == mesh::BeamCap::Hemisphere ? "hemisphere" : "butt";
+}
+
+// Beams between vertices that follow the mesh's own (3MF beam lattice extension 1.0).
+void appendBeams(std::string& text, const mesh::BeamLattice& lattice, std::size_t first) {
+  const auto to = std::back_inserter(text);
+  text += "<b:beamlattice radius=\"1\" minlength=\"0.0001\" cap=\"sphere\"><b:beams>\n";
+  for (const mesh::Beam& beam : lattice.beams) {
+    fmt::format_to(to, "<b:beam v1=\"{}\" v2=\"{}\" r1=\"{}\" r2=\"{}\" cap1=\"{}\" cap2=\"{}\"/>\n",
+                   first + beam.node[0], first + beam.node[1], static_cast<float>(beam.radius_mm[0]),
+                   static_cast<float>(beam.radius_mm[1]), nameOf(beam.cap[0]), nameOf(beam.cap[1]));
+  }
+  text += "</b:beams></b:beamlattice>\n";
+}
+
 void appendMesh(std::string& text, const Part& part, int body, bool with_material) {
   const auto to = std::back_inserter(text);
-  const mesh::TriangleMesh mesh = part.machineMesh(body);
+  const mesh::BeamLattice* lattice = part.lattice(body);
+  const mesh::TriangleMesh mesh = part.machineMesh(body, lattice == nullptr);
   const std::string& name = part.name(body);
   fmt::format_to(to, "</s:slicestack>\n<object id=\"{}\" type=\"model\" name=\"{}\" s:slicestackid=\"{}\" ",
                  objectId(body), name.empty() ? "part" : escaped(name), stackId(body));
   if (with_material) fmt::format_to(to, "pid=\"{}\" pindex=\"{}\" ", stackId(part.bodies()), body);
   text += "s:meshresolution=\"fullres\"><mesh>\n<vertices>\n";
-  for (const Eigen::Vector3d& v : mesh.vertices) {
+  const auto vertex = [&to](const Eigen::Vector3d& v) {
     fmt::format_to(to, "<vertex x=\"{}\" y=\"{}\" z=\"{}\"/>\n", static_cast<float>(v[0]), static_cast<float>(v[1]),
                    static_cast<float>(v[2]));
-  }
+  };
+  std::for_each(mesh.vertices.begin(), mesh.vertices.end(), vertex);
+  if (lattice) std::for_each(lattice->nodes.begin(), lattice->nodes.end(), vertex);
   text += "</vertices>\n<triangles>\n";
   for (const mesh::Triangle& t : mesh.triangles) {
     fmt::format_to(to, "<triangle v1=\"{}\" v2=\"{}\" v3=\"{}\"/>\n", t[0], t[1], t[2]);
   }
-  text += "</triangles>\n</mesh></object>\n";
+  text += "</triangles>\n";
+  if (lattice) appendBeams(text, *lattice, mesh.vertices.size());
+  text += "</mesh></object>\n";
 }
 
 constexpr char kNextBody = '\x1e';  // between the bodies' slices of a layer; no XML holds it
@@ -97,7 +120,9 @@ std::string slicesXml(const Layer& layer) {
 }
 
 std::string modelXml(const Part& part, std::vector<std::string>& stacks) {
-  std::string model = kStart;
+  bool any_beams = false;
+  for (int body = 0; body < part.bodies(); ++body) any_beams = any_beams || part.lattice(body) != nullptr;
+  std::string model = fmt::format(fmt::runtime(kStart), any_beams ? kBeamExtension : "");
   const std::string materials = materialsXml(part);
   model += materials;
   for (int body = 0; body < part.bodies(); ++body) {

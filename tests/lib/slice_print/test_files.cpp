@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "mesh/beams.h"
 #include "mesh/bodies.h"
 #include "mesh/formats.h"
 #include "mesh/io.h"
@@ -200,6 +201,33 @@ TEST_CASE("Bodies and materials come back from AMF and from a 3MF that lib3mf ta
   CHECK(count("<s:slicestack ") == 2);
   CHECK(count("<s:slice ztop") == 40);  // 20 layers of each body, empty ones too
   CHECK(count("<s:polygon ") == 20 + 10);
+}
+
+TEST_CASE("Beams come back from a 3MF that lib3mf takes strictly, turned and scaled with their part") {
+  const Folder folder;
+  Solid solid;
+  solid.mesh = shapes::box({4, 0, 0}, {6, 2, 2});
+  solid.lattice = {{{0, 0, 0}, {0, 0, 10}},
+                   {{.node = {0, 1}, .radius_mm = {0.5, 0.25}, .cap = {mesh::BeamCap::Butt, mesh::BeamCap::Sphere}}}};
+  solid.beams = mesh::triangulated(solid.lattice);
+  const Part part = Part::ofSolids({solid}, {1, 0, 0}, Eigen::Vector3d::Constant(2));
+  REQUIRE(part.lattice(0));
+  write(part, threeMfWriter(folder / "beams.3mf", headOf(part)));
+  CHECK_NOTHROW(mesh::read3mf(core::readFile(folder / "beams.3mf"), "beams.3mf", true));
+  const auto bodies = mesh::readBodies(folder / "beams.3mf");
+  REQUIRE(bodies.size() == 1);
+  CHECK(mesh::volume_mm3(bodies[0].mesh) == Approx(8 * 8));
+  REQUIRE(bodies[0].beams.beams.size() == 1);
+  const mesh::Beam& beam = bodies[0].beams.beams[0];
+  CHECK(beam.radius_mm[0] == Approx(1));
+  CHECK(beam.radius_mm[1] == Approx(0.5));
+  CHECK(beam.cap[0] == mesh::BeamCap::Butt);
+  CHECK(beam.cap[1] == mesh::BeamCap::Sphere);
+  const auto& nodes = bodies[0].beams.nodes;
+  CHECK((nodes[beam.node[1]] - nodes[beam.node[0]]).norm() == Approx(20));
+  CHECK(nodes[beam.node[1]].z() == Approx(nodes[beam.node[0]].z()).margin(1e-5));  // across the build direction
+  // Scaled unevenly, beams are no longer round: triangles tell their shape.
+  CHECK(Part::ofSolids({solid}, {1, 0, 0}, {1, 1, 1.2}).lattice(0) == nullptr);
 }
 
 TEST_CASE("The viewer's page leaves layers out where it would become too large, and says so") {
