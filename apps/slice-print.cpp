@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/app.h"
@@ -10,6 +9,7 @@
 #include "image/volume.h"
 #include "mesh/io.h"
 #include "picture/canvas.h"
+#include "slice_print/exposure.h"
 #include "slice_print/extrusion_options.h"
 #include "slice_print/inputs.h"
 #include "slice_print/layer_viewer.h"
@@ -39,37 +39,24 @@ sp::SupportSettings supportsOf(const Context& ctx, const sp::Settings& settings)
 }
 
 sp::Settings settingsOf(const Context& ctx) {
-  const sp::Strategy strategy = sp::strategyNamed(ctx.text("strategy"));
   sp::Settings settings = sp::defaultsOf(sp::processNamed(ctx.text("process")));
   ctx.refuse(sp::foreignMaskOptions(settings.process), "goes with another --process");
   if (!ctx.given("adaptive-cusp-mm")) ctx.refuse({"least-layer-mm", "most-layer-mm"}, "goes with --adaptive-cusp-mm");
   settings.layer_mm = ctx.maybe("layer-mm").value_or(settings.layer_mm);
-  settings.contours = static_cast<int>(ctx.integer("contours"));
-  settings.contour_offset_mm = ctx.number("contour-offset-mm");
-  settings.contour_spacing_mm = ctx.number("contour-spacing-mm");
-  settings.hatch = !ctx.flag("no-hatch");
-  settings.hatch_mm = ctx.number("hatch-mm"), settings.hatch_offset_mm = ctx.number("hatch-offset-mm");
-  settings.hatch_angle_deg = ctx.number("hatch-angle-deg");
-  settings.hatch_rotation_deg = ctx.number("hatch-rotation-deg");
-  settings.density_g_cm3 = ctx.maybe("density-g-cm3").value_or(settings.density_g_cm3);
-  if (ctx.given("body-density-g-cm3")) settings.body_density_g_cm3 = ctx.numbers("body-density-g-cm3");
-  for (const auto& numbers : {sp::named(settings.mask), sp::extrusionNumbers(settings)})
+  settings.adaptive = {0, settings.layer_mm / 2, settings.layer_mm * 2};
+  for (const auto& numbers : {sp::exposureNumbers(settings), sp::named(settings.mask), sp::extrusionNumbers(settings)})
     for (const auto& [option, value] : numbers) *value = ctx.maybe(option).value_or(*value);
+  settings.contours = static_cast<int>(ctx.integer("contours")), settings.hatch = !ctx.flag("no-hatch");
+  if (ctx.given("body-density-g-cm3")) settings.body_density_g_cm3 = ctx.numbers("body-density-g-cm3");
   settings.extrusion.outer_first = ctx.flag("outer-first"), settings.gcode.feed = sp::feedNamed(ctx.text("feed"));
   settings.gcode.start = ctx.text("start-gcode"), settings.gcode.end = ctx.text("end-gcode");
   settings.mask.bottom_layers = static_cast<int>(ctx.integer("bottom-layers"));
   if (ctx.given("shrinkage-percent"))
     settings.mask.shrinkage_percent = Eigen::Vector3d::Map(ctx.numbers("shrinkage-percent").data());
-  settings.adaptive = {ctx.maybe("adaptive-cusp-mm").value_or(0),
-                       ctx.maybe("least-layer-mm").value_or(settings.layer_mm / 2),
-                       ctx.maybe("most-layer-mm").value_or(settings.layer_mm * 2)};
-  settings.strategy = strategy;
-  settings.cell_mm = ctx.number(strategy == sp::Strategy::Stripe ? "stripe-mm" : "island-mm");
-  settings.cell_overlap_mm = ctx.number("field-overlap-mm"), settings.least_vector_mm = ctx.number("least-vector-mm");
-  settings.least_corner_deg = ctx.number("least-corner-deg");
-  settings.corner_radius_mm = ctx.number("corner-radius-mm");
-  settings.up_skin = {static_cast<int>(ctx.integer("up-skin-layers")), ctx.maybe("up-skin-hatch-mm").value_or(0)};
-  settings.down_skin = {static_cast<int>(ctx.integer("down-skin-layers")), ctx.maybe("down-skin-hatch-mm").value_or(0)};
+  settings.strategy = sp::strategyNamed(ctx.text("strategy"));
+  settings.cell_mm = ctx.number(settings.strategy == sp::Strategy::Stripe ? "stripe-mm" : "island-mm");
+  settings.up_skin.layers = static_cast<int>(ctx.integer("up-skin-layers"));
+  settings.down_skin.layers = static_cast<int>(ctx.integer("down-skin-layers"));
   settings.supports = supportsOf(ctx, settings);
   sp::requireFit(settings);
   return settings;
@@ -129,27 +116,6 @@ std::string endingOf(const Context& ctx) {
   return isFolder(path) ? "/" : core::extension(path);
 }
 
-sp::JobWriter openOutput(Context& ctx, const sp::JobHead& head) {
-  if (isFolder(ctx.finalPath("output"))) return sp::pngWriter(ctx.outputFolder("output"), head);
-  const std::string path = ctx.output("output"), ending = core::extension(path);
-  if (ending == ".gcode") return sp::gcodeWriter(path, head);
-  if (ending == ".svg") return sp::svgWriter(path, head);
-  if (ending == ".3mf") return sp::threeMfWriter(path, head);
-  if (ending == ".stl") return sp::stlWriter(path, head);
-  if (ending == ".amf") return sp::amfWriter(path, head);
-  return sp::cliWriter(path, head);
-}
-
-double estimatedBytes(const std::vector<std::string>& paths) {
-  constexpr double kFixed = 1e8, kTimesGrid = 4,
-                   kTimesMesh = 3;  // measured: 2 to 4 times a grid, which is stored compressed
-  double bytes = kFixed;
-  for (const std::string& path : paths)
-    bytes += (core::extension(path) == ".vdb" ? kTimesGrid : kTimesMesh) *
-             static_cast<double>(std::filesystem::file_size(path));
-  return bytes;
-}
-
 void run(Context& ctx) {
   sp::Settings settings = settingsOf(ctx);
   sp::requireEnding(settings.process, endingOf(ctx));
@@ -161,7 +127,7 @@ void run(Context& ctx) {
                                           .expected = fmt::format("1 to {}", stack.layers),
                                           .got = std::to_string(shown + 1)});
   }
-  if (ctx.dryRun(estimatedBytes(ctx.inputs("part")))) return;
+  if (ctx.dryRun(sp::estimatedBytes(ctx.inputs("part")))) return;
   const sp::JobHead head{&part,
                          stack,
                          ctx.text("encoding") == "ascii" ? sp::CliEncoding::Ascii : sp::CliEncoding::Binary,
@@ -169,7 +135,8 @@ void run(Context& ctx) {
                          shown,
                          settings.process == sp::Process::PbfLb ? nullptr : &settings,
                          sp::zonesOf(settings)};
-  sp::JobWriter writer = openOutput(ctx, head);
+  sp::JobWriter writer = isFolder(ctx.finalPath("output")) ? sp::pngWriter(ctx.outputFolder("output"), head)
+                                                           : sp::fileWriter(ctx.output("output"), head);
   if (ctx.given("preview")) writer = sp::withViewer(writer, ctx.output("preview"), part, stack);
   sp::Layer layer;
   ctx.results().update(sp::summarise(part, settings, sp::run(part, settings, writer, shown, layer), billOf(ctx)));

@@ -21,4 +21,7 @@ struct Exceptions {
 /// sums their lengths.
 Exceptions expose(Layer& layer, const Settings& settings, const Surroundings& surroundings);
 
+/// The numbers of layers, contours and hatches by their options.
+std::vector<NamedNumber> exposureNumbers(Settings& settings);
+
 }  // namespace osteo::slice_print

@@ -50,6 +50,26 @@ void addSupports(json& results, const Settings& settings, const Totals& totals) 
 
 }  // namespace
 
+std::vector<NamedNumber> exposureNumbers(Settings& settings) {
+  return {{"layer-mm", &settings.layer_mm},
+          {"density-g-cm3", &settings.density_g_cm3},
+          {"contour-offset-mm", &settings.contour_offset_mm},
+          {"contour-spacing-mm", &settings.contour_spacing_mm},
+          {"hatch-mm", &settings.hatch_mm},
+          {"hatch-offset-mm", &settings.hatch_offset_mm},
+          {"hatch-angle-deg", &settings.hatch_angle_deg},
+          {"hatch-rotation-deg", &settings.hatch_rotation_deg},
+          {"field-overlap-mm", &settings.cell_overlap_mm},
+          {"least-vector-mm", &settings.least_vector_mm},
+          {"least-corner-deg", &settings.least_corner_deg},
+          {"corner-radius-mm", &settings.corner_radius_mm},
+          {"adaptive-cusp-mm", &settings.adaptive.cusp_mm},
+          {"least-layer-mm", &settings.adaptive.least_mm},
+          {"most-layer-mm", &settings.adaptive.most_mm},
+          {"up-skin-hatch-mm", &settings.up_skin.hatch_mm},
+          {"down-skin-hatch-mm", &settings.down_skin.hatch_mm}};
+}
+
 void addPathSettings(json& record, const Settings& settings) {
   if (settings.process == Process::PbfLb) {
     record["strategy"] = strategyNames()[static_cast<std::size_t>(settings.strategy)];

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "core/error.h"
 #include "levelset/level_set.h"
 #include "slice_print/xml_text.h"
@@ -59,6 +61,16 @@ std::vector<Solid> readSolids(const std::vector<std::string>& paths, const std::
     }
   }
   return solids;
+}
+
+double estimatedBytes(const std::vector<std::string>& paths) {
+  // Measured: 2 to 4 times a grid, which is stored compressed.
+  constexpr double kFixed = 1e8, kTimesGrid = 4, kTimesMesh = 3;
+  double bytes = kFixed;
+  for (const std::string& path : paths)
+    bytes +=
+        (levelset::isMeshFile(path) ? kTimesMesh : kTimesGrid) * static_cast<double>(std::filesystem::file_size(path));
+  return bytes;
 }
 
 void requireRoom(const Part& part, const std::vector<double>& machine_mm) {

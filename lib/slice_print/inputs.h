@@ -10,6 +10,9 @@ namespace osteo::slice_print {
 /// for files replace those in them. Throws NoInput, DataError; Usage for another number of materials than files.
 std::vector<Solid> readSolids(const std::vector<std::string>& paths, const std::vector<std::string>& materials);
 
+/// Peak memory of slicing these files, in bytes.
+double estimatedBytes(const std::vector<std::string>& paths);
+
 /// Throws DataError when the part is larger than the machine's box, in x, y or z.
 void requireRoom(const Part& part, const std::vector<double>& machine_mm);
 

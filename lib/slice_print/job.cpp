@@ -319,8 +319,7 @@ double thinnest_mm(const Settings& settings) {
 
 Stack stackOf(const Part& part, const Settings& settings) {
   const double height_mm = part.size_mm().z();
-  if (!(settings.adaptive.cusp_mm > 0))  // no layer for what isn't known to be there
-    return stackOver(height_mm - part.heightDoubt_mm(), settings.layer_mm);
+  if (!(settings.adaptive.cusp_mm > 0)) return stackOver(height_mm, settings.layer_mm);
   constexpr double kBinsPerLayer = 4;
   stackOver(height_mm, settings.adaptive.least_mm);  // refuses too many before their slopes are gathered
   return adaptiveStack(height_mm, part.slopes(settings.adaptive.least_mm / kBinsPerLayer), settings.adaptive);

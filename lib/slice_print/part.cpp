@@ -209,14 +209,6 @@ bool Part::hasBeams() const {
   return std::any_of(bodies_.begin(), bodies_.end(), [](const Shape& body) { return body.beams != nullptr; });
 }
 
-double Part::heightDoubt_mm() const {
-  constexpr double kOfVoxel = 0.02;
-  double doubt = 0;
-  for (const Shape& body : bodies_)
-    if (body.level_set) doubt = std::max(doubt, kOfVoxel * body.level_set->voxel_mm());
-  return doubt;
-}
-
 double Part::volume_mm3() const {
   double volume = 0;
   for (const Shape& body : bodies_) {

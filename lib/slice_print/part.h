@@ -44,8 +44,6 @@ class Part {
   /// Rotation, scale and shift.
   const Eigen::Matrix4d& machineFromLps() const { return machine_from_lps_; }
   const Eigen::Vector3d& size_mm() const { return size_mm_; }
-  /// How far the height of a level set may be off: a fiftieth of its voxel, 0 for meshes.
-  double heightDoubt_mm() const;
   /// Of all bodies together; what overlaps counts as often as it is there.
   double volume_mm3() const;
   /// Whether beams or clips make volume_mm3() and overhangArea_mm2() sums over parts that overlap.

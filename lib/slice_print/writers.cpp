@@ -162,4 +162,14 @@ JobWriter stlWriter(const std::string& path, const JobHead& head) {
   return {[](const Layer&) { return std::string(); }, [](const std::string&) {}, [] {}};
 }
 
+JobWriter fileWriter(const std::string& path, const JobHead& head) {
+  const std::string ending = core::extension(path);
+  if (ending == ".gcode") return gcodeWriter(path, head);
+  if (ending == ".svg") return svgWriter(path, head);
+  if (ending == ".3mf") return threeMfWriter(path, head);
+  if (ending == ".stl") return stlWriter(path, head);
+  if (ending == ".amf") return amfWriter(path, head);
+  return cliWriter(path, head);
+}
+
 }  // namespace osteo::slice_print

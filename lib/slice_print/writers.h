@@ -34,6 +34,8 @@ JobWriter threeMfWriter(const std::string& path, const JobHead& head);
 JobWriter amfWriter(const std::string& path, const JobHead& head);
 /// Binary STL of the part in the machine frame; layers are only counted.
 JobWriter stlWriter(const std::string& path, const JobHead& head);
+/// Whichever of them a file's ending names.
+JobWriter fileWriter(const std::string& path, const JobHead& head);
 
 /// Coverage of the pixels of an outline's mask by the even-odd rule, 0 … 255, row 0 at the top.
 std::vector<std::uint8_t> mask(const Rings& rings, const Eigen::Vector2i& size_px, double pixel_mm);

@@ -3,7 +3,6 @@
 #include "core/error.h"
 #include "mesh/measures.h"
 #include "shapes.h"
-#include "slice_print/job.h"
 #include "slice_print/level_set_slicer.h"
 
 using namespace osteo;
@@ -81,19 +80,4 @@ TEST_CASE("An empty level set is refused") {
   } catch (const core::Error& error) {
     CHECK(error.code() == core::Exit::DataError);
   }
-}
-
-TEST_CASE("What a level set does not tell for sure makes no layer") {
-  const auto cube = [](double height) {
-    return levelset::fromFunction(
-        [height](const Eigen::Vector3d& p) {
-          const Eigen::Vector3d half(3, 3, height / 2);
-          return ((p - half).cwiseAbs() - half).maxCoeff();
-        },
-        Eigen::Vector3d::Constant(-1), Eigen::Vector3d(7, 7, height + 1), 0.1);
-  };
-  Settings settings;
-  settings.layer_mm = 0.05;
-  CHECK(stackOf(Part::ofLevelSet(cube(6.0005), kUp), settings).layers == 120);
-  CHECK(stackOf(Part::ofLevelSet(cube(6.01), kUp), settings).layers == 121);
 }
