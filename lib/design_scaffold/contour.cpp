@@ -185,26 +185,14 @@ LevelSet seamFilled(const LevelSet& defect, const LevelSet& host) {
 }  // namespace
 
 std::optional<ContourStep> contourStep(const Envelope& envelope, const Vector3d& outward) {
+  std::vector<double> steps;
   if (!envelope.host) return std::nullopt;
-  const std::vector<RimPoint> rim = rimPoints(envelope.defect, *envelope.host, envelope.clearance, outward);
-  if (rim.empty()) return std::nullopt;
-  // Where the rim runs along the grid it has more points: each stands for the rim's length around it.
-  std::vector<std::pair<double, double>> steps(rim.size());
-  core::parallelFor(static_cast<std::int64_t>(rim.size()), [&](std::int64_t n) {
-    constexpr double kAround_mm = 1.0;
-    const auto near = std::count_if(rim.begin(), rim.end(), [&](const RimPoint& other) {
-      return (other.at_mm - rim[n].at_mm).squaredNorm() <= kAround_mm * kAround_mm;
-    });
-    steps[n] = {std::abs(rim[n].step_mm), 1.0 / static_cast<double>(near)};
-  });
+  for (const RimPoint& point : rimPoints(envelope.defect, *envelope.host, envelope.clearance, outward))
+    steps.push_back(std::abs(point.step_mm));
+  if (steps.empty()) return std::nullopt;
   std::sort(steps.begin(), steps.end());
-  double length = 0;
-  for (const auto& step : steps) length += step.second;
   const auto at = [&](double share) {
-    double sum = 0;
-    for (const auto& [step, weight] : steps)
-      if ((sum += weight) >= share * length) return step;
-    return steps.back().first;
+    return steps[static_cast<std::size_t>(share * static_cast<double>(steps.size() - 1))];
   };
   return ContourStep{at(0.5), at(0.95), static_cast<int>(steps.size())};
 }

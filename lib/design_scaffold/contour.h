@@ -7,7 +7,7 @@ namespace osteo::design_scaffold {
 
 /// How flush the outer surface is with the bone around it.
 struct ContourStep {
-  double p50_mm = 0, p95_mm = 0;  ///< of the step's size, over the rim's length
+  double p50_mm = 0, p95_mm = 0;  ///< of the step's size around the rim
   int points = 0;
 };
 
