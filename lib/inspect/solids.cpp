@@ -127,8 +127,8 @@ Scores scoreSolids(const Solid& a, const Solid& b, const Criteria& criteria) {
 void judge(const std::string& name, const Scores& scores, const Criteria& criteria, Verdict& verdict) {
   const auto& [overlap, surface, voxel_mm3] = scores;
   const auto volume = [each = voxel_mm3](std::int64_t voxels) { return static_cast<double>(voxels) * each; };
-  const auto share = [&](std::int64_t of) {
-    return of > 0 ? static_cast<double>(overlap.voxels_both) / static_cast<double>(of) : 1.0;
+  const auto share = [both = overlap.voxels_both](std::int64_t of) {
+    return of > 0 ? static_cast<double>(both) / static_cast<double>(of) : 1.0;
   };
   verdict.measures[name] = {{"dice", overlap.dice},
                             {"sensitivity", share(overlap.voxels_b)},
