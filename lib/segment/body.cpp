@@ -10,12 +10,18 @@ namespace osteo::segment {
 using Eigen::Vector3i;
 using image::LabelVolume;
 
-LabelVolume bodyMask(const image::CtVolume& ct, double& removed_mm3) {
-  const image::Frame& frame = ct.frame;
-  const Vector3i stride = (2.0 * frame.spacing_mm.cwiseInverse()).array().round().cast<int>().max(1);
+image::Frame coarseFrame(const image::Frame& frame, double mm) {
+  const Vector3i stride = (mm * frame.spacing_mm.cwiseInverse()).array().round().cast<int>().max(1);
   image::Frame coarse = frame;
   coarse.spacing_mm = frame.spacing_mm.cwiseProduct(stride.cast<double>());
   for (int d = 0; d < 3; ++d) coarse.size[d] = (frame.size[d] + stride[d] - 1) / stride[d];
+  return coarse;
+}
+
+LabelVolume bodyMask(const image::CtVolume& ct, double& removed_mm3) {
+  const image::Frame& frame = ct.frame;
+  const image::Frame coarse = coarseFrame(frame, kCoarse_mm);
+  const Vector3i stride = coarse.spacing_mm.cwiseQuotient(frame.spacing_mm).array().round().cast<int>();
   LabelVolume dense(coarse);
   Vector3i v;
   for (v[2] = 0; v[2] < coarse.size[2]; ++v[2]) {

@@ -87,6 +87,11 @@ Calibration calibrate(const image::CtVolume& ct) {
       histogram.share(300, 850) < 0.5 * histogram.share(850, 1250)) {
     throw unfit("the grey values look like HU + 1024", "call again with --shift-hu -1024");
   }
+  // Every CT of a patient holds fat or air, and noise about water; MR and unscaled greys begin at 0.
+  if (histogram.share(kLow, -20) < 0.0005) {
+    throw unfit("the volume holds nothing below water: it is MR, or greys that are not HU",
+                "segment is validated on CT alone; MR volumes can be inspected and registered, not segmented");
+  }
   if (histogram.share(-200, 300) < 0.002) {
     throw unfit("the volume holds no soft tissue", "check the series and its rescale slope and intercept");
   }

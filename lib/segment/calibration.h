@@ -17,7 +17,7 @@ struct Calibration {
 };
 
 /// Finds the soft-tissue and air peaks. Throws DataError with the way out for volumes that are not in HU (raw values
-/// shifted by 1024, 8-bit greys) and for volumes without soft tissue.
+/// shifted by 1024, 8-bit greys, MR) and for volumes without soft tissue.
 Calibration calibrate(const image::CtVolume& ct);
 
 }  // namespace osteo::segment

@@ -34,16 +34,14 @@ bool onSurface(const LabelVolume& mask, int i, int j, int k) {
 }  // namespace
 
 LabelVolume metalMask(const CtVolume& ct, const Options& options) {
+  constexpr double kBall_mm = 1.2;
   LabelVolume seeds = image::threshold(ct, static_cast<float>(options.metal_hu), 1e9f);
+  if (std::all_of(seeds.voxels.begin(), seeds.voxels.end(), [](auto s) { return s == 0; })) return seeds;
+  const LabelVolume deep = image::erode(seeds, kBall_mm + ct.frame.spacing_mm.minCoeff() / 2 - 1e-3);
   const image::Components parts = image::components(seeds, image::Connectivity::Corners);
-  if (parts.voxels.empty()) return seeds;
-  const LabelVolume outside = image::threshold(ct, -1e9f, static_cast<float>(options.metal_hu));
-  const CtVolume depth = image::distanceMm(outside);
-  std::vector<float> deepest(parts.voxels.size(), 0);
+  std::vector<char> thick(parts.voxels.size(), 0);
   for (std::size_t v = 0; v < seeds.voxels.size(); ++v) {
-    const std::int32_t id = parts.ids.voxels[v];
-    if (id > 0)
-      deepest[static_cast<std::size_t>(id - 1)] = std::max(deepest[static_cast<std::size_t>(id - 1)], depth.voxels[v]);
+    if (deep.voxels[v]) thick[static_cast<std::size_t>(parts.ids.voxels[v] - 1)] = 1;
   }
   const double voxel_mm3 = ct.frame.voxelVolume_mm3();
   for (std::size_t v = 0; v < seeds.voxels.size(); ++v) {
@@ -51,7 +49,7 @@ LabelVolume metalMask(const CtVolume& ct, const Options& options) {
     if (id == 0) continue;
     const auto part = static_cast<std::size_t>(id - 1);
     const bool big = static_cast<double>(parts.voxels[part]) * voxel_mm3 >= options.min_metal_mm3;
-    if (!big || deepest[part] < 1.2 + ct.frame.spacing_mm.minCoeff() / 2) seeds.voxels[v] = 0;
+    if (!big || !thick[part]) seeds.voxels[v] = 0;
   }
   // One voxel of partial volume belongs to the metal.
   const LabelVolume near = image::dilate(seeds, ct.frame.spacing_mm.maxCoeff());
@@ -62,6 +60,9 @@ LabelVolume metalMask(const CtVolume& ct, const Options& options) {
 }
 
 namespace {
+
+constexpr double kReach_mm = 4, kShare = 0.2, kCeiling_hu = 1500, kStreak_hu = 300, kStreakReach_mm = 30,
+                 kSure_hu = 140, kSureReach_mm = 10;
 
 /// Largest value within `radius` voxels along one axis.
 void maximumAlong(CtVolume& volume, int axis, int radius) {
@@ -82,30 +83,70 @@ void maximumAlong(CtVolume& volume, int axis, int radius) {
                        });
 }
 
+/// A grid of about 2 mm over a frame whose cells are 1 where they hold a voxel that is asked for.
+struct CoarseMask {
+  Vector3i stride = Vector3i::Ones();
+  LabelVolume cells;
+  explicit CoarseMask(const image::Frame& frame) : cells(coarseFrame(frame, kCoarse_mm)) {
+    stride = cells.frame.spacing_mm.cwiseQuotient(frame.spacing_mm).array().round().cast<int>();
+  }
+  template <class Wanted>
+  static CoarseMask of(const image::Frame& frame, const Wanted& wanted) {
+    CoarseMask out(frame);
+    std::size_t v = 0;
+    for (int k = 0; k < frame.size[2]; ++k) {
+      for (int j = 0; j < frame.size[1]; ++j) {
+        for (int i = 0; i < frame.size[0]; ++i, ++v) {
+          if (wanted(v)) out.at(i, j, k) = 1;
+        }
+      }
+    }
+    return out;
+  }
+  std::uint16_t& at(int i, int j, int k) { return cells.at(i / stride[0], j / stride[1], k / stride[2]); }
+};
+
+/// How far the threshold rises near metal, against streaks.
+class StreakLevel {
+ public:
+  StreakLevel(const LabelVolume& metal, const image::Frame& frame) {
+    if (metal.voxels.empty()) return;
+    const CoarseMask coarse = CoarseMask::of(frame, [&](std::size_t v) { return metal.voxels[v] != 0; });
+    distance_ = image::distanceMm(coarse.cells);
+    stride_ = coarse.stride;
+  }
+  double at(int i, int j, int k) const {
+    if (distance_.voxels.empty()) return 0;
+    const double way_mm = distance_.at(i / stride_[0], j / stride_[1], k / stride_[2]);
+    return std::max(0.0, kStreak_hu * (1 - way_mm / kStreakReach_mm));
+  }
+
+ private:
+  CtVolume distance_;
+  Vector3i stride_ = Vector3i::Ones();
+};
+
 }  // namespace
 
-LabelVolume localThreshold(const CtVolume& ct, const LabelVolume& body, const CtVolume& metal_distance, Levels levels) {
-  constexpr double kReach_mm = 4, kShare = 0.2, kCeiling_hu = 1500, kStreak_hu = 300, kStreakReach_mm = 30,
-                   kSure_hu = 140, kSureReach_mm = 10;
-  CtVolume brightest = ct;
-  for (int axis = 0; axis < 3; ++axis) {
-    maximumAlong(brightest, axis, std::max(1, static_cast<int>(std::lround(kReach_mm / ct.frame.spacing_mm[axis]))));
+LabelVolume localThreshold(const CtVolume& ct, LabelVolume body, const LabelVolume& metal, Levels levels) {
+  {
+    const StreakLevel streak(metal, ct.frame);
+    CtVolume brightest = ct;
+    for (int axis = 0; axis < 3; ++axis) {
+      maximumAlong(brightest, axis, std::max(1, static_cast<int>(std::lround(kReach_mm / ct.frame.spacing_mm[axis]))));
+    }
+    forVoxels(ct.frame, [&](int i, int j, int k, std::size_t v) {
+      const double rise = std::min<double>(brightest.voxels[v], kCeiling_hu) - levels.soft_hu;
+      const double level = std::max(levels.soft_hu + kShare * rise, levels.bone_hu);
+      body.voxels[v] = body.voxels[v] && ct.voxels[v] > level + streak.at(i, j, k) ? 1 : 0;
+    });
   }
-  LabelVolume out(ct.frame);
-  forVoxels(ct.frame, [&](int, int, int, std::size_t v) {
-    const double rise = std::min<double>(brightest.voxels[v], kCeiling_hu) - levels.soft_hu;
-    const double level = std::max(levels.soft_hu + kShare * rise, levels.bone_hu);
-    const double streak =
-        metal_distance.voxels.empty() ? 0 : kStreak_hu * (1 - metal_distance.voxels[v] / kStreakReach_mm);
-    out.voxels[v] = body.voxels[v] && ct.voxels[v] > level + std::max(streak, 0.0) ? 1 : 0;
-  });
-  LabelVolume sure(ct.frame);
-  forVoxels(ct.frame, [&](int, int, int, std::size_t v) {
-    sure.voxels[v] = out.voxels[v] && ct.voxels[v] > levels.soft_hu + kSure_hu ? 1 : 0;
-  });
-  sure = image::dilate(sure, kSureReach_mm);
-  forVoxels(ct.frame, [&](int, int, int, std::size_t v) { out.voxels[v] = out.voxels[v] && sure.voxels[v] ? 1 : 0; });
-  return out;
+  CoarseMask sure = CoarseMask::of(
+      ct.frame, [&](std::size_t v) { return body.voxels[v] && ct.voxels[v] > levels.soft_hu + kSure_hu; });
+  sure.cells = image::dilate(sure.cells, kSureReach_mm);
+  forVoxels(ct.frame,
+            [&](int i, int j, int k, std::size_t v) { body.voxels[v] = body.voxels[v] && sure.at(i, j, k) ? 1 : 0; });
+  return body;
 }
 
 void keepSeeded(LabelVolume& mask, const CtVolume& ct, double seed_hu, std::int64_t min_voxels) {

@@ -47,6 +47,7 @@ double otsu(const CtVolume& ct, const LabelVolume& bone, double low, double high
 
 /// What of a mask lies more than 15 mm from metal, whose streaks are no bone.
 LabelVolume awayFrom(const LabelVolume& metal, const LabelVolume& mask) {
+  if (metal.voxels.empty()) return mask;
   const LabelVolume near = image::dilate(metal, 15.0);
   LabelVolume out = mask;
   for (std::size_t v = 0; v < out.voxels.size(); ++v) out.voxels[v] = mask.voxels[v] && !near.voxels[v] ? 1 : 0;
@@ -103,10 +104,8 @@ std::int64_t voxelsOf(double mm3, const image::Frame& frame) {
 
 /// The dense bone that stands out by itself: threshold inside the body, peeled, without small parts and shells.
 LabelVolume denseBone(const CtVolume& ct, const LabelVolume& metal, const Options& options, Result& result) {
-  const LabelVolume body = bodyMask(ct, result.removed_table_mm3);
-  const bool has_metal = std::any_of(metal.voxels.begin(), metal.voxels.end(), [](auto m) { return m != 0; });
-  const CtVolume metal_distance = has_metal ? image::distanceMm(metal) : CtVolume();
-  LabelVolume bone = localThreshold(ct, body, metal_distance, {result.calibration.soft_hu, result.bone_hu});
+  LabelVolume bone =
+      localThreshold(ct, bodyMask(ct, result.removed_table_mm3), metal, {result.calibration.soft_hu, result.bone_hu});
   result.vessels_mm3 = dropVessels(bone, ct, result.calibration.soft_hu, result.calibration.noise_hu);
   peelToHalfway(bone, ct, result.calibration.soft_hu);
   keepSeeded(bone, ct, result.calibration.soft_hu + 200, voxelsOf(options.min_part_mm3, ct.frame));
@@ -139,9 +138,10 @@ Result segment(CtVolume& ct, const Options& options) {
                        ? options.bone_hu
                        : result.calibration.soft_hu + std::clamp(2.5 * result.calibration.noise_hu, 92.0, 120.0);
   progress.advance();
-  const LabelVolume metal = metalMask(ct, options);
+  LabelVolume metal = metalMask(ct, options);
+  if (std::all_of(metal.voxels.begin(), metal.voxels.end(), [](auto m) { return m == 0; })) metal = {};
   progress.advance();
-  const LabelVolume dense = denseBone(ct, metal, options, result);
+  LabelVolume dense = denseBone(ct, metal, options, result);
   progress.advance();
   const LabelVolume whole = wholeBone(dense, ct, options);
   if (options.bones) {
@@ -149,6 +149,7 @@ Result segment(CtVolume& ct, const Options& options) {
         {dense, whole}, ct,
         {.soft_hu = result.calibration.soft_hu, .noise_hu = result.calibration.noise_hu, .fill_mm = options.fill_mm});
   }
+  dense = {};
   progress.advance();
   result.split_hu = otsu(ct, awayFrom(metal, whole), result.calibration.soft_hu, 1800);
   const LabelVolume cortical = corticalMask(whole, ct, result.split_hu);
@@ -156,7 +157,7 @@ Result segment(CtVolume& ct, const Options& options) {
   result.labels = LabelVolume(ct.frame);
   for (std::size_t v = 0; v < whole.voxels.size(); ++v) {
     if (whole.voxels[v]) result.labels.voxels[v] = cortical.voxels[v] ? image::Cortical : image::Cancellous;
-    if (metal.voxels[v]) result.labels.voxels[v] = image::Metal;
+    if (!metal.voxels.empty() && metal.voxels[v]) result.labels.voxels[v] = image::Metal;
   }
   result.cortical_mm3 = volume_mm3(result.labels, image::Cortical);
   result.cancellous_mm3 = volume_mm3(result.labels, image::Cancellous);

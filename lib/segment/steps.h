@@ -4,6 +4,10 @@
 /// The steps of segment(), in their order; masks are 0 and 1 on the frame of the CT.
 namespace osteo::segment {
 
+/// A grid over the same box whose voxels are whole numbers of the frame's, about `mm` wide.
+image::Frame coarseFrame(const image::Frame& frame, double mm);
+constexpr double kCoarse_mm = 2;
+
 /// Patient without table and headrest: what is denser than -300 HU, opened by 3 mm, parts of at least 5 % of the
 /// largest, on a grid of about 2 mm; 1 within 6 mm of it. removed_mm3 is what else lies above -300 HU.
 image::LabelVolume bodyMask(const image::CtVolume& ct, double& removed_mm3);
@@ -14,13 +18,13 @@ image::LabelVolume metalMask(const image::CtVolume& ct, const Options& options);
 
 /// Bone by a threshold that follows the neighbourhood: a voxel is bone when it lies above soft + share (C - soft), C
 /// the brightest voxel within 4 mm up to 1500 HU, and not below bone_hu; near dense cortex cartilage and enhanced
-/// out, while thin bone far from it stays in. What lies further than 10 mm from anything above soft + 140 is cartilage.
-/// Near metal the threshold rises by up to 300 HU, over 30 mm, against streaks; metal_distance is empty without metal.
+/// vessels stay out, while thin bone far from it stays in. What lies further than 10 mm from anything above soft + 140
+/// is cartilage. Near metal (may be empty) the threshold rises by up to 300 HU, over 30 mm, against streaks.
 struct Levels {
   double soft_hu = 40, bone_hu = 130;
 };
-image::LabelVolume localThreshold(const image::CtVolume& ct, const image::LabelVolume& body,
-                                  const image::CtVolume& metal_distance, Levels levels);
+image::LabelVolume localThreshold(const image::CtVolume& ct, image::LabelVolume body, const image::LabelVolume& metal,
+                                  Levels levels);
 
 /// Keeps parts that hold real bone: at least min_voxels, of which 2 % or 20 mm³ lie above seed_hu.
 void keepSeeded(image::LabelVolume& mask, const image::CtVolume& ct, double seed_hu, std::int64_t min_voxels);

@@ -112,9 +112,9 @@ std::vector<Core> describe(const image::Components& parts, const CtVolume& ct, d
 }  // namespace
 
 double dropVessels(LabelVolume& mask, const CtVolume& ct, double soft_hu, double noise_hu) {
-  const image::Components parts = image::components(uniformCores(mask, ct, noise_hu), image::Connectivity::Faces);
+  LabelVolume vessels = uniformCores(mask, ct, noise_hu);
+  const image::Components parts = image::components(vessels, image::Connectivity::Faces);
   const std::vector<Core> cores = describe(parts, ct, soft_hu, noise_hu);
-  LabelVolume vessels(mask.frame);
   bool any = false;
   for (std::size_t v = 0; v < vessels.voxels.size(); ++v) {
     const std::int32_t id = parts.ids.voxels[v];

@@ -90,6 +90,10 @@ TEST_CASE("a shifted, empty or grey-level volume is refused with the way out") {
   for (float& hu : grey.voxels) hu = std::clamp((hu + 1000) / 10, 0.0f, 255.0f);
   CHECK(refusal(grey) != "accepted");
   CHECK(refusal(image::CtVolume(cube(20, 1), 40)) != "accepted");
+  // T1-weighted MR: noise about nothing in air, muscle at a third and fat near the top of the range, cortex dark.
+  image::CtVolume mr = shellScan(-60);
+  for (float& v : mr.voxels) v = v < -500 ? std::abs(v + 1000) : v > 700 ? 30 : v < 0 ? 900 : 320;
+  CHECK(refusal(mr).find("MR") != std::string::npos);
 }
 
 TEST_CASE("the scale of the grey values may be off by a tenth") {
