@@ -38,7 +38,7 @@ void run(cli::Context& ctx) {
   options.min_part_mm3 = ctx.number("min-part-mm3");
   options.metal_hu = ctx.number("metal-hu");
   options.bones = ctx.given("bones");
-  if (ctx.dryRun(3e7 + (options.bones ? 28 : 16) * voxels)) return;
+  if (ctx.dryRun(3e7 + (options.bones ? 20 : 16) * voxels)) return;
   image::CtVolume ct = image::readVolume(in);
   const std::string labels = ctx.output("output"), points = ctx.output("points"), bones = ctx.output("bones"),
                     picture = ctx.output("picture");

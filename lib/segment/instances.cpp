@@ -11,6 +11,7 @@
 #include "image/distance.h"
 #include "image/filters.h"
 #include "image/morphology.h"
+#include "image/resample.h"
 #include "segment/holes.h"
 
 namespace osteo::segment {
@@ -270,9 +271,8 @@ Bones listBones(const image::Volume<std::int32_t>& basin, const std::vector<int>
   return out;
 }
 
-}  // namespace
-
-Bones separateBones(const BoneMasks& masks, const CtVolume& ct, const Separation& how) {
+/// On a box that holds all bone.
+Bones separateInBox(const BoneMasks& masks, const CtVolume& ct, const Separation& how) {
   const LabelVolume& whole = masks.whole;
   LabelVolume tight = image::close(masks.dense, kBridge_mm);
   fillMarrow(tight, ct, how.fill_mm);
@@ -293,6 +293,21 @@ Bones separateBones(const BoneMasks& masks, const CtVolume& ct, const Separation
     if (id >= 0) volume_mm3[static_cast<std::size_t>(id)] += whole.frame.voxelVolume_mm3();
   }
   return listBones(basin, joinBasins(borders(basin, tight), volume_mm3, how.min_bone_mm3));
+}
+
+}  // namespace
+
+Bones separateBones(const BoneMasks& masks, const CtVolume& ct, const Separation& how) {
+  const image::Box box = image::boundingBox(masks.whole);
+  if (box.empty()) return {LabelVolume(ct.frame), {}};
+  const image::Box grown = box.grown(Vector3i::Ones()).within(ct.frame);  // bone on its border is cut off
+  const LabelVolume whole = image::crop(masks.whole, grown, std::uint16_t{0});
+  const LabelVolume dense = image::crop(masks.dense, grown, std::uint16_t{0});
+  Bones bones = separateInBox({dense, whole}, image::crop(ct, grown, -1000.0f), how);
+  LabelVolume labels(ct.frame);
+  image::paste(bones.labels, grown, labels);
+  bones.labels = std::move(labels);
+  return bones;
 }
 
 }  // namespace osteo::segment

@@ -61,7 +61,7 @@ LabelVolume metalMask(const CtVolume& ct, const Options& options) {
 
 namespace {
 
-constexpr double kReach_mm = 4, kShare = 0.2, kCeiling_hu = 1500, kStreak_hu = 300, kStreakReach_mm = 30,
+constexpr double kReach_mm = 4, kShare = 0.2, kCeiling_hu = 1500, kStreak_hu = 150, kStreakReach_mm = 30,
                  kSure_hu = 140, kSureReach_mm = 10;
 
 /// Largest value within `radius` voxels along one axis.

@@ -136,7 +136,7 @@ Result segment(CtVolume& ct, const Options& options) {
   result.calibration = calibrate(ct);
   result.bone_hu = options.bone_hu > 0
                        ? options.bone_hu
-                       : result.calibration.soft_hu + std::clamp(2.5 * result.calibration.noise_hu, 92.0, 120.0);
+                       : result.calibration.soft_hu + std::clamp(2.5 * result.calibration.noise_hu, 100.0, 120.0);
   progress.advance();
   LabelVolume metal = metalMask(ct, options);
   if (std::all_of(metal.voxels.begin(), metal.voxels.end(), [](auto m) { return m == 0; })) metal = {};

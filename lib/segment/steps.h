@@ -19,7 +19,7 @@ image::LabelVolume metalMask(const image::CtVolume& ct, const Options& options);
 /// Bone by a threshold that follows the neighbourhood: a voxel is bone when it lies above soft + share (C - soft), C
 /// the brightest voxel within 4 mm up to 1500 HU, and not below bone_hu; near dense cortex cartilage and enhanced
 /// vessels stay out, while thin bone far from it stays in. What lies further than 10 mm from anything above soft + 140
-/// is cartilage. Near metal (may be empty) the threshold rises by up to 300 HU, over 30 mm, against streaks.
+/// is cartilage. Near metal (may be empty) the threshold rises by up to 150 HU, over 30 mm, against streaks.
 struct Levels {
   double soft_hu = 40, bone_hu = 130;
 };
