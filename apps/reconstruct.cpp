@@ -9,10 +9,7 @@
 #include "learn/completion.h"
 #include "levelset/level_set.h"
 #include "mesh/io.h"
-#include "reconstruct/cortex.h"
 #include "reconstruct/job.h"
-#include "reconstruct/report.h"
-#include "reconstruct/solid.h"
 
 namespace osteo {
 namespace {
@@ -80,15 +77,6 @@ void checkOptions(const cli::Context& ctx) {
   if (ctx.given("template")) ctx.refuse({"prior"}, "doesn't go with --template: give one of them");
 }
 
-reconstruct::ReassembleOptions reassembleOptions(const cli::Context& ctx) {
-  constexpr double kTemplateVoxel_mm = 1;
-  reconstruct::ReassembleOptions options;
-  const std::string whole = ctx.input("template"), prior = ctx.input("prior");
-  if (!whole.empty()) options.whole = levelset::toMesh(levelset::readSolid(whole, kTemplateVoxel_mm));
-  if (!prior.empty()) options.prior = reconstruct::readShapeModel(prior);
-  return options;
-}
-
 void runSolid(cli::Context& ctx) {
   ctx.refuse({"ct", "voxels", "inner", "inner-mesh", "thickness", "label", "reassemble", "dust-mm3"},
              "goes with labels, not with a surface");
@@ -100,58 +88,53 @@ void runSolid(cli::Context& ctx) {
   if (solid.caps.openings > 0 && !completion.piece.defect_at_mm) completion.piece.defect_at_mm = solid.caps.middle_mm;
   if (ctx.dryRun(reconstruct::estimatedPeak_bytes(solid))) return;
   const reconstruct::SurfaceJob job = surfaceJob(ctx, completion);
-  const std::string cloud = ctx.output("cloud");
-  mesh::TriangleMesh surface = levelset::toMesh(solid.bone);
-  ctx.results() = reconstruct::describe(solid, surface);
-  reconstruct::finishSurface(solid.bone, surface, solid.seen, job, ctx.results());
-  if (!cloud.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface), cloud);
+  reconstruct::finishSolid(solid, job, ctx.output("cloud"), ctx.results());
+}
+
+/// The labels cut to their bone, and the CT of that box.
+reconstruct::LabelsInput readLabels(const cli::Context& ctx, reconstruct::SurfaceOptions& options) {
+  const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
+  if (ct_path.empty()) ctx.refuse({"thickness"}, "needs --ct: labels alone don't show how thick the cortex is");
+  reconstruct::LabelsInput in{image::readSegmentation(labels_path)};
+  in.frame = in.segmentation.labels.frame;
+  if (!ct_path.empty())
+    image::requireSameGrid(in.frame, core::baseName(labels_path), image::readInfo(ct_path).frame,
+                           core::baseName(ct_path));
+  options.labels = reconstruct::boneLabels(in.segmentation, ctx.texts("label"));
+  options.voxel_mm = ctx.maybe("voxel-mm").value_or(0.5 * in.frame.spacing_mm.minCoeff());
+  options.dust_mm3 = ctx.number("dust-mm3");
+  in.box = reconstruct::boneBox(in.segmentation.labels, options.labels);
+  in.segmentation.labels = image::crop(in.segmentation.labels, in.box, std::uint16_t{0});
+  if (!ct_path.empty()) in.ct = image::readVolume(ct_path, in.box);
+  return in;
 }
 
 void runLabels(cli::Context& ctx) {
   core::keepFreedMemory();
-  const std::string labels_path = ctx.input("labels"), ct_path = ctx.input("ct");
-  if (ct_path.empty()) ctx.refuse({"thickness"}, "needs --ct: labels alone don't show how thick the cortex is");
-  image::Segmentation segmentation = image::readSegmentation(labels_path);
-  const image::Frame frame = segmentation.labels.frame;
-  if (!ct_path.empty())
-    image::requireSameGrid(frame, core::baseName(labels_path), image::readInfo(ct_path).frame, core::baseName(ct_path));
-  reconstruct::SurfaceOptions options;
-  options.labels = reconstruct::boneLabels(segmentation, ctx.texts("label"));
-  const image::Box box = reconstruct::boneBox(segmentation.labels, options.labels);
-  segmentation.labels = image::crop(segmentation.labels, box, std::uint16_t{0});
-  image::CtVolume ct;
-  if (!ct_path.empty()) ct = image::readVolume(ct_path, box);
-  const reconstruct::Scan scan{segmentation.labels, ct_path.empty() ? nullptr : &ct};
-  options.voxel_mm = ctx.maybe("voxel-mm").value_or(0.5 * frame.spacing_mm.minCoeff());
-  options.dust_mm3 = ctx.number("dust-mm3");
+  reconstruct::LabelsJob job;
+  const reconstruct::LabelsInput in = readLabels(ctx, job.options);
   const bool reassembles = ctx.flag("reassemble");
   const auto completion = reassembles ? reconstruct::CompletionOptions() : completionOptions(ctx);
-  const auto reassembly = reassembles ? reassembleOptions(ctx) : reconstruct::ReassembleOptions();
-  if (ctx.dryRun(2e8 + 3.0 * static_cast<double>(frame.voxelCount()) +
-                 60.0 * static_cast<double>(segmentation.labels.voxels.size())))
+  const auto reassembly = reassembles ? reconstruct::readReassembly(ctx.input("template"), ctx.input("prior"))
+                                      : reconstruct::ReassembleOptions();
+  if (ctx.dryRun(2e8 + 3.0 * static_cast<double>(in.frame.voxelCount()) +
+                 60.0 * static_cast<double>(in.segmentation.labels.voxels.size())))
     return;
   if (reassembles)
-    return reconstruct::finishFragments(segmentation, scan.ct,
-                                        {options,
+    return reconstruct::finishFragments(in.segmentation, in.ct ? &*in.ct : nullptr,
+                                        {job.options,
                                          {ctx.texts("label"), ctx.number("min-piece-mm3")},
                                          reassembly,
                                          ctx.text("reference"),
                                          meshOptions(ctx),
                                          openFiles(ctx)},
                                         ctx.results());
-  const reconstruct::SurfaceJob job = surfaceJob(ctx, completion);
-  const std::string cloud = ctx.output("cloud"), voxels = ctx.output("voxels");
-  const reconstruct::CortexFiles cortex{ctx.output("inner"), ctx.output("inner-mesh"), ctx.output("thickness"),
-                                        job.completion ? "" : job.files.picture};
-  reconstruct::SurfaceReport report;
-  levelset::LevelSet bone = reconstruct::boneSurface(scan.labels, scan.ct, options, report);
-  mesh::TriangleMesh surface = levelset::toMesh(bone);
-  ctx.results() = reconstruct::describe(surface, report, options.voxel_mm);
-  reconstruct::finishSurface(bone, surface, frame, job, ctx.results());
-  if (!cloud.empty()) mesh::writePointCloud(reconstruct::surfaceCloud(surface, scan.labels, scan.ct), cloud);
-  if (!voxels.empty()) reconstruct::writeVoxels(bone, segmentation, {frame, box, options.labels}, voxels);
-  if (cortex.any())
-    ctx.results().update(reconstruct::writeCortex(bone, scan, options, ctx.maybe("cortical-hu").value_or(0), cortex));
+  job.surface = surfaceJob(ctx, completion);
+  job.cloud = ctx.output("cloud"), job.voxels = ctx.output("voxels");
+  job.cortex = {ctx.output("inner"), ctx.output("inner-mesh"), ctx.output("thickness"),
+                job.surface.completion ? "" : job.surface.files.picture};
+  job.cortical_hu = ctx.maybe("cortical-hu").value_or(0);
+  reconstruct::finishLabels(in, job, ctx.results());
 }
 
 void run(cli::Context& ctx) {

@@ -44,6 +44,26 @@ void finishSurface(levelset::LevelSet& bone, mesh::TriangleMesh& surface, const 
   });
 }
 
+void finishLabels(const LabelsInput& input, const LabelsJob& job, nlohmann::json& record) {
+  const Scan scan{input.segmentation.labels, input.ct ? &*input.ct : nullptr};
+  SurfaceReport report;
+  levelset::LevelSet bone = boneSurface(scan.labels, scan.ct, job.options, report);
+  mesh::TriangleMesh surface = levelset::toMesh(bone);
+  record = describe(surface, report, job.options.voxel_mm);
+  finishSurface(bone, surface, input.frame, job.surface, record);
+  if (!job.cloud.empty()) mesh::writePointCloud(surfaceCloud(surface, scan.labels, scan.ct), job.cloud);
+  if (!job.voxels.empty())
+    writeVoxels(bone, input.segmentation, {input.frame, input.box, job.options.labels}, job.voxels);
+  if (job.cortex.any()) record.update(writeCortex(bone, scan, job.options, job.cortical_hu, job.cortex));
+}
+
+void finishSolid(Solid& solid, const SurfaceJob& job, const std::string& cloud, nlohmann::json& record) {
+  mesh::TriangleMesh surface = levelset::toMesh(solid.bone);
+  record = describe(solid, surface);
+  finishSurface(solid.bone, surface, solid.seen, job, record);
+  if (!cloud.empty()) mesh::writePointCloud(surfaceCloud(surface), cloud);
+}
+
 void finishCloud(const mesh::PointCloud& cloud, const CloudJob& job, nlohmann::json& record) {
   CloudReport report;
   const levelset::LevelSet surface = cloudSurface(cloud, job.options, report);
@@ -55,6 +75,14 @@ void finishCloud(const mesh::PointCloud& cloud, const CloudJob& job, nlohmann::j
   const auto out = lighter(job.keep_guessed ? whole : seen, job.mesh, record);
   if (!job.files.mesh.empty()) mesh::writeMesh(out, job.files.mesh);
   if (!job.files.picture.empty()) picture::writePng(draw(whole, distance, report.gap_mm), job.files.picture);
+}
+
+ReassembleOptions readReassembly(const std::string& whole, const std::string& prior) {
+  constexpr double kVoxel_mm = 1;
+  ReassembleOptions options;
+  if (!whole.empty()) options.whole = levelset::toMesh(levelset::readSolid(whole, kVoxel_mm));
+  if (!prior.empty()) options.prior = readShapeModel(prior);
+  return options;
 }
 
 void finishFragments(const image::Segmentation& labels, const image::CtVolume* ct, FragmentJob job,

@@ -6,8 +6,10 @@
 #include "mesh/triangle_mesh.h"
 #include "reconstruct/cloud.h"
 #include "reconstruct/complete.h"
+#include "reconstruct/cortex.h"
 #include "reconstruct/fragments.h"
 #include "reconstruct/outputs.h"
+#include "reconstruct/solid.h"
 
 namespace osteo::reconstruct {
 
@@ -33,6 +35,26 @@ struct SurfaceJob {
 void finishSurface(levelset::LevelSet& bone, mesh::TriangleMesh& surface, const image::Frame& seen,
                    const SurfaceJob& job, nlohmann::json& record);
 
+/// What is made of labels: the surface, and what belongs to their voxels.
+struct LabelsJob {
+  SurfaceOptions options = {};
+  SurfaceJob surface = {};
+  CortexFiles cortex = {};
+  double cortical_hu = 0;  ///< density of dense cortex; 0: measured
+  std::string cloud = {}, voxels = {};
+};
+/// Labels cut to the bone's box, with the frame they came from, and their CT where there is one.
+struct LabelsInput {
+  image::Segmentation segmentation;
+  image::Frame frame;
+  image::Box box;
+  std::optional<image::CtVolume> ct = {};
+};
+void finishLabels(const LabelsInput& input, const LabelsJob& job, nlohmann::json& record);
+
+/// The same for a bone that is a surface already.
+void finishSolid(Solid& solid, const SurfaceJob& job, const std::string& cloud, nlohmann::json& record);
+
 /// What is made of a point cloud.
 struct CloudJob {
   CloudOptions options = {};
@@ -51,6 +73,9 @@ struct FragmentJob {
   MeshOptions mesh = {};
   Files files = {};
 };
+/// Reads the whole bone of the other side, from a mesh on voxels of 1 mm or a level set, and a shape model; empty paths
+/// leave them out. Throws as their readers do.
+ReassembleOptions readReassembly(const std::string& whole, const std::string& prior);
 void finishFragments(const image::Segmentation& labels, const image::CtVolume* ct, FragmentJob job,
                      nlohmann::json& record);
 
