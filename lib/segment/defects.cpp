@@ -238,6 +238,16 @@ std::vector<DefectReport> describeDefects(const LabelVolume& labels, const Defec
   return out;
 }
 
+LabelVolume withMargin(const LabelVolume& labels, double margin_mm) {
+  const LabelVolume lesion = image::select(labels, {image::Defect});
+  LabelVolume out = margin_mm > 0 ? image::dilate(lesion, margin_mm) : lesion;
+  for (std::size_t v = 0; v < out.voxels.size(); ++v) {
+    const bool bone = isHost(labels.voxels[v]) || labels.voxels[v] == image::Defect;
+    out.voxels[v] = out.voxels[v] && bone ? 1 : 0;
+  }
+  return out;
+}
+
 nlohmann::json asJson(const DefectReport& d) {
   const auto list = [](const Vector3d& x) { return nlohmann::json::array({x[0], x[1], x[2]}); };
   nlohmann::json out = {{"kind", nameOf(d.kind)},

@@ -54,4 +54,8 @@ std::vector<DefectReport> describeDefects(const image::LabelVolume& labels, cons
 
 nlohmann::json asJson(const DefectReport& defect);
 
+/// What has to come out with the lesion: the label Defect, and host bone within `margin_mm` of it; 1 there, 0
+/// elsewhere.
+image::LabelVolume withMargin(const image::LabelVolume& labels, double margin_mm);
+
 }  // namespace osteo::segment

@@ -90,3 +90,19 @@ TEST_CASE("pieces are listed from the largest down, with their bones, joint and 
   CHECK(segment::describeDefects(labels, {}, {.min_mm3 = 300}).size() == 1);
   CHECK(segment::asJson(defects[0])["kind"] == "cavity");
 }
+
+TEST_CASE("a resection takes the lesion and the bone within its margin, and nothing else") {
+  const auto labels = labelled({60, 60, 60}, [](const Vector3d& p) -> int {
+    if (p.norm() < 6) return image::Defect;
+    return p[0] < 0 ? image::Cancellous : image::Background;
+  });
+  double voxels = 0, outside = 0;
+  const auto taken = segment::withMargin(labels, 10);
+  for (std::size_t v = 0; v < taken.voxels.size(); ++v) {
+    voxels += taken.voxels[v];
+    outside += taken.voxels[v] && !labels.voxels[v];
+  }
+  // Half a ball of 16 mm in the bone and half the lesion beyond it.
+  CHECK(voxels == Approx(2.0 / 3 * M_PI * (16 * 16 * 16 + 6 * 6 * 6)).epsilon(0.02));
+  CHECK(outside == 0);
+}
