@@ -11,6 +11,9 @@
 #include "reconstruct/shape_training.h"
 
 namespace osteo {
+
+cli::Job trainSegmentJob();
+
 namespace {
 
 using cli::Context;
