@@ -10,6 +10,9 @@
 #include "segment/surface_points.h"
 
 namespace osteo {
+
+cli::Job calibrateJob();  // apps/segment.calibrate.cpp
+
 namespace {
 
 void draw(const image::CtVolume& ct, const segment::Result& result, const std::string& path) {
@@ -34,12 +37,15 @@ void run(cli::Context& ctx) {
   options.fill_mm = ctx.number("fill-mm");
   options.min_part_mm3 = ctx.number("min-part-mm3");
   options.metal_hu = ctx.number("metal-hu");
+  options.bones = ctx.given("bones");
   if (ctx.dryRun(3e7 + 24 * voxels)) return;
   image::CtVolume ct = image::readVolume(in);
-  const std::string labels = ctx.output("output"), points = ctx.output("points"), picture = ctx.output("picture");
+  const std::string labels = ctx.output("output"), points = ctx.output("points"), bones = ctx.output("bones"),
+                    picture = ctx.output("picture");
   const segment::Result result = segment::segment(ct, options);
   image::writeSegmentation({result.labels, {}}, labels);
   if (!points.empty()) mesh::writePointCloud(segment::surfacePoints(ct, result.labels), points);
+  if (!bones.empty()) image::writeSegmentation({result.bones.labels, {}}, bones);
   if (!picture.empty()) draw(ct, result, picture);
   auto& r = ctx.results();
   r["soft_tissue_hu"] = result.calibration.soft_hu;
@@ -55,6 +61,12 @@ void run(cli::Context& ctx) {
   for (const segment::Part& part : result.parts) {
     r["parts"].push_back(
         {{"volume_mm3", part.volume_mm3}, {"centre_mm", {part.centre_mm[0], part.centre_mm[1], part.centre_mm[2]}}});
+  }
+  for (const segment::Bone& bone : result.bones.list) {
+    r["bones"].push_back({{"label", bone.label},
+                          {"volume_mm3", bone.volume_mm3},
+                          {"centre_mm", {bone.centre_mm[0], bone.centre_mm[1], bone.centre_mm[2]}},
+                          {"cut_off", bone.cut_off}});
   }
 }
 
@@ -77,8 +89,10 @@ cli::App cli::describe() {
              number("min-part-mm3", "mm3", 300, {0, 1e6}, "smaller separate parts are dropped"),
              number("metal-hu", "HU", 2500, {1000, 30000}, "metal begins here").advanced(),
              outputOption("points", {".ply"}, "point cloud of the surface: position, outward normal, label, HU"),
+             outputOption("bones", {".seg.nrrd"}, "single bones, told apart at their joint spaces: labels 10, 11, …"),
              picture("slices through the largest part, with and without labels")},
-            run}}};
+            run},
+           calibrateJob()}};
 }
 
 }  // namespace osteo

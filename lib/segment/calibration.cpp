@@ -48,6 +48,10 @@ class Histogram {
     }
     return centre(best);
   }
+  double least(double from, double to) const {
+    return *std::min_element(counts_.begin() + static_cast<std::ptrdiff_t>(bin(from)),
+                             counts_.begin() + static_cast<std::ptrdiff_t>(bin(to)) + 1);
+  }
   double min() const { return min_; }
   double max() const { return max_; }
 
@@ -95,6 +99,8 @@ Calibration calibrate(const image::CtVolume& ct) {
   while (low > out.soft_hu - 200 && histogram.at(low) > 0.6 * height) low -= kBin;
   while (high < out.soft_hu + 200 && histogram.at(high) > 0.6 * height) high += kBin;
   out.noise_hu = std::max(kBin / 2, high - out.soft_hu);
+  out.fat_hu = histogram.peak(-150, -40);
+  out.has_fat = histogram.share(-150, -40) > 0.01 && histogram.at(out.fat_hu) > 1.1 * histogram.least(out.fat_hu, 0);
   return out;
 }
 

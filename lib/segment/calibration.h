@@ -12,6 +12,8 @@ struct Calibration {
   double noise_hu = 0;    ///< half width of the soft-tissue peak at 60 % of its height
   double air_hu = -1000;  ///< level of air where there is any
   bool has_air = false;
+  double fat_hu = -100;  ///< level of fat where there is any
+  bool has_fat = false;
 };
 
 /// Finds the soft-tissue and air peaks. Throws DataError with the way out for volumes that are not in HU (raw values

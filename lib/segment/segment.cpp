@@ -13,6 +13,7 @@
 #include "image/resample.h"
 #include "segment/holes.h"
 #include "segment/steps.h"
+#include "segment/vessels.h"
 
 namespace osteo::segment {
 
@@ -106,6 +107,7 @@ LabelVolume denseBone(const CtVolume& ct, const LabelVolume& metal, const Option
   const bool has_metal = std::any_of(metal.voxels.begin(), metal.voxels.end(), [](auto m) { return m != 0; });
   const CtVolume metal_distance = has_metal ? image::distanceMm(metal) : CtVolume();
   LabelVolume bone = localThreshold(ct, body, metal_distance, {result.calibration.soft_hu, result.bone_hu});
+  result.vessels_mm3 = dropVessels(bone, ct, result.calibration.soft_hu, result.calibration.noise_hu);
   peelToHalfway(bone, ct, result.calibration.soft_hu);
   keepSeeded(bone, ct, result.calibration.soft_hu + 200, voxelsOf(options.min_part_mm3, ct.frame));
   dropShells(bone, ct, result.removed_table_mm3);
@@ -141,7 +143,12 @@ Result segment(CtVolume& ct, const Options& options) {
   progress.advance();
   const LabelVolume dense = denseBone(ct, metal, options, result);
   progress.advance();
-  LabelVolume whole = wholeBone(dense, ct, options);
+  const LabelVolume whole = wholeBone(dense, ct, options);
+  if (options.bones) {
+    result.bones = separateBones(
+        {dense, whole}, ct,
+        {.soft_hu = result.calibration.soft_hu, .noise_hu = result.calibration.noise_hu, .fill_mm = options.fill_mm});
+  }
   progress.advance();
   result.split_hu = otsu(ct, awayFrom(metal, whole), result.calibration.soft_hu, 1800);
   const LabelVolume cortical = corticalMask(whole, ct, result.split_hu);

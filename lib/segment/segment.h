@@ -4,6 +4,7 @@
 
 #include "image/volume.h"
 #include "segment/calibration.h"
+#include "segment/instances.h"
 
 namespace osteo::segment {
 
@@ -15,6 +16,7 @@ struct Options {
   double min_part_mm3 = 300;  ///< smaller separate parts are dropped
   double metal_hu = 2500;     ///< metal begins here
   double min_metal_mm3 = 60;  ///< smaller bright spots are enamel or calcification
+  bool bones = false;         ///< bones that touch are told apart
 };
 
 struct Part {
@@ -26,8 +28,9 @@ struct Result {
   image::LabelVolume labels;  ///< Cortical, Cancellous, Metal
   Calibration calibration;
   double bone_hu = 0, split_hu = 0;
-  double removed_table_mm3 = 0;
-  std::vector<Part> parts;  ///< separate bones or groups of bones, largest first
+  double removed_table_mm3 = 0, vessels_mm3 = 0;  ///< what was taken for no bone
+  std::vector<Part> parts;                        ///< separate bones or groups of bones, largest first
+  Bones bones;                                    ///< empty unless asked for
   double cortical_mm3 = 0, cancellous_mm3 = 0, metal_mm3 = 0;
   double unresolved_cortex = 0;  ///< share of the bone surface whose cortex is too thin or porous to show as dense
 };

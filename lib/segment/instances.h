@@ -1,0 +1,42 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "image/volume.h"
+
+namespace osteo::segment {
+
+/// One bone of a scan.
+struct Bone {
+  std::uint16_t label = 0;  ///< 10, 11, … from the largest down
+  double volume_mm3 = 0;
+  Eigen::Vector3d centre_mm = Eigen::Vector3d::Zero();
+  bool cut_off = false;  ///< reaches the image's border: part of it is not in view
+};
+
+struct Bones {
+  image::LabelVolume labels;  ///< 10 + place in `list`, 0 where no bone is
+  std::vector<Bone> list;
+};
+
+/// How two bones that touch are told apart.
+struct Separation {
+  double soft_hu = 40;         ///< level of soft tissue
+  double noise_hu = 10;        ///< its standard deviation
+  double fill_mm = 20;         ///< widest marrow space
+  double min_bone_mm3 = 1000;  ///< what is smaller goes with the neighbour that it touches most
+};
+
+/// Nonzero where bone is: `dense` is what stands out by itself, `whole` has its marrow, and gaps in it are bridged.
+struct BoneMasks {
+  const image::LabelVolume& dense;
+  const image::LabelVolume& whole;
+};
+
+/// Parts the whole-bone mask into bones. Joint spaces are dark sheets in dense bone, darker than what lies on both
+/// sides of them within 4 mm, and what only bridging made bone; spaces that bone closes are marrow and no joint. Basins
+/// of the distance to these (watershed by flooding: Meyer 1994) become bones, and two of them one bone unless most of
+/// their border runs through joint space. Equal bytes for any thread count.
+Bones separateBones(const BoneMasks& masks, const image::CtVolume& ct, const Separation& how);
+
+}  // namespace osteo::segment
