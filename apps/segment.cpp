@@ -12,6 +12,10 @@
 namespace osteo {
 
 cli::Job calibrateJob();  // apps/segment.calibrate.cpp
+// apps/segment.network.cpp
+std::vector<cli::Parameter> networkRows();
+double networkBytes(const cli::Context& ctx, const image::Frame& frame);
+void labelByNetwork(cli::Context& ctx, const image::CtVolume& ct, segment::Result& result);
 
 namespace {
 
@@ -29,7 +33,8 @@ void draw(const image::CtVolume& ct, const segment::Result& result, const std::s
 
 void run(cli::Context& ctx) {
   const std::string in = ctx.input("ct");
-  const double voxels = static_cast<double>(image::readInfo(in).frame.voxelCount());
+  const image::Frame frame = image::readInfo(in).frame;
+  const double voxels = static_cast<double>(frame.voxelCount());
   segment::Options options;
   options.shift_hu = ctx.number("shift-hu");
   if (ctx.given("bone-hu")) options.bone_hu = ctx.number("bone-hu");
@@ -38,11 +43,12 @@ void run(cli::Context& ctx) {
   options.min_part_mm3 = ctx.number("min-part-mm3");
   options.metal_hu = ctx.number("metal-hu");
   options.bones = ctx.given("bones");
-  if (ctx.dryRun(3e7 + 24 * voxels)) return;
+  if (ctx.dryRun(3e7 + 24 * voxels + networkBytes(ctx, frame))) return;
   image::CtVolume ct = image::readVolume(in);
   const std::string labels = ctx.output("output"), points = ctx.output("points"), bones = ctx.output("bones"),
                     picture = ctx.output("picture");
-  const segment::Result result = segment::segment(ct, options);
+  segment::Result result = segment::segment(ct, options);
+  labelByNetwork(ctx, ct, result);
   image::writeSegmentation({result.labels, {}}, labels);
   if (!points.empty()) mesh::writePointCloud(segment::surfacePoints(ct, result.labels), points);
   if (!bones.empty()) image::writeSegmentation({result.bones.labels, {}}, bones);
@@ -73,14 +79,16 @@ void run(cli::Context& ctx) {
 }  // namespace
 
 cli::App cli::describe() {
-  return {"segment",
-          "labels cortical bone, cancellous bone with marrow, and metal in a CT",
-          {{"",
-            "labels cortical bone, cancellous bone with marrow, and metal in a CT",
-            {"segment ct.nrrd -o labels.seg.nrrd",
-             "segment ct.nrrd -o labels.seg.nrrd --points cloud.ply --picture labels.png"},
+  return {
+      "segment",
+      "labels cortical bone, cancellous bone with marrow, and metal in a CT",
+      {{"",
+        "labels cortical bone, cancellous bone with marrow, and metal in a CT",
+        {"segment ct.nrrd -o labels.seg.nrrd",
+         "segment ct.nrrd -o labels.seg.nrrd --points cloud.ply --picture labels.png"},
+        joined(
             {input("ct", {".nrrd", ".nii", ".nii.gz"}, "CT volume in HU"),
-             output({".seg.nrrd"}, "labels: 1 cortical, 2 cancellous, 3 metal"),
+             output({".seg.nrrd"}, "labels: 1 cortical, 2 cancellous, 3 metal, 4 defect (networks alone)"),
              number("shift-hu", "HU", 0, {-4096, 4096}, "added to all values first, such as -1024 for raw values"),
              optionalNumber("bone-hu", "HU", {0, 2000}, "bone begins here; from the soft tissue's level unless given"),
              optionalNumber("closing-mm", "mm", {0.1, 15},
@@ -91,8 +99,9 @@ cli::App cli::describe() {
              outputOption("points", {".ply"}, "point cloud of the surface: position, outward normal, label, HU"),
              outputOption("bones", {".seg.nrrd"}, "single bones, told apart at their joint spaces: labels 10, 11, …"),
              picture("slices through the largest part, with and without labels")},
-            run},
-           calibrateJob()}};
+            networkRows()),
+        run},
+       calibrateJob()}};
 }
 
 }  // namespace osteo

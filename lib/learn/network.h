@@ -67,13 +67,14 @@ struct LatentFit {
 
 /// What of one input moves the mean logit of some voxels, in the layout of the input.
 struct Explained {
-  std::vector<float> gradients;   ///< integrated along the way from the baseline
+  std::vector<float> gradients;   ///< integrated along the way from the baseline; they add up to value − baseline
   std::vector<float> activation;  ///< of the deepest features, weighted by their gradients, 0 and more
   double value = 0, baseline = 0;
   int steps = 0;  ///< points of the way
 };
 
-/// An input, what it is compared with, and the voxels (0 or 1, channel for channel) whose mean logit is explained.
+/// An input, what it is compared with, and how much each voxel of each channel counts in the mean logit that is
+/// explained (negative: against it).
 struct Question {
   std::vector<float> input, baseline, asked;
   double tolerance = 0.005;  ///< of the gradients' sum, as a share of the difference in value

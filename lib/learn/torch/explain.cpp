@@ -73,7 +73,7 @@ Explained explainNetwork(const Network& network, const Question& question) {
   const std::vector<std::int64_t> in = {1, whole("channels"), size[0], size[1], size[2]},
                                   out = {1, whole("regions"), size[0], size[1], size[2]};
   Asked asked{network, architecture, load(network, false), view(question.asked, out), 0};
-  asked.count = asked.asked.sum().item<float>();
+  asked.count = asked.asked.abs().sum().item<float>();
   if (asked.count <= 0) throw std::invalid_argument("no voxel was asked for");
   const at::Tensor input = view(question.input, in), baseline = view(question.baseline, in), way = input - baseline;
   Explained told;
