@@ -7,11 +7,17 @@
 #include "image/io.h"
 #include "mesh/io.h"
 #include "picture/render.h"
+#include "segment/defects.h"
+#include "segment/report.h"
 #include "segment/surface_points.h"
 
 namespace osteo {
 
 cli::Job calibrateJob();  // apps/segment.calibrate.cpp
+// apps/segment.network.cpp
+std::vector<cli::Parameter> networkRows();
+double networkBytes(const cli::Context& ctx, const image::Frame& frame);
+void labelByNetwork(cli::Context& ctx, const image::CtVolume& ct, segment::Result& result);
 
 namespace {
 
@@ -29,7 +35,8 @@ void draw(const image::CtVolume& ct, const segment::Result& result, const std::s
 
 void run(cli::Context& ctx) {
   const std::string in = ctx.input("ct");
-  const double voxels = static_cast<double>(image::readInfo(in).frame.voxelCount());
+  const image::Frame frame = image::readInfo(in).frame;
+  const double voxels = static_cast<double>(frame.voxelCount());
   segment::Options options;
   options.shift_hu = ctx.number("shift-hu");
   if (ctx.given("bone-hu")) options.bone_hu = ctx.number("bone-hu");
@@ -38,49 +45,37 @@ void run(cli::Context& ctx) {
   options.min_part_mm3 = ctx.number("min-part-mm3");
   options.metal_hu = ctx.number("metal-hu");
   options.bones = ctx.given("bones");
-  if (ctx.dryRun(3e7 + (options.bones ? 20 : 16) * voxels)) return;
+  if (!ctx.given("resection")) ctx.refuse({"margin-mm"}, "goes with --resection");
+  if (ctx.dryRun(3e7 + (options.bones ? 20 : 16) * voxels + networkBytes(ctx, frame))) return;
   image::CtVolume ct = image::readVolume(in);
   const std::string labels = ctx.output("output"), points = ctx.output("points"), bones = ctx.output("bones"),
-                    picture = ctx.output("picture");
-  const segment::Result result = segment::segment(ct, options);
+                    resection = ctx.output("resection"), picture = ctx.output("picture");
+  segment::Result result = segment::segment(ct, options);
+  labelByNetwork(ctx, ct, result);
   image::writeSegmentation({result.labels, {}}, labels);
   if (!points.empty()) mesh::writePointCloud(segment::surfacePoints(ct, result.labels), points);
   if (!bones.empty()) image::writeSegmentation({result.bones.labels, {}}, bones);
   if (!picture.empty()) draw(ct, result, picture);
-  auto& r = ctx.results();
-  r["soft_tissue_hu"] = result.calibration.soft_hu;
-  r["noise_hu"] = result.calibration.noise_hu;
-  r["bone_threshold_hu"] = result.bone_hu;
-  r["cortical_threshold_hu"] = result.split_hu;
-  r["cortical_mm3"] = result.cortical_mm3;
-  r["cancellous_mm3"] = result.cancellous_mm3;
-  r["metal_mm3"] = result.metal_mm3;
-  r["unresolved_cortex_share"] = result.unresolved_cortex;
-  r["removed_table_mm3"] = result.removed_table_mm3;
-  r["parts"] = nlohmann::json::array();
-  for (const segment::Part& part : result.parts) {
-    r["parts"].push_back(
-        {{"volume_mm3", part.volume_mm3}, {"centre_mm", {part.centre_mm[0], part.centre_mm[1], part.centre_mm[2]}}});
-  }
-  for (const segment::Bone& bone : result.bones.list) {
-    r["bones"].push_back({{"label", bone.label},
-                          {"volume_mm3", bone.volume_mm3},
-                          {"centre_mm", {bone.centre_mm[0], bone.centre_mm[1], bone.centre_mm[2]}},
-                          {"cut_off", bone.cut_off}});
-  }
+  if (!resection.empty())
+    image::writeSegmentation({segment::withMargin(result.labels, ctx.number("margin-mm")), {{1, "Resection"}}},
+                             resection);
+  ctx.results().update(segment::describe(result));
+  ctx.results()["defects"] = segment::describeDefects(result, ctx.number("critical-mm"));
 }
 
 }  // namespace
 
 cli::App cli::describe() {
-  return {"segment",
-          "labels cortical bone, cancellous bone with marrow, and metal in a CT",
-          {{"",
-            "labels cortical bone, cancellous bone with marrow, and metal in a CT",
-            {"segment ct.nrrd -o labels.seg.nrrd",
-             "segment ct.nrrd -o labels.seg.nrrd --points cloud.ply --picture labels.png"},
+  return {
+      "segment",
+      "labels cortical bone, cancellous bone with marrow, and metal in a CT",
+      {{"",
+        "labels cortical bone, cancellous bone with marrow, and metal in a CT",
+        {"segment ct.nrrd -o labels.seg.nrrd",
+         "segment ct.nrrd -o labels.seg.nrrd --points cloud.ply --picture labels.png"},
+        joined(
             {input("ct", {".nrrd", ".nii", ".nii.gz"}, "CT volume in HU"),
-             output({".seg.nrrd"}, "labels: 1 cortical, 2 cancellous, 3 metal"),
+             output({".seg.nrrd"}, "labels: 1 cortical, 2 cancellous, 3 metal, 4 defect (networks alone)"),
              number("shift-hu", "HU", 0, {-4096, 4096}, "added to all values first, such as -1024 for raw values"),
              optionalNumber("bone-hu", "HU", {0, 2000}, "bone begins here; from the soft tissue's level unless given"),
              optionalNumber("closing-mm", "mm", {0.1, 15},
@@ -90,9 +85,13 @@ cli::App cli::describe() {
              number("metal-hu", "HU", 2500, {1000, 30000}, "metal begins here").advanced(),
              outputOption("points", {".ply"}, "point cloud of the surface: position, outward normal, label, HU"),
              outputOption("bones", {".seg.nrrd"}, "single bones, told apart at their joint spaces: labels 10, 11, …"),
+             number("critical-mm", "mm", 25, {1, 500}, "defects of this extent and more count as critical"),
+             outputOption("resection", {".seg.nrrd"}, "the defect with the bone around it that has to come out"),
+             number("margin-mm", "mm", 10, {0, 100}, "of --resection: bone that is taken with the defect"),
              picture("slices through the largest part, with and without labels")},
-            run},
-           calibrateJob()}};
+            networkRows()),
+        run},
+       calibrateJob()}};
 }
 
 }  // namespace osteo

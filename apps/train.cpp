@@ -11,6 +11,9 @@
 #include "reconstruct/shape_training.h"
 
 namespace osteo {
+
+cli::Job trainSegmentJob();
+
 namespace {
 
 using cli::Context;
@@ -156,6 +159,7 @@ cli::App cli::describe() {
                  integer("frequencies", "", 4, {0, 16}, "Fourier features of a point, each twice as fine").advanced(),
                  number("clamp-mm", "mm", 10, {0.1, 1000}, "distances count up to this").advanced()})),
         runImplicit},
+       trainSegmentJob(),
        {"shape",
         "a statistical shape model of one kind of bone: mean, components, calibrated uncertainty",
         {"train shape meshes -o tiny.shape --components 10"},

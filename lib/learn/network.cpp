@@ -43,10 +43,16 @@ const Module* open() {
                                   .hint = "install Debian's package libtorch-dev and build again"});
 }
 
+const Module& loaded() {
+  static const Module* const opened = open();
+  return *opened;
+}
+
 /// Runs a call into the module; what torch throws becomes one message of ours.
 template <class Call>
-auto guarded(const Call& call) {
-  const Module& opened = module();
+auto guarded(const Call& call, int threads = core::threads()) {
+  const Module& opened = loaded();
+  opened.start(threads);
   try {
     return call(opened);
   } catch (const Error&) {
@@ -66,9 +72,8 @@ auto guarded(const Call& call) {
 }  // namespace
 
 const Module& module() {
-  static const Module* const opened = open();
-  opened->start(core::threads());
-  return *opened;
+  loaded().start(core::threads());
+  return loaded();
 }
 
 void train(Network& network, const Loop& loop) {
@@ -79,8 +84,36 @@ std::vector<float> apply(const Network& network, const Batch& batch, const std::
   return guarded([&](const Module& opened) { return opened.apply(network, batch, code); });
 }
 
+std::vector<float> applyAlone(const Network& network, const Batch& batch) {
+  return guarded([&](const Module& opened) { return opened.apply(network, batch, {}); }, 1);
+}
+
 LatentFit fit(const Network& network, const Observations& seen, const LatentFitting& how) {
   return guarded([&](const Module& opened) { return opened.fit(network, seen, how); });
+}
+
+Explained explain(const Network& network, const Question& question) {
+  return guarded([&](const Module& opened) { return opened.explain(network, question); });
+}
+
+std::vector<float> runScript(const std::string& path, const std::vector<float>& input,
+                             const std::vector<std::int64_t>& shape) {
+  try {
+    return guarded([&](const Module& opened) { return opened.script(path, input, shape); }, 1);
+  } catch (const Error& e) {
+    const std::string& got = e.complaint().got;
+    const bool newer = got.find("maximum supported version") != std::string::npos ||
+                       got.find("Unknown builtin op") != std::string::npos ||
+                       got.find("Unknown type name") != std::string::npos;
+    if (e.code() != Exit::DataError || !newer) throw;
+    throw Error(Exit::DataError,
+                {.what = "the TorchScript file was made by a newer torch than the one here",
+                 .file = path.substr(path.rfind('/') + 1),
+                 .expected = "a file of torch 1.13 or older",
+                 .got = got,
+                 .hint = "in an environment with torch 1.13: load the state dict into the network, then "
+                         "torch.jit.trace(net.eval(), torch.zeros(1, 1, *patch_size)).save('model.pt')"});
+  }
 }
 
 }  // namespace osteo::learn

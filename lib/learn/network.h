@@ -16,8 +16,8 @@ struct Tensor {
 
 /// An architecture's name with the numbers that build it, and its trained tensors.
 struct Network {
-  std::string architecture;                ///< "residual-unet" or "implicit-mlp"
-  std::map<std::string, double> settings;  ///< see torch/unet.cpp and torch/implicit.cpp
+  std::string architecture;                ///< "residual-unet", "implicit-mlp" or "segmentation-unet"
+  std::map<std::string, double> settings;  ///< see torch/unet.cpp, torch/implicit.cpp and torch/segmentation_unet.cpp
   std::vector<Tensor> tensors;
   double setting(const std::string& name) const { return settings.at(name); }
 };
@@ -33,12 +33,16 @@ struct Batch {
 struct Loop {
   std::int64_t first_step = 0, steps = 1000;
   double rate = 1e-3;
+  double momentum = 0;     ///< above 0: steepest descent with Nesterov's momentum in place of Adam
   std::uint64_t seed = 0;  ///< of the first tensors
   std::int64_t snapshot_every = 0;
   std::function<void(std::int64_t step, Batch& batch)> examples;
   std::function<void(std::int64_t step, double loss)> told = {};
   /// Gets the next step and the tensors with the optimiser's, from which the same run goes on bit for bit.
   std::function<void(std::int64_t next_step, const std::vector<Tensor>& state)> snapshot = {};
+  std::int64_t judge_every = 0;
+  /// Gets the tensors before a snapshot of the same step does; false ends the training.
+  std::function<bool(std::int64_t next_step, const std::vector<Tensor>& tensors)> judge = {};
 };
 
 /// Points with the signed distance that is known there, by which a latent code is found.
@@ -61,6 +65,22 @@ struct LatentFit {
   double loss_mm = 0;                                            ///< mean clamped |distance error|
 };
 
+/// What of one input moves the mean logit of some voxels, in the layout of the input.
+struct Explained {
+  std::vector<float> gradients;   ///< integrated along the way from the baseline; they add up to value − baseline
+  std::vector<float> activation;  ///< of the deepest features, weighted by their gradients, 0 and more
+  double value = 0, baseline = 0;
+  int steps = 0;  ///< points of the way
+};
+
+/// An input, what it is compared with, and how much each voxel of each channel counts in the mean logit that is
+/// explained (negative: against it).
+struct Question {
+  std::vector<float> input, baseline, asked;
+  double tolerance = 0.005;  ///< of the gradients' sum, as a share of the difference in value
+  int most_steps = 512;
+};
+
 /// The functions of osteo_learn.so. They throw std::runtime_error with one line.
 struct Module {
   int version;
@@ -70,14 +90,27 @@ struct Module {
   /// Output of `batch.count` inputs; `ids` choose the latent codes, or `codes` holds one code for all.
   std::vector<float> (*apply)(const Network& network, const Batch& batch, const std::vector<float>& code);
   LatentFit (*fit)(const Network& network, const Observations& seen, const LatentFitting& how);
+  Explained (*explain)(const Network& network, const Question& question);
+  /// Output of a user's TorchScript file for inputs of the shape n, c, z, y, x. It can execute any code.
+  std::vector<float> (*script)(const std::string& path, const std::vector<float>& input,
+                               const std::vector<std::int64_t>& shape);
 };
-constexpr int kModuleVersion = 1;
+constexpr int kModuleVersion = 2;
 
 /// Opens the torch module on first use, with core's threads. Throws Unavailable when it or libtorch is absent.
 const Module& module();
 /// module()'s functions with their failures as our errors (70, or 71 for memory).
 void train(Network& network, const Loop& loop);
 std::vector<float> apply(const Network& network, const Batch& batch, const std::vector<float>& code = {});
+/// apply() on the calling thread alone, for many tiles at a time: the bytes don't depend on the threads.
+std::vector<float> applyAlone(const Network& network, const Batch& batch);
 LatentFit fit(const Network& network, const Observations& seen, const LatentFitting& how);
+/// Integrated gradients (Sundararajan, Taly and Yan, ICML 2017), their steps doubled until they add up to the
+/// difference in value within the tolerance, and Grad-CAM (Selvaraju et al., ICCV 2017).
+Explained explain(const Network& network, const Question& question);
+/// A TorchScript file's output. Throws DataError for a file that is none, or of a newer torch, with the way to export
+/// it.
+std::vector<float> runScript(const std::string& path, const std::vector<float>& input,
+                             const std::vector<std::int64_t>& shape);
 
 }  // namespace osteo::learn

@@ -30,20 +30,25 @@ struct Architecture {
   at::Tensor (*forward)(const Network& network, const Parameters& p, const Batch& batch,
                         const std::vector<float>& code);
   at::Tensor (*loss)(const Network& network, const Parameters& p, const Batch& batch);
+  /// Logits and the deepest features, for networks that can be explained.
+  std::vector<at::Tensor> (*inspect)(const Network& network, const Parameters& p, const at::Tensor& input) = nullptr;
 };
 const Architecture& residualUnet();
 const Architecture& implicitMlp();
+const Architecture& segmentationUnet();
+const Architecture& architectureOf(const Network& network);
 
-/// The network's tensors after a check of names and shapes against its settings. Throws std::invalid_argument.
-Parameters load(const Network& network);
+/// The network's tensors after a check of names and shapes against its settings; shared with the network unless copied.
+/// Throws std::invalid_argument.
+Parameters load(const Network& network, bool copy = true);
 
-/// Adam without weight decay; the caller sets the rate of each step.
-class Adam {
+/// Adam without weight decay, or Nesterov's momentum where that is above 0; the caller sets the rate of each step.
+class Optimiser {
  public:
-  explicit Adam(Parameters& parameters);
-  ~Adam();  // here and below, tensors are whole in .cpp files only
-  Adam(const Adam&) = delete;
-  Adam& operator=(const Adam&) = delete;
+  explicit Optimiser(Parameters& parameters, double momentum = 0);
+  ~Optimiser();  // here and below, tensors are whole in .cpp files only
+  Optimiser(const Optimiser&) = delete;
+  Optimiser& operator=(const Optimiser&) = delete;
   /// Takes over the moments from a snapshot's tensors, if they are there.
   void resume(const std::vector<Tensor>& state, std::int64_t steps_done);
   /// One step along the gradients that backward() left, which are cleared.
@@ -52,11 +57,17 @@ class Adam {
   void store(std::vector<Tensor>& state) const;
 
  private:
+  void descend(at::Tensor& tensor, const at::Tensor& gradient, std::vector<at::Tensor>& moments, double rate);
+
   Parameters& parameters_;
+  double momentum_;
   std::map<std::string, std::vector<at::Tensor>> moments_;
   std::int64_t steps_ = 0;
 };
 
 LatentFit fitLatent(const Network& network, const Observations& seen, const LatentFitting& how);
+Explained explainNetwork(const Network& network, const Question& question);
+std::vector<float> runTorchScript(const std::string& path, const std::vector<float>& input,
+                                  const std::vector<std::int64_t>& shape);
 
 }  // namespace osteo::learn

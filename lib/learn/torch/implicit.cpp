@@ -135,7 +135,7 @@ LatentFit fitLatent(const Network& network, const Observations& seen, const Late
   const auto similarity = [&] {
     return Similarity{free.at("turn"), kShift_mm * free.at("shift"), free.at("scale"), points.mean(0)};
   };
-  Adam adam(free);
+  Optimiser adam(free);
   LatentFit out;
   for (int step = 0; step < how.steps; ++step) {
     const at::Tensor moved = how.move ? similarity()(points) : points;

@@ -15,14 +15,9 @@ namespace {
 
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8, kLastShare = 0.02;
 
-const Architecture& architectureOf(const Network& network) {
-  if (network.architecture == "residual-unet") return residualUnet();
-  if (network.architecture == "implicit-mlp") return implicitMlp();
-  throw std::invalid_argument("no architecture is called " + network.architecture);
-}
-
-at::Tensor toTorch(const std::vector<float>& values, const std::vector<std::int64_t>& shape) {
-  return at::from_blob(const_cast<float*>(values.data()), shape, at::kFloat).clone();
+at::Tensor toTorch(const std::vector<float>& values, const std::vector<std::int64_t>& shape, bool copy = true) {
+  const at::Tensor view = at::from_blob(const_cast<float*>(values.data()), shape, at::kFloat);
+  return copy ? view.clone() : view;
 }
 
 Tensor fromTorch(const std::string& name, const at::Tensor& tensor) {
@@ -58,24 +53,32 @@ void trainNetwork(Network& network, const Loop& loop) {
   const Architecture& architecture = architectureOf(network);
   Parameters parameters = network.tensors.empty() ? initialise(network, loop.seed) : load(network);
   for (auto& [name, tensor] : parameters) tensor.set_requires_grad(true);
-  Adam adam(parameters);
-  adam.resume(network.tensors, loop.first_step);
+  Optimiser optimiser(parameters, loop.momentum);
+  optimiser.resume(network.tensors, loop.first_step);
   for (std::int64_t step = loop.first_step; step < loop.steps; ++step) {
     Batch batch;
     loop.examples(step, batch);
     const at::Tensor loss = architecture.loss(network, parameters, batch);
     loss.backward();
     const double share = static_cast<double>(step) / static_cast<double>(loop.steps);
-    adam.step(loop.rate * (kLastShare + (1 - kLastShare) * 0.5 * (1 + std::cos(std::numbers::pi * share))));
+    optimiser.step(loop.rate * (kLastShare + (1 - kLastShare) * 0.5 * (1 + std::cos(std::numbers::pi * share))));
     const double value = loss.item<float>();
     requireFinite(value, step);
     if (loop.told) loop.told(step, value);
-    if (loop.snapshot && loop.snapshot_every > 0 && (step + 1) % loop.snapshot_every == 0) {
+    bool go_on = true;
+    if (loop.judge && loop.judge_every > 0 && (step + 1) % loop.judge_every == 0) {
+      std::vector<Tensor> tensors;
+      store(parameters, tensors);
+      go_on = loop.judge(step + 1, tensors);
+    }
+    const bool last = !go_on || step + 1 == loop.steps;
+    if (loop.snapshot && loop.snapshot_every > 0 && (last || (step + 1) % loop.snapshot_every == 0)) {
       std::vector<Tensor> state;
       store(parameters, state);
-      adam.store(state);
+      optimiser.store(state);
       loop.snapshot(step + 1, state);
     }
+    if (!go_on) break;
   }
   network.tensors.clear();
   store(parameters, network.tensors);
@@ -86,10 +89,13 @@ std::vector<float> applyNetwork(const Network& network, const Batch& batch, cons
   const Architecture& architecture = architectureOf(network);
   if (static_cast<std::int64_t>(batch.input.size()) != batch.count * architecture.inputs(network))
     throw std::invalid_argument("the network's input has another size");
-  return fromTorch("", architecture.forward(network, load(network), batch, code)).values;
+  return fromTorch("", architecture.forward(network, load(network, false), batch, code)).values;
 }
 
 void start(int threads) {
+  thread_local int mine = 0;  // torch and OpenMP keep a count a thread
+  if (mine == threads) return;
+  mine = threads;
   at::set_num_threads(threads);
   // OpenBLAS keeps its own count; Debian may resolve BLAS to another library, which then has no such function.
   using Setter = void (*)(int);
@@ -108,7 +114,14 @@ auto plainly(const Call& call) {
 
 }  // namespace
 
-Parameters load(const Network& network) {
+const Architecture& architectureOf(const Network& network) {
+  if (network.architecture == "residual-unet") return residualUnet();
+  if (network.architecture == "implicit-mlp") return implicitMlp();
+  if (network.architecture == "segmentation-unet") return segmentationUnet();
+  throw std::invalid_argument("no architecture is called " + network.architecture);
+}
+
+Parameters load(const Network& network, bool copy) {
   std::map<std::string, const Tensor*> given;
   for (const Tensor& tensor : network.tensors) given[tensor.name] = &tensor;
   Parameters out;
@@ -116,15 +129,15 @@ Parameters load(const Network& network) {
     const auto found = given.find(p.name);
     if (found == given.end()) throw std::invalid_argument("the weights lack the tensor " + p.name);
     if (found->second->shape != p.shape) throw std::invalid_argument("the weights hold another shape of " + p.name);
-    out.emplace(p.name, toTorch(found->second->values, p.shape));
+    out.emplace(p.name, toTorch(found->second->values, p.shape, copy));
   }
   return out;
 }
 
-Adam::Adam(Parameters& parameters) : parameters_(parameters) {}
-Adam::~Adam() = default;
+Optimiser::Optimiser(Parameters& parameters, double momentum) : parameters_(parameters), momentum_(momentum) {}
+Optimiser::~Optimiser() = default;
 
-void Adam::resume(const std::vector<Tensor>& state, std::int64_t steps_done) {
+void Optimiser::resume(const std::vector<Tensor>& state, std::int64_t steps_done) {
   for (const Tensor& tensor : state) {
     for (const auto& [prefix, slot] : {std::pair{"adam.m.", 0U}, {"adam.v.", 1U}}) {
       if (!tensor.name.starts_with(prefix)) continue;
@@ -138,23 +151,32 @@ void Adam::resume(const std::vector<Tensor>& state, std::int64_t steps_done) {
   }
 }
 
-void Adam::step(double rate) {
+void Optimiser::descend(at::Tensor& tensor, const at::Tensor& gradient, std::vector<at::Tensor>& moments, double rate) {
+  if (momentum_ > 0) {
+    moments[0].mul_(momentum_).add_(gradient);
+    tensor.sub_(rate * (gradient + momentum_ * moments[0]));
+    return;
+  }
+  const double correct1 = 1 - std::pow(kBeta1, steps_), correct2 = 1 - std::pow(kBeta2, steps_);
+  moments[0].mul_(kBeta1).add_(gradient, 1 - kBeta1);
+  moments[1].mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
+  tensor.addcdiv_(moments[0], (moments[1] / correct2).sqrt_().add_(kEpsilon), -rate / correct1);
+}
+
+void Optimiser::step(double rate) {
   const at::NoGradGuard no_gradients;
   ++steps_;
-  const double correct1 = 1 - std::pow(kBeta1, steps_), correct2 = 1 - std::pow(kBeta2, steps_);
   for (auto& [name, tensor] : parameters_) {
     const at::Tensor& gradient = tensor.grad();
     if (!gradient.defined()) continue;
     std::vector<at::Tensor>& moments = moments_[name];
     if (moments.empty()) moments = {at::zeros_like(tensor), at::zeros_like(tensor)};
-    moments[0].mul_(kBeta1).add_(gradient, 1 - kBeta1);
-    moments[1].mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
-    tensor.addcdiv_(moments[0], (moments[1] / correct2).sqrt_().add_(kEpsilon), -rate / correct1);
+    descend(tensor, gradient, moments, rate);
     tensor.mutable_grad().reset();
   }
 }
 
-void Adam::store(std::vector<Tensor>& state) const {
+void Optimiser::store(std::vector<Tensor>& state) const {
   for (const auto& [name, moments] : moments_) {
     state.push_back(fromTorch("adam.m." + name, moments[0]));
     state.push_back(fromTorch("adam.v." + name, moments[1]));
@@ -165,7 +187,8 @@ void Adam::store(std::vector<Tensor>& state) const {
 
 /// The one symbol that lib/learn/network.cpp looks up.
 extern "C" __attribute__((visibility("default"))) const osteo::learn::Module osteo_learn_module = {
-    osteo::learn::kModuleVersion, &osteo::learn::start,
+    osteo::learn::kModuleVersion,
+    &osteo::learn::start,
     [](osteo::learn::Network& network, const osteo::learn::Loop& loop) {
       osteo::learn::plainly([&] { osteo::learn::trainNetwork(network, loop); });
     },
@@ -175,4 +198,10 @@ extern "C" __attribute__((visibility("default"))) const osteo::learn::Module ost
     [](const osteo::learn::Network& network, const osteo::learn::Observations& seen,
        const osteo::learn::LatentFitting& how) {
       return osteo::learn::plainly([&] { return osteo::learn::fitLatent(network, seen, how); });
+    },
+    [](const osteo::learn::Network& network, const osteo::learn::Question& question) {
+      return osteo::learn::plainly([&] { return osteo::learn::explainNetwork(network, question); });
+    },
+    [](const std::string& path, const std::vector<float>& input, const std::vector<std::int64_t>& shape) {
+      return osteo::learn::plainly([&] { return osteo::learn::runTorchScript(path, input, shape); });
     }};

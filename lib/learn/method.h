@@ -1,0 +1,24 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "image/volume.h"
+
+/// Which method's labels are taken for which structure.
+namespace osteo::learn {
+
+struct MethodChoice {
+  bool bone = false, metal = false, defect = false;  ///< true: the network's, false: the classical path's
+  std::string why_bone, why_metal, why_defect;
+};
+
+/// By mean Dice on the same unseen cases (`unseen` of the weights' training record, learn/segmentation_score.h):
+/// cortical and cancellous together, metal, defect. The classical path keeps what was not measured for both, and
+/// everything where the scan is unlike those that the network knows.
+MethodChoice chooseMethod(const nlohmann::json& unseen, double unfamiliarity, double limit);
+
+/// Metal over bone over defect; the defect never takes away bone.
+image::LabelVolume combine(const image::LabelVolume& classical, const image::LabelVolume& network,
+                           const MethodChoice& choice);
+
+}  // namespace osteo::learn
