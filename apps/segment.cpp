@@ -4,6 +4,7 @@
 
 #include "cli/app.h"
 #include "cli/context.h"
+#include "core/log.h"
 #include "image/io.h"
 #include "mesh/io.h"
 #include "picture/render.h"
@@ -61,6 +62,7 @@ void run(cli::Context& ctx) {
                              resection);
   ctx.results().update(segment::describe(result));
   ctx.results()["defects"] = segment::describeDefects(result, ctx.number("critical-mm"));
+  if (!resection.empty() && ctx.results()["defects"].empty()) core::warn("no defect was found: --resection is empty");
 }
 
 }  // namespace
