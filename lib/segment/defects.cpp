@@ -240,7 +240,8 @@ std::vector<DefectReport> describeDefects(const LabelVolume& labels, const Defec
 
 LabelVolume withMargin(const LabelVolume& labels, double margin_mm) {
   const LabelVolume lesion = image::select(labels, {image::Defect});
-  LabelVolume out = margin_mm > 0 ? image::dilate(lesion, margin_mm) : lesion;
+  // From the lesion's surface, which lies half a voxel beyond its outermost centres.
+  LabelVolume out = margin_mm > 0 ? image::dilate(lesion, margin_mm + labels.frame.spacing_mm.maxCoeff() / 2) : lesion;
   for (std::size_t v = 0; v < out.voxels.size(); ++v) {
     const bool bone = isHost(labels.voxels[v]) || labels.voxels[v] == image::Defect;
     out.voxels[v] = out.voxels[v] && bone ? 1 : 0;
