@@ -34,7 +34,7 @@ std::vector<SegmentationModel> modelsOf(const cli::Context& ctx) {
   }
   if (method == "classical") ctx.refuse({"weights", "uncertainty", "explain"}, "does not go with --method classical");
   std::vector<SegmentationModel> out;
-  for (const std::string& folder : ctx.texts("weights"))
+  for (const std::string& folder : ctx.inputs("weights"))
     out.push_back(learn::readSegmentationModel(folder, ctx.flag("allow-torchscript")));
   if (method != "ensemble" && out.size() > 1)
     throw core::Error(core::Exit::Usage, {.what = "several --weights go with --method ensemble"});
@@ -92,14 +92,17 @@ void report(const learn::MethodChoice& choice, json& told) {
 
 std::vector<cli::Parameter> networkRows() {
   using namespace cli;
+  Parameter weights =
+      folderOption("weights", Channel::Input, "folders of `train segment`; without them the classical path alone runs");
+  weights.count = 0;
   return {choice("method", {"auto", "classical", "network", "ensemble"}, "auto",
                  "auto: with --weights, for bone, metal and defect what did better on the same unseen cases, and the "
                  "classical path on scans unlike those; network; ensemble: all --weights, each on mirrored inputs too"),
-          texts("weights", "folders of `train segment`; without them the classical path alone runs"),
+          weights,
           flag("allow-torchscript",
                "--weights may hold model.pt, plans.json and dataset.json; a TorchScript file can execute code"),
           outputOption("uncertainty", {".nrrd"},
-                       "two channels: entropy of the labels in bits, disagreement between networks and mirrors"),
+                       "two channels: entropy in bits of what a voxel is, disagreement between networks and mirrors"),
           outputOption("explain", {".nrrd"},
                        "patch about the defect, or else of cortex: integrated gradients and Grad-CAM of its logit")};
 }

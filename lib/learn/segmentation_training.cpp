@@ -20,6 +20,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::uint64_t kValidation = std::uint64_t{1} << 40;  // numbers of patches from here on are never trained on
+constexpr std::size_t kSampled = 400000;                       // voxels a case by which probabilities are judged
 constexpr std::size_t kKnown = 40;                             // training cases by which a scan is known or not
 
 std::vector<Case> only(const std::vector<Case>& cases, Split split) {
@@ -131,8 +132,9 @@ Read read(const Case& one) { return {image::readVolume(one.ct), image::readSegme
 Prediction sampledPrediction(const SegmentationModel& model, const Read& one, Sampled& seen) {
   const std::size_t plane =
       static_cast<std::size_t>(one.ct.frame.size[0]) * static_cast<std::size_t>(one.ct.frame.size[1]);
+  const std::size_t stride = one.ct.voxels.size() / kSampled + 1;
   return predict({model}, one.ct, {}, [&](int z, const std::vector<float>& logits) {
-    seen.add(logits.data(), plane, one.labels.voxels.data() + plane * static_cast<std::size_t>(z), 5);
+    seen.add(logits.data(), plane, one.labels.voxels.data() + plane * static_cast<std::size_t>(z), stride);
   });
 }
 
