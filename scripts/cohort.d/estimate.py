@@ -11,9 +11,10 @@ import tempfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
-from tools import Refused, last_line
+from tools import Refused, Tool, last_line
 
 SIDES = (48, 128)  # voxels of the stand-ins' edges
+SOLID_VOXEL_MM = 0.25
 UNKNOWN_BYTES = 2 << 30  # asked for where a dry run can't say
 MARGIN, SPARE_MB = 1.25, 200  # on what the dry runs say: the interpreter and what they don't know
 TIME_MARGIN, LEAST_MINUTES = 3, 2
@@ -50,62 +51,77 @@ def write_ball(path, centre, radius, steps=24):
             file.write(struct.pack("<12fH", 0, 0, 0, *(x for corner in triangle for x in corner), 0))
 
 
+def write_png(path, width=800, height=600):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = zlib.compress(bytes((3 * width + 1) * height))
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+
+
 class StandIns:
-    """A folder in which every input of a recipe exists in kind."""
+    """A folder in which every input of a recipe exists in kind; solids become level sets by reconstruct."""
 
-    def __init__(self, folder, side, recipe):
+    def __init__(self, folder, recipe):
         self.folder, self.recipe = folder, recipe
+        self.made = {s["document"][key] for s in recipe.stages for key in s["outputs"]}
         radius = (750 * recipe.solid_cm3 / math.pi) ** (1 / 3)
-        self.files = {name: os.path.join(folder, name) for name in ("scan.nrrd", "labels.seg.nrrd", "solid.stl", "host.stl")}
-        write_nrrd(self.files["scan.nrrd"], side, "int16", 2, struct.pack("<h", 1000))
-        write_nrrd(self.files["labels.seg.nrrd"], side, "uint8", 1, b"\1",
-                   ("Segment0_Name:=Cortical", "Segment0_LabelValue:=1", "Segment0_Color:=1 1 1", "Segment0_Layer:=0"))
-        write_ball(self.files["solid.stl"], (0, 0, 0), radius)
-        write_ball(self.files["host.stl"], (0, 0, 2 * radius - 0.5), radius)  # it touches, as a bone does
+        # The host touches the solid, as a bone does.
+        for name, centre, voxel_mm in (("solid", (0, 0, 0), SOLID_VOXEL_MM), ("host", (0, 0, 2 * radius - 0.5), 1)):
+            write_ball(self.at(name + ".stl"), centre, radius)
+            if any(name.endswith(".vdb") for name in self.made):
+                Tool("reconstruct", os.path.dirname(recipe.stages[0]["executable"])).with_config(
+                    {"labels": self.at(name + ".stl"), "output": self.at(name + ".vdb"), "voxel_mm": voxel_mm, "quiet": True})
+        write_png(self.at("picture.png"))
+        for side in SIDES:
+            write_nrrd(self.at(f"scan{side}.nrrd"), side, "int16", 2, struct.pack("<h", 1000))
+            write_nrrd(self.at(f"labels{side}.seg.nrrd"), side, "uint8", 1, b"\1",
+                       ("Segment0_Name:=Cortical", "Segment0_LabelValue:=1", "Segment0_Color:=1 1 1", "Segment0_Layer:=0"))
 
-    def stand_in(self, key, value):
-        if not isinstance(value, str):
-            return value
-        made = {s["document"][k] for s in self.recipe.stages for k in s["outputs"]}
-        if value == "{ct}":
-            return self.files["scan.nrrd"]
-        if value not in made:
+    def at(self, name):
+        return os.path.join(self.folder, name)
+
+    def of(self, key, value, side):
+        """The file that stands in for a value of an input parameter."""
+        if isinstance(value, list):
+            return [self.of(key, one, side) for one in value]
+        if value != "{ct}" and value not in self.made:
             return value
         if value.endswith(".seg.nrrd"):
-            return self.files["labels.seg.nrrd"]
-        if value.endswith((".vdb", ".stl", ".ply")):
-            return self.files["host.stl" if key in ("host", "bone") else "solid.stl"]
-        return self.files["scan.nrrd"] if value.endswith((".nrrd", ".nii.gz")) else value
+            return self.at(f"labels{side}.seg.nrrd")
+        if value.endswith(".png"):
+            return self.at("picture.png")
+        if value.endswith((".vdb", ".stl")):
+            return self.at(("host" if key in ("host", "bone") else "solid") + value[-4:])
+        return self.at(f"scan{side}.nrrd")
 
     def ask(self, stage):
-        """The stage's dry run: bytes, or None where it can't say; Refused for parameters that contradict each other."""
-        document = dict(stage["document"])
-        for key in stage["inputs"]:
-            if key in document:
-                value = document[key]
-                document[key] = [self.stand_in(key, v) for v in value] if isinstance(value, list) else self.stand_in(key, value)
-        for key in stage["outputs"]:
-            document[key] = os.path.join(self.folder, "out", document[key])
-        estimate, refusal = self.recipe.tools[stage["tool"]].dry_run(document)
-        if refusal and refusal.returncode == 78:
-            raise Refused(78, f"{self.recipe.path}: {stage['name']}: {last_line(refusal.stderr)}")
-        return estimate
+        """(fixed bytes, bytes a voxel) by the stage's dry runs, (None, 0) where they can't say; Refused for parameters that
+        contradict each other."""
+        answers, last = [], None
+        for side in SIDES:
+            document = dict(stage["document"])
+            document.update({key: self.of(key, document[key], side) for key in stage["inputs"] if key in document})
+            document.update({key: self.at("unwritten-" + document[key]) for key in stage["outputs"]})
+            if document == last:
+                return answers[0], 0
+            estimate, refusal = self.recipe.tools[stage["tool"]].dry_run(document)
+            if refusal and refusal.returncode == 78:
+                raise Refused(78, f"{self.recipe.path}: {stage['name']}: {last_line(refusal.stderr)}")
+            if not estimate:
+                return None, 0
+            answers.append(estimate)
+            last = document
+        small, large = (side ** 3 for side in SIDES)
+        slope = (answers[1] - answers[0]) / (large - small)
+        return answers[0] - slope * small, slope
 
 
 def laws(recipe, workers):
-    """For each stage (fixed bytes, bytes a voxel); (None, 0) where the dry run can't say."""
+    """For each stage (fixed bytes, bytes a voxel)."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
-        answers = []
-        for side in SIDES:
-            os.mkdir(os.path.join(folder, str(side)))
-            stand_ins = StandIns(os.path.join(folder, str(side)), side, recipe)
-            answers.append(list(pool.map(stand_ins.ask, recipe.stages)))
-    small, large = (side ** 3 for side in SIDES)
-    found = {}
-    for stage, low, high in zip(recipe.stages, *answers):
-        slope = (high - low) / (large - small) if low and high else 0
-        found[stage["name"]] = (low - slope * small, slope) if low and high else (None, 0)
-    return found
+        stand_ins = StandIns(folder, recipe)
+        return dict(zip((stage["name"] for stage in recipe.stages), pool.map(stand_ins.ask, recipe.stages)))
 
 
 def voxels_of(recipe, case, found):

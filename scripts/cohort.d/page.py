@@ -8,7 +8,7 @@ from PIL import Image
 
 from results import LEAST_CASES, OUTLIER_Z, cpu_s, is_number, peak_mib, text
 
-TILE = 260  # pixels
+TILE = 320  # pixels
 MOST_TILES = 240  # a page of more pictures is too heavy to open; failures and outliers come first
 
 STYLE = """
@@ -16,11 +16,11 @@ STYLE = """
 @media (prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#9aa7b4;--line:#38434e;--paper:#161c22;--wash:#1f272f;--good:#7db5e6;--bad:#ff8a80;--odd:#ffb74d}}
 *{box-sizing:border-box}body{font:15px/1.45 system-ui,"DejaVu Sans",sans-serif;color:var(--ink);background:var(--paper);margin:0 auto;padding:24px;max-width:1400px}
 h1{font-size:24px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 10px}p{margin:4px 0;color:var(--soft);max-width:90ch}
-.sheet{display:grid;grid-template-columns:repeat(auto-fill,minmax(220px,1fr));gap:12px}
+.sheet{display:grid;grid-template-columns:repeat(auto-fill,minmax(250px,1fr));gap:12px}
 figure{margin:0;border:1px solid var(--line);border-radius:6px;overflow:hidden;background:var(--wash)}
 figure.bad{border-color:var(--bad)}figure.odd{border-color:var(--odd)}
-figure img{display:block;width:100%;aspect-ratio:1;object-fit:contain;background:#fff}
-figure .none{display:flex;align-items:center;justify-content:center;aspect-ratio:1;padding:12px;color:var(--bad);text-align:center;overflow-wrap:anywhere;font-size:13px}
+figure img{display:block;width:100%;aspect-ratio:4/3;object-fit:contain;background:#fff}
+figure .none{display:flex;align-items:center;justify-content:center;aspect-ratio:4/3;padding:12px;color:var(--bad);text-align:center;overflow-wrap:anywhere;font-size:13px}
 figcaption{padding:6px 8px;font-size:13px;overflow-wrap:anywhere}figcaption a{color:inherit;font-weight:600}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:8px 24px}
 svg text{fill:var(--soft);font-size:11px}svg .name{fill:var(--ink);font-size:12px}svg .band{fill:var(--good);opacity:.15}svg .middle{stroke:var(--good);stroke-width:2}
@@ -123,7 +123,7 @@ def write(out, recipe, rows, summaries):
     columns = list(rows[0]["values"]) if rows else []
     parts = [f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(recipe.title)}</title>',
              f"<style>{STYLE}</style><h1>{escape(recipe.title)}</h1>",
-             f"<p>{len(rows)} cases: {len(rows) - len(failed)} came through, {len(failed)} did not; {len(odd)} with outliers. Research only.</p>",
+             f"<p>Cases: {len(rows)}. Came through: {len(rows) - len(failed)}. Did not: {len(failed)}. With outliers: {len(odd)}. Research only.</p>",
              f'<h2>Pictures</h2>{"" if len(shown) == len(rows) else f"<p>{len(shown)} of {len(rows)}, failures and outliers first.</p>"}<div class="sheet">',
              *(tile(row, recipe.pictures) for row in shown), "</div>"]
     if summaries:
