@@ -107,7 +107,24 @@ Infill::Infill(const LatticeSpec& spec, Grading grading, const Vector3d& low_mm,
   graded_ = graded;
 }
 
+Infill Infill::ofShape(std::shared_ptr<const image::CtVolume> density, double feature_mm) {
+  LatticeSpec spec;  // says how large what has to fit in is
+  spec.cell_mm = feature_mm;
+  spec.volume_fraction = 0.5;
+  Infill infill{Lattice(spec)};
+  infill.shape_ = std::move(density);
+  return infill;
+}
+
 double Infill::distance_mm(const Vector3d& point_mm) const {
+  if (shape_) {
+    const image::Frame& frame = shape_->frame;
+    const Vector3d most = (frame.size.array() - 1).cast<double>();
+    const Vector3d index = frame.toIndex(point_mm).cwiseMax(0.0).cwiseMin(most);
+    const double density = static_cast<double>(image::sampleLinear(*shape_, index, 0.0F));
+    // From empty to full it takes about two elements.
+    return 2 * frame.spacing_mm[0] * (0.5 - density) - outward_mm_;
+  }
   if (!graded_) return lattice_.distance_mm(point_mm);
   const Graded& graded = *graded_;
   const double share = graded.grading.share(point_mm), wanted = graded.fraction(share);
@@ -118,6 +135,7 @@ double Infill::distance_mm(const Vector3d& point_mm) const {
 }
 
 double Infill::fraction(const Vector3d& point_mm) const {
+  if (shape_) return distance_mm(point_mm) < 0 ? 1 : 0;
   return graded_ ? graded_->fraction(graded_->grading.share(point_mm)) : lattice_.spec().volume_fraction;
 }
 
