@@ -34,8 +34,8 @@ class Infill {
   Infill(const LatticeSpec& spec, Grading grading, const Eigen::Vector3d& low_mm, const Eigen::Vector3d& high_mm,
          std::shared_ptr<const Conforming> directions = nullptr);
 
-  /// Solid members where a density field is above one half, none of them thinner than `feature_mm`. Distances are right
-  /// in sign alone.
+  /// Solid members where a density field is above one half, none of them thinner than `feature_mm`. Counts as graded:
+  /// distances are right in sign alone.
   static Infill ofShape(std::shared_ptr<const image::CtVolume> density, double feature_mm);
 
   double distance_mm(const Eigen::Vector3d& point_mm) const;
@@ -47,7 +47,7 @@ class Infill {
   Infill grown(double outward_mm) const;
 
   bool isGraded() const { return graded_ != nullptr; }
-  bool isShape() const { return shape_ != nullptr; }
+  bool isShape() const;
   /// The lattice itself, or that at the low end of the grading.
   const Lattice& lattice() const { return lattice_; }
   const LatticeSpec& spec() const { return lattice_.spec(); }
@@ -64,7 +64,6 @@ class Infill {
   Lattice lattice_;
   double outward_mm_ = 0;
   std::shared_ptr<const Graded> graded_;
-  std::shared_ptr<const image::CtVolume> shape_;
 };
 
 }  // namespace osteo::design_scaffold

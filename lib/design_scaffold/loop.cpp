@@ -96,7 +96,7 @@ class Loop {
   const Goal& goal_;
   json& results_;
   std::shared_ptr<const HomogenisedLaw> law_;
-  Range range_;
+  Range range_ = {};
   ImplantGrid grid_;
   Yardstick yardstick_;
   std::unique_ptr<DensityModel> model_;
@@ -117,13 +117,8 @@ class Loop {
 
 Loop::Loop(const LoopTask& task, json& results)
     : task_(task), goal_(task.goal), results_(results), yardstick_{task.goal, nullptr, task.solid} {
-  if (!goal_.is_solid) {
-    requireRoomForCell(task.envelope, task.spec.cell_mm);
-    law_ = std::make_shared<const HomogenisedLaw>(task.spec, kThinnest, kDensest, task.solid.poisson);
-  }
-  range_ = rangeOf(goal_, law_.get(), task.spec.cell_mm);
+  if (!goal_.is_solid) requireRoomForCell(task.envelope, task.spec.cell_mm);
   grid_ = implantGrid(task.envelope, goal_.element_mm);
-  yardstick_.law = law_.get();
   yardstick_.density_g_cm3 = task.density_g_cm3;
   yardstick_.cell_mm = task.spec.cell_mm;
   for (const auto& c : task.cases) yardstick_.cases.push_back(c.name);
@@ -149,6 +144,10 @@ void Loop::prepare() {
   const json of_solid = referenceNumbers(solid(), false);
   progress.advance();
   requirePossible(of_solid);
+  if (!goal_.is_solid)
+    law_ = std::make_shared<const HomogenisedLaw>(task_.spec, kThinnest, kDensest, task_.solid.poisson);
+  yardstick_.law = law_.get();
+  range_ = rangeOf(goal_, law_.get(), task_.spec.cell_mm);
   auto cases = placeCases(grid_, task_.cases, task_.host, goal_.case_weights);
   model_ = std::make_unique<DensityModel>(std::make_unique<simulate::VoxelModel>(*grid_.model),
                                           law_ ? densityLaw(*law_, solid()) : simpLaw(solid(), 3, 1e-6), grid_.shares,

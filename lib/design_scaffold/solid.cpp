@@ -197,7 +197,7 @@ Solid compose(const Envelope& envelope, const Infill& infill, double voxel_mm) {
                                                       return any;
                                                     }));
   }
-  if (infill.isGraded() || infill.isShape()) {
+  if (infill.isGraded()) {
     const double band = levelset::kHalfWidth_voxels * voxel_mm;
     solid.level_set = levelset::wrap(sweep(*solid.level_set.grid().vdb, band, band));
   }
