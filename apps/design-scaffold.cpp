@@ -4,9 +4,12 @@
 
 #include "cli/app.h"
 #include "cli/context.h"
+#include "design_scaffold/confirm.h"
 #include "design_scaffold/design.h"
 #include "design_scaffold/files.h"
 #include "design_scaffold/grade.h"
+#include "design_scaffold/history_picture.h"
+#include "design_scaffold/loop.h"
 #include "design_scaffold/measures.h"
 #include "design_scaffold/recommend.h"
 #include "design_scaffold/seating.h"
@@ -124,6 +127,24 @@ Seating seatingOf(const cli::Context& ctx) {
   return seating;
 }
 
+/// Goals and loads of --optimise.
+struct Wanted {
+  Goal goal;
+  std::vector<simulate::LoadCase> cases;
+};
+std::optional<Wanted> wantedOf(const cli::Context& ctx) {
+  if (!ctx.given("optimise")) {
+    ctx.refuse({"loads", "landmarks", "body-weight-n", "checkpoint"}, "goes with --optimise");
+    return std::nullopt;
+  }
+  ctx.refuse({"porosity", "volume-fraction", "wall-mm", "modulus-mpa", "permeability-m2", "grade", "conformal"},
+             "is what --optimise decides, or goes without it");
+  if (!ctx.given("loads")) ctx.refuse({"optimise"}, "needs --loads");
+  return Wanted{
+      readGoal(ctx.input("optimise")),
+      simulate::readLoads(ctx.input("loads"), {ctx.input("landmarks"), ctx.maybe("body-weight-n").value_or(0)})};
+}
+
 /// The files that are wanted, each by a path for its option.
 template <class Path>
 ImplantFiles filesOf(const Path& path) {
@@ -132,6 +153,7 @@ ImplantFiles filesOf(const Path& path) {
 
 void run(cli::Context& ctx) {
   Fit fit = fitOf(ctx);
+  const std::optional<Wanted> wanted = wantedOf(ctx);
   const ImplantLibrary library = readImplantLibrary(ctx.input("materials"));
   const LatticeSpec spec = fulfilled(shapeOf(ctx), wishesOf(ctx), solidPhase(library, ctx.text("material")));
   const double mesh_voxel = ctx.maybe("voxel-mm").value_or(spec.cell_mm / 16);
@@ -141,8 +163,8 @@ void run(cli::Context& ctx) {
   requireDesignable(defect, bone);
   const Seating seating = seatingOf(ctx);
   if (ctx.given("fit")) fit.regions = readFitRegions(ctx.input("fit"), defect.frameId());
-  const Infill infill = infillFor(spec, variationOf(ctx), defect, bone);
-  const double voxel = checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
+  Infill infill = infillFor(spec, variationOf(ctx), defect, bone);
+  double voxel = checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
   ImplantFiles files = filesOf([&](const char* name) { return ctx.finalPath(name); });
   const double defect_mm3 = levelset::measureSurface(defect).volume_mm3;
   requireMemory(defect_mm3, infill, voxel, files.needsMesh());
@@ -151,11 +173,23 @@ void run(cli::Context& ctx) {
   const std::string implant = files.mesh.empty() ? files.level_set : files.mesh;
   files = filesOf([&](const char* name) { return ctx.output(name); });
   const Seated seated = seat(defect, bone, fit, seating, ctx.results());
+  std::optional<LoopResult> optimised;
+  if (wanted) {
+    const Envelope envelope = makeEnvelope(seated.defect, seated.around(bone), fit);
+    optimised = optimise({wanted->goal, wanted->cases, envelope, bone, spec, solidPhase(library, material),
+                          library.at(material).solid.density_g_cm3, ctx.text("checkpoint")},
+                         ctx.results());
+    infill = optimised->infill;
+    voxel = checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
+    requireMemory(defect_mm3, infill, voxel, files.needsMesh());
+  }
   auto made = design({seated.defect, seated.around(bone), fit, voxel, files.needsMesh()}, infill, ctx.results());
   if (bone) checkSeated(made, *bone, seated, ctx.results());
   measure(made, measuredNamed(ctx.text("measure")), solidPhase(library, material),
           {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")}, ctx.results());
+  if (optimised) confirm(*optimised, wanted->goal, made, ctx.results());
   write(made, bone, seated, seating.ct ? &*seating.ct : nullptr, files, implant);
+  if (optimised && !files.picture.empty()) addHistory(ctx.results(), files.picture);
 }
 
 }  // namespace
@@ -172,7 +206,9 @@ cli::App cli::describe() {
         {"design-scaffold defect.vdb --host bone.vdb -o scaffold.vdb --cell-mm 3 --mesh scaffold.stl --picture "
          "scaffold.png",
          "design-scaffold defect.vdb --host bone.vdb -o rim.vdb --skin rim --porosity 0.7 --cell-mm 3 --voxel-mm 0.2",
-         "design-scaffold defect.vdb -o block.vdb --kind sheet --volume-fraction 0.3 --cell-mm 5 --voxel-mm 0.15"},
+         "design-scaffold defect.vdb -o block.vdb --kind sheet --volume-fraction 0.3 --cell-mm 5 --voxel-mm 0.15",
+         "design-scaffold defect.vdb --host bone.vdb -o optimised.vdb --cell-mm 3 --optimise goal.json --loads "
+         "loads.json"},
         {input("defect", shapes, "shape of the missing bone, as reconstruct writes it"),
          inputOption("host", {".vdb", ".stl", ".ply", ".obj", ".3mf"}, "remaining bone; the implant keeps clear of it"),
          output({".vdb"}, "scaffold as a level set"),
@@ -210,6 +246,14 @@ cli::App cli::describe() {
          choice("grade-lattice", blends, "none", "lattice into which it blends"),
          flag("conformal",
               "cells follow the outer surface: layers under a cap of skull, rings around a piece of shaft"),
+         inputOption(
+             "optimise", {".json"},
+             "goals that the implant has to reach under --loads (configs/schema/goal.json): its volume fraction "
+             "is changed over space until they hold"),
+         inputOption("loads", {".json"}, "load cases, as of simulate, on the implant itself"),
+         inputOption("landmarks", {".json"}, "positions that the loads call by name, as of simulate"),
+         optionalNumber("body-weight-n", "N", {1, 1e5}, "body weight of the loads, instead of the file's own"),
+         text("checkpoint", "", "file that keeps the designs of --optimise, and from which it goes on").advanced(),
          number("clearance-mm", "mm", 0.3, {0, 5}, "gap to the host"),
          inputOption("fit", {".json"}, "where the gap is another, or a press fit (configs/schema/fit.json)"),
          choice("contour", {"flush", "given"}, "flush",

@@ -128,6 +128,10 @@ void reportMesh(nlohmann::json& results, const mesh::TriangleMesh& made) {
 }
 
 void reportInfill(nlohmann::json& results, const Infill& infill, double shift_mm) {
+  if (infill.isShape()) {
+    results["lattice"] = "none";
+    return;
+  }
   const LatticeSpec& spec = infill.spec();
   results["lattice"] = nameOf(spec.type);
   results["kind"] = spec.kind == Kind::Network ? "network" : "sheet";
@@ -157,14 +161,16 @@ void reportFit(nlohmann::json& results, const Piece& piece, const LevelSet& host
 }
 
 /// What later stages need to know of the lattice without measuring it again.
-void label(LevelSet& solid, const LevelSet& defect, const Lattice& lattice) {
+void label(LevelSet& solid, const LevelSet& defect, const Infill& infill) {
+  for (const char* key : {"frame_id", "slice_gap_mm"})
+    if (!defect.meta(key).empty()) solid.setMeta(key, defect.meta(key));
+  if (infill.isShape()) return;
+  const Lattice& lattice = infill.lattice();
   const LatticeSpec& spec = lattice.spec();
   solid.setMeta("lattice", latticeName(spec));
   solid.setMeta("cell_mm", fmt::format("{}", spec.cell_mm));
   solid.setMeta("volume_fraction", fmt::format("{}", spec.volume_fraction));
   solid.setMeta("wall_mm", fmt::format("{:.6g}", lattice.wall_mm()));
-  for (const char* key : {"frame_id", "slice_gap_mm"})
-    if (!defect.meta(key).empty()) solid.setMeta(key, defect.meta(key));
 }
 
 const char* closedPoresHint(const LatticeSpec& spec, const Fit& fit) {
@@ -225,11 +231,13 @@ void requireDesignable(const LevelSet& defect, const LevelSet* host) {
 Design design(const Task& task, const Infill& infill, nlohmann::json& results) {
   const Envelope envelope = makeEnvelope(task.defect, task.around, task.fit);
   requireRoomForCell(envelope, infill.smallestCell_mm());
-  double shift = surfaceShift_mm(envelope, infill, task.voxel_mm);
+  // A shape is what it is; a lattice is moved to hold its share.
+  double shift = infill.isShape() ? 0 : surfaceShift_mm(envelope, infill, task.voxel_mm);
   Infill moved = infill.grown(shift);
   Piece piece = makePiece(envelope, moved, task.voxel_mm);
   double slope = infill.lattice().area_per_mm(), before = piece.coreFraction();
-  for (int round = 0; round < kRounds && settles(piece, slope * kMaxShift_voxels * task.voxel_mm); ++round) {
+  for (int round = 0; round < kRounds && !infill.isShape() && settles(piece, slope * kMaxShift_voxels * task.voxel_mm);
+       ++round) {
     // Triangles cut the body's edges and dust was taken off: the lattice makes up for what is lost.
     const double by = (piece.wanted() - piece.coreFraction()) / slope;
     shift += by;
@@ -243,7 +251,7 @@ Design design(const Task& task, const Infill& infill, nlohmann::json& results) {
     if ((piece.coreFraction() - before) / by > 0.2 * slope) slope = (piece.coreFraction() - before) / by;
     before = piece.coreFraction();
   }
-  if (std::abs(piece.wanted() - piece.coreFraction()) > kFractionTolerance)
+  if (!infill.isShape() && std::abs(piece.wanted() - piece.coreFraction()) > kFractionTolerance)
     core::warn(
         fmt::format("the lattice core has a porosity of {:.3f}, not {:.3f}: the implant is thin for cells of {} mm",
                     1 - piece.coreFraction(), 1 - piece.wanted(), infill.spec().cell_mm));
@@ -268,7 +276,7 @@ Design design(const Task& task, const Infill& infill, nlohmann::json& results) {
     made.mesh.frame_id = task.defect.frameId();
     reportMesh(results, made.mesh);
   }
-  label(made.solid, task.defect, infill.lattice());
+  label(made.solid, task.defect, infill);
   return made;
 }
 

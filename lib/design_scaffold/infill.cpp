@@ -66,7 +66,15 @@ struct Infill::Graded {
   std::vector<Family> families;  ///< the type, and the one it goes towards
   std::shared_ptr<const Conforming> directions;
   std::unique_ptr<PhaseMap> phases;
+  std::shared_ptr<const image::CtVolume> shape;  ///< instead of all else: a density field
 
+  double shapeDistance_mm(const Vector3d& point_mm) const {
+    const image::Frame& frame = shape->frame;
+    const Vector3d most = (frame.size.array() - 1).cast<double>();
+    const Vector3d index = frame.toIndex(point_mm).cwiseMax(0.0).cwiseMin(most);
+    const double density = static_cast<double>(image::sampleLinear(*shape, index, 0.0F));
+    return 2 * frame.spacing_mm[0] * (0.5 - density);  // from empty to full it takes about two elements
+  }
   double fraction(double share) const {
     return grading.volume_fraction ? between(*grading.volume_fraction, share) : spec.volume_fraction;
   }
@@ -107,8 +115,23 @@ Infill::Infill(const LatticeSpec& spec, Grading grading, const Vector3d& low_mm,
   graded_ = graded;
 }
 
+Infill Infill::ofShape(std::shared_ptr<const image::CtVolume> density, double feature_mm) {
+  LatticeSpec spec;  // says how large what has to fit in is
+  spec.cell_mm = feature_mm;
+  spec.volume_fraction = 0.5;
+  Infill infill{Lattice(spec)};
+  auto graded = std::make_shared<Graded>();
+  graded->spec = spec;
+  graded->shape = std::move(density);
+  infill.graded_ = graded;
+  return infill;
+}
+
+bool Infill::isShape() const { return graded_ && graded_->shape; }
+
 double Infill::distance_mm(const Vector3d& point_mm) const {
   if (!graded_) return lattice_.distance_mm(point_mm);
+  if (graded_->shape) return graded_->shapeDistance_mm(point_mm) - outward_mm_;
   const Graded& graded = *graded_;
   const double share = graded.grading.share(point_mm), wanted = graded.fraction(share);
   const Vector3d phase = graded.phases ? graded.phases->phase(point_mm) : lattice_.phaseOf(point_mm);
@@ -118,6 +141,7 @@ double Infill::distance_mm(const Vector3d& point_mm) const {
 }
 
 double Infill::fraction(const Vector3d& point_mm) const {
+  if (isShape()) return distance_mm(point_mm) < 0 ? 1 : 0;
   return graded_ ? graded_->fraction(graded_->grading.share(point_mm)) : lattice_.spec().volume_fraction;
 }
 

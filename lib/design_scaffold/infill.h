@@ -34,6 +34,10 @@ class Infill {
   Infill(const LatticeSpec& spec, Grading grading, const Eigen::Vector3d& low_mm, const Eigen::Vector3d& high_mm,
          std::shared_ptr<const Conforming> directions = nullptr);
 
+  /// Solid members where a density field is above one half, none of them thinner than `feature_mm`. Counts as graded:
+  /// distances are right in sign alone.
+  static Infill ofShape(std::shared_ptr<const image::CtVolume> density, double feature_mm);
+
   double distance_mm(const Eigen::Vector3d& point_mm) const;
   /// The volume fraction that is wanted at a point.
   double fraction(const Eigen::Vector3d& point_mm) const;
@@ -43,6 +47,7 @@ class Infill {
   Infill grown(double outward_mm) const;
 
   bool isGraded() const { return graded_ != nullptr; }
+  bool isShape() const;
   /// The lattice itself, or that at the low end of the grading.
   const Lattice& lattice() const { return lattice_; }
   const LatticeSpec& spec() const { return lattice_.spec(); }

@@ -132,7 +132,7 @@ void measure(Design& made, Measured measured, const SolidPhase& solid, const Pro
   reportFeatures(results, thickness, process);
   if (thickness.wall.mean_mm > 0) made.solid.setMeta("wall_mm", fmt::format("{:.6g}", thickness.wall.mean_mm));
   reportPowder(results, made, process.powder_mm);
-  if (measured == Measured::Pores) return;
+  if (measured == Measured::Pores || made.infill.isShape()) return;  // a shape has no cell that stands for it
   constexpr int kNodes = 64, kElements = 32;
   const bool is_foam = made.infill.lattice().cells() > 1;
   const Cube cube = representativeCube(made, is_foam ? 12 : kNodes);

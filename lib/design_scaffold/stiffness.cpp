@@ -10,10 +10,20 @@
 #include "simulate/voxel_model.h"
 
 namespace osteo::design_scaffold {
-namespace {
 
-/// Solid share of `side`³ elements that fill the cube: node samples in each, smoothed over a step.
-simulate::Filling fillingOf(const Cube& cube, int side) {
+SolidPhase solidPhase(const ImplantLibrary& library, const std::string& name) {
+  const simulate::Material& solid = library.at(name).solid;
+  if (solid.modulus_mpa <= 0)
+    throw core::Error(core::Exit::Config, {.what = name + " has no modulus of its own", .expected = "modulus_mpa"});
+  return {name, solid.modulus_mpa, solid.poisson, solid.strength_mpa};
+}
+
+// Node samples in each element, smoothed over a step.
+simulate::Filling elementsOf(const Cube& cube, int most) {
+  int side = cube.nodes.side;
+  for (int part = 2; side > most || cube.nodes.side % side != 0; ++part) {
+    if (cube.nodes.side % part == 0) side = cube.nodes.side / part;
+  }
   constexpr float kLeast = 0.02F;  // of an element; less would only make the system stiff
   simulate::Filling filling;
   filling.frame.size = Eigen::Vector3i::Constant(side);
@@ -41,29 +51,16 @@ simulate::Filling fillingOf(const Cube& cube, int side) {
   return filling;
 }
 
-}  // namespace
-
-SolidPhase solidPhase(const ImplantLibrary& library, const std::string& name) {
-  const simulate::Material& solid = library.at(name).solid;
-  if (solid.modulus_mpa <= 0)
-    throw core::Error(core::Exit::Config, {.what = name + " has no modulus of its own", .expected = "modulus_mpa"});
-  return {name, solid.modulus_mpa, solid.poisson, solid.strength_mpa};
-}
-
 nlohmann::json effectiveStiffness(const Cube& cube, const SolidPhase& solid, int side) {
-  int elements = cube.nodes.side;
-  for (int part = 2; elements > side || cube.nodes.side % elements != 0; ++part) {
-    if (cube.nodes.side % part == 0) elements = cube.nodes.side / part;
-  }
   const simulate::Elastic base = simulate::isotropic(solid.modulus_mpa, solid.poisson);
   const simulate::VoxelModel model = simulate::buildModel(
-      fillingOf(cube, elements), [&](std::uint16_t, float value, float) { return static_cast<double>(value) * base; });
+      elementsOf(cube, side), [&](std::uint16_t, float value, float) { return static_cast<double>(value) * base; });
   const simulate::Operator stiffness(model);
   simulate::SolveOptions options;
   options.tolerance = 1e-5;
   nlohmann::json out = simulate::describeStiffness(simulate::effectiveStiffness(stiffness, "periodic", options), model);
   out.erase("volume_fraction");  // counts cut elements whole
-  out["elements_along_edge"] = elements;
+  out["elements_along_edge"] = model.frame.size[0];
   return out;
 }
 

@@ -4,6 +4,7 @@
 
 #include "design_scaffold/cube.h"
 #include "design_scaffold/implant_library.h"
+#include "simulate/voxel_model.h"
 
 namespace osteo::design_scaffold {
 
@@ -15,6 +16,10 @@ struct SolidPhase {
 
 /// A material of the library as a solid. Throws Config for an unknown name, and for one without a modulus of its own.
 SolidPhase solidPhase(const ImplantLibrary& library, const std::string& name);
+
+/// The cube as at most `side` elements along its edge that repeat in all directions: the value of each is its solid
+/// share.
+simulate::Filling elementsOf(const Cube& cube, int side);
 
 /// Stiffness tensor of the endless structure by periodic homogenisation (simulate/effective.h) on at most `side`
 /// elements along the cube's edge, elements at the surface as stiff as their solid share.

@@ -127,6 +127,35 @@ EffectiveStiffness effectiveStiffness(const Operator& K, const std::string& meth
   return out;
 }
 
+std::vector<Vector6d> unitStrains() {
+  std::vector<Vector6d> out;
+  for (int load = 0; load < 6; ++load) out.emplace_back(Vector6d::Unit(load));
+  return out;
+}
+
+std::vector<Field> periodicFields(const Operator& K, const std::vector<Vector6d>& strains,
+                                  const SolveOptions& options) {
+  const Ties ties = periodicTies(K.model());
+  std::vector<FixedDof> fixed;
+  for (int c = 0; c < 3; ++c) fixed.push_back({c * K.stride(), 0});
+  std::vector<Field> strained, force, u(strains.size());
+  for (const Vector6d& strain : strains) {
+    Matrix3d tensor = Matrix3d::Zero();
+    for (int load = 0; load < 6; ++load) tensor += strain[load] * unitStrain(load);
+    strained.push_back(uniform(K, tensor));
+    force.push_back(K.zeros());
+    K.apply(strained.back(), force.back());
+    for (double& f : force.back()) f = -f;
+    ties.fold(force.back(), K.stride());
+  }
+  std::vector<Solver::Problem> problems;
+  for (std::size_t n = 0; n < strains.size(); ++n) problems.push_back({&force[n], &fixed, &u[n]});
+  Solver(K, fixed, ties).solve(problems, options);
+  for (std::size_t n = 0; n < strains.size(); ++n)
+    for (std::size_t d = 0; d < u[n].size(); ++d) u[n][d] += strained[n][d];
+  return u;
+}
+
 Matrix6d rotated(const Matrix6d& stiffness, const Matrix3d& rotation) {
   // Bond's matrix for stress: σ' = M σ, C' = M C Mᵀ.
   Matrix6d M;

@@ -20,6 +20,12 @@ struct EffectiveStiffness {
 };
 EffectiveStiffness effectiveStiffness(const Operator& K, const std::string& method, const SolveOptions& options);
 
+/// Displacements in grid axes of a box that repeats in all directions under some mean strains (grid axes), the uniform
+/// part included.
+std::vector<Field> periodicFields(const Operator& K, const std::vector<Vector6d>& strains, const SolveOptions& options);
+/// The unit strains, in Voigt order.
+std::vector<Vector6d> unitStrains();
+
 /// The record: tensor, volume fraction, engineering constants, the frame in which it is most nearly orthotropic (after
 /// van Rietbergen et al., J Biomech 29 (1996) 1653-1657), Zener's ratio, and whether it keeps the upper bounds.
 nlohmann::json describeStiffness(const EffectiveStiffness& effective, const VoxelModel& model);

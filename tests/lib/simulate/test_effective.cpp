@@ -92,3 +92,16 @@ TEST_CASE("mixed conditions: exact for a full block, and a missing side is refus
   const Operator L(cut);
   CHECK_THROWS_AS(effectiveStiffness(L, "mixed", {}), core::Error);
 }
+
+TEST_CASE("the fields of a periodic cell carry its stiffness, for any mean strain") {
+  const auto model = cell(16, [](double x, double y, double z) { return gyroid(x, y, z) < -0.6; });
+  const Operator K(model);
+  const SolveOptions options{1e-7};
+  const Matrix6d C = effectiveStiffness(K, "periodic", options).tensor_mpa;
+  Vector6d strain;
+  strain << 0.3, -0.2, 0.1, 0.25, -0.15, 0.05;
+  const auto fields = periodicFields(K, {strain, unitStrains()[4]}, options);
+  const double volume = double(model.frame.voxelCount());
+  CHECK(dot(K, fields[0], reactions(K, fields[0])) / volume == Approx(strain.dot(C * strain)).epsilon(1e-5));
+  CHECK(dot(K, fields[1], reactions(K, fields[1])) / volume == Approx(C(4, 4)).epsilon(1e-5));
+}

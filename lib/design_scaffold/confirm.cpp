@@ -1,0 +1,156 @@
+#include "design_scaffold/confirm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/parallel.h"
+#include "core/progress.h"
+#include "design_scaffold/cube.h"
+#include "simulate/brick.h"
+#include "simulate/effective.h"
+#include "simulate/failure.h"
+
+namespace osteo::design_scaffold {
+namespace {
+
+using nlohmann::json;
+using simulate::Vector6d;
+
+constexpr double kAgreement = 0.05;  // of energies
+constexpr double kDeep = 0.99;       // of an element, to lie in the lattice
+constexpr int kNodes = 80, kElements = 40;
+
+/// Elements whose whole cell lies in the lattice, by rising density; all that lie in it where there are none.
+std::vector<std::size_t> candidates(const LoopResult& o) {
+  const int reach = static_cast<int>(std::ceil(0.5 * o.cell_mm / o.frame.spacing_mm[0]));
+  image::LabelVolume deep(o.frame);
+  for (std::size_t e = 0; e < o.place.size(); ++e)
+    deep.at(o.place[e][0], o.place[e][1], o.place[e][2]) = o.open[e] > kDeep ? 1 : 0;
+  std::vector<std::size_t> whole, all;
+  for (std::size_t e = 0; e < o.place.size(); ++e) {
+    if (o.open[e] <= kDeep || !(o.worst[e].stress_mpa > 0)) continue;
+    all.push_back(e);
+    bool is_whole = true;
+    for (int n = 0; n < 27 && is_whole; ++n) {
+      const Eigen::Vector3i at = o.place[e] + reach * Eigen::Vector3i(n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1);
+      is_whole = deep.contains(at[0], at[1], at[2]) && deep.at(at[0], at[1], at[2]);
+    }
+    if (is_whole) whole.push_back(e);
+  }
+  std::vector<std::size_t>& out = whole.empty() ? all : whole;
+  std::stable_sort(out.begin(), out.end(), [&](std::size_t a, std::size_t b) { return o.density[a] < o.density[b]; });
+  return out;
+}
+
+Cube cubeAround(const Infill& infill, const Eigen::Vector3d& centre_mm, double cell_mm) {
+  Cube cube;
+  const int cells = infill.lattice().cells();
+  cube.size_mm = cells * cell_mm;
+  cube.nodes.side = kNodes;
+  cube.is_exact = false;
+  cube.distance_mm.resize(cube.nodes.size());
+  const Eigen::Vector3d low = centre_mm - Eigen::Vector3d::Constant(0.5 * cube.size_mm);
+  core::parallelFor(kNodes, [&](std::int64_t k) {
+    for (int j = 0; j < kNodes; ++j)
+      for (int i = 0; i < kNodes; ++i)
+        cube.distance_mm[cube.nodes.at(i, j, static_cast<int>(k))] = static_cast<float>(
+            infill.distance_mm(low + cube.step_mm() * Eigen::Vector3d(i, j, static_cast<double>(k))));
+  });
+  return cube;
+}
+
+void confirmLattice(const LoopResult& o, const Design& made, json& results) {
+  const std::vector<std::size_t> all = candidates(o);
+  if (all.empty()) return;
+  core::Progress progress("cells resolved to confirm", 3);
+  json& j = results["confirmation"];
+  bool agrees = true;
+  for (const double share : {0.02, 0.5, 0.98}) {
+    const std::size_t e = all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))];
+    const Eigen::Vector3d centre = o.frame.toWorld(o.place[e].cast<double>());
+    const ResolvedCell cell = resolveCell(made.infill, centre, o.worst[e].strain, o);
+    j["cells"].push_back({{"centre_mm", {centre[0], centre[1], centre[2]}},
+                          {"volume_fraction", cell.volume_fraction},
+                          {"nominal_volume_fraction", cell.nominal_fraction},
+                          {"energy_resolved_over_homogenised", cell.energy_ratio},
+                          {"peak_p98_von_mises_mpa", cell.peak_stress_mpa},
+                          {"expected_p98_von_mises_mpa", cell.expected_stress_mpa}});
+    agrees = agrees && std::abs(cell.energy_ratio - 1) <= kAgreement;
+    progress.advance();
+  }
+  j["agrees_within_percent"] = 100 * kAgreement;
+  j["agrees"] = agrees;
+  if (!agrees)
+    core::warn("resolved cells and the homogenised law differ by more than 5 %: see confirmation in the record");
+}
+
+/// The made members against the feature that was asked for.
+void confirmMembers(const Goal& goal, json& results) {
+  const Bounds wanted = goal.of("minimum_feature_mm");
+  if (!wanted.min || !results.contains("smallest_feature_mm")) return;
+  const auto verdicts = judge(goal, {{"minimum_feature_mm", results["smallest_feature_mm"]}});
+  results["goals_met"].update(describe(verdicts));
+  if (verdicts.empty() || verdicts.front().met) return;
+  const std::string words = inWords(verdicts.front());
+  if (!goal.accept_best)
+    throw core::Error(core::Exit::DataError, {.what = "the made members are thinner than the minimum feature",
+                                              .file = goal.file,
+                                              .expected = "all goals met",
+                                              .got = words,
+                                              .hint = "a larger search.filter_mm, or set search.accept_best"});
+  core::warn(words);
+}
+
+}  // namespace
+
+ResolvedCell resolveCell(const Infill& infill, const Eigen::Vector3d& centre_mm, const Vector6d& strain,
+                         const LoopResult& optimised) {
+  const simulate::Elastic solid = simulate::isotropic(optimised.modulus_mpa, optimised.poisson);
+  const Cube cube = cubeAround(infill, centre_mm, optimised.cell_mm);
+  const simulate::VoxelModel model =
+      simulate::buildModel(elementsOf(cube, kElements),
+                           [&](std::uint16_t, float value, float) { return static_cast<double>(value) * solid; });
+  const simulate::Operator K(model);
+  simulate::SolveOptions options;
+  options.tolerance = 1e-4;
+  const simulate::Field u = simulate::periodicFields(K, {strain}, options).front();
+  simulate::Field forces = K.zeros();
+  K.apply(u, forces);
+  ResolvedCell out;
+  out.volume_fraction = 1 - cube.porosity();
+  out.nominal_fraction = infill.fraction(centre_mm);
+  const RelativeStiffness law = optimised.law->relative(out.nominal_fraction);
+  const simulate::Elastic homogenised =
+      simulate::cubic(law.value[0] * solid.c11, law.value[1] * solid.c12, law.value[2] * solid.c44);
+  out.energy_ratio =
+      simulate::dot(K, u, forces) / std::pow(cube.size_mm, 3) / strain.dot(simulate::stressOf(homogenised, strain));
+  std::vector<std::pair<double, double>> stress;
+  double all = 0, sum = 0;
+  simulate::forEachElement(model, [&](std::int64_t e, int, int, int, const auto& nodes) {
+    const Vector6d own = simulate::centreStrain(u.data(), K.stride(), nodes, model.frame.spacing_mm);
+    stress.emplace_back(simulate::vonMises(simulate::stressOf(solid, own)), static_cast<double>(model.valueOf(e)));
+    all += stress.back().second;
+  });
+  std::sort(stress.begin(), stress.end());
+  for (const auto& [value, weight] : stress)
+    if ((sum += weight) >= 0.98 * all) {
+      out.peak_stress_mpa = value;
+      break;
+    }
+  out.expected_stress_mpa = optimised.modulus_mpa * optimised.law->peakStress(out.nominal_fraction, strain);
+  return out;
+}
+
+void confirm(const LoopResult& optimised, const Goal& goal, const Design& made, json& results) {
+  if (optimised.law)
+    confirmLattice(optimised, made, results);
+  else
+    confirmMembers(goal, results);
+}
+
+}  // namespace osteo::design_scaffold

@@ -1,0 +1,101 @@
+#include "design_scaffold/loop_checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+
+namespace osteo::design_scaffold {
+namespace {
+
+constexpr char kMagic[] = "osteoforge design loop checkpoint 1\n";
+
+/// Cuts bytes off the front of what is left.
+class Reader {
+ public:
+  explicit Reader(const std::string& bytes) : bytes_(bytes) {}
+  std::string text(std::size_t size) {
+    if (size > bytes_.size() - at_) size = bytes_.size() - at_, is_short_ = true;
+    at_ += size;
+    return bytes_.substr(at_ - size, size);
+  }
+  std::uint64_t number() {
+    const std::string raw = text(sizeof(std::uint64_t));
+    std::uint64_t value = 0;
+    std::memcpy(&value, raw.data(), raw.size());
+    return value;
+  }
+  bool isWhole() const { return !is_short_ && at_ == bytes_.size(); }
+  bool isShort() const { return is_short_; }
+
+ private:
+  const std::string& bytes_;
+  std::size_t at_ = 0;
+  bool is_short_ = false;
+};
+
+void append(std::string& bytes, std::uint64_t value) {
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+}  // namespace
+
+LoopCheckpoint::LoopCheckpoint(std::string path, const std::string& task)
+    : path_(std::move(path)), key_(core::sha256(task.data(), task.size())) {}
+
+std::vector<Tried> LoopCheckpoint::read() const {
+  std::vector<Tried> tried;
+  if (path_.empty() || !std::filesystem::exists(path_)) return tried;
+  const std::string bytes = core::readFile(path_);
+  Reader reader(bytes);
+  const auto unused = [&](const char* why) {
+    core::warn(fmt::format("the checkpoint {} {} and is not used", core::baseName(path_), why));
+    return std::vector<Tried>();
+  };
+  if (reader.text(sizeof kMagic - 1) != kMagic || reader.text(key_.size()) != key_)
+    return unused("belongs to another task");
+  const std::uint64_t designs = reader.number();
+  for (std::uint64_t n = 0; n < designs && !reader.isShort(); ++n) {
+    Tried t;
+    const std::string words = reader.text(reader.number());
+    t.numbers = nlohmann::json::parse(words, nullptr, false);
+    const std::string raw = reader.text(reader.number());
+    t.density.resize(raw.size() / sizeof(double));
+    std::memcpy(t.density.data(), raw.data(), t.density.size() * sizeof(double));
+    if (t.numbers.is_discarded() || !t.numbers.contains("wanted_volume_fraction")) return unused("is damaged");
+    t.wanted_fraction = t.numbers["wanted_volume_fraction"];
+    for (const double d : t.density)
+      if (!std::isfinite(d)) return unused("is damaged");
+    tried.push_back(std::move(t));
+  }
+  if (!reader.isWhole()) return unused("is cut off");
+  core::info(fmt::format("goes on from the checkpoint after {} designs", tried.size()));
+  return tried;
+}
+
+void LoopCheckpoint::write(const std::vector<Tried>& tried) const {
+  if (path_.empty()) return;
+  std::string bytes = kMagic + key_;
+  append(bytes, tried.size());
+  for (const Tried& t : tried) {
+    const std::string words = t.numbers.dump();
+    append(bytes, words.size());
+    bytes += words;
+    append(bytes, t.density.size() * sizeof(double));
+    bytes.append(reinterpret_cast<const char*>(t.density.data()), t.density.size() * sizeof(double));
+  }
+  core::writeFileAtomic(path_, bytes, true);
+}
+
+void LoopCheckpoint::finish() const {
+  if (path_.empty()) return;
+  std::error_code ignored;
+  std::filesystem::remove(path_, ignored);
+}
+
+}  // namespace osteo::design_scaffold

@@ -1,0 +1,188 @@
+#include "design_scaffold/response.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/parallel.h"
+#include "simulate/brick.h"
+#include "simulate/failure.h"
+
+namespace osteo::design_scaffold {
+namespace {
+
+using nlohmann::json;
+using simulate::Vector6d;
+
+constexpr double kCounted = 0.5;  // of an element that has to lie in the body for its stress to tell anything
+constexpr std::int64_t kRunChunk = 256;
+constexpr double kMicro = 1e6;
+
+struct Weighted {
+  double value, weight;
+};
+
+double percentile(std::vector<Weighted> values, double share) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end(), [](const Weighted& a, const Weighted& b) { return a.value < b.value; });
+  double all = 0, sum = 0;
+  for (const Weighted& v : values) all += v.weight;
+  for (const Weighted& v : values)
+    if ((sum += v.weight) >= share * all) return v.value;
+  return values.back().value;
+}
+
+std::vector<Vector6d> strainsOf(const DensityModel& model, const simulate::Field& u) {
+  const simulate::VoxelModel& mesh = model.model();
+  std::vector<Vector6d> out(static_cast<std::size_t>(mesh.elements));
+  core::parallelChunks(static_cast<std::int64_t>(mesh.runs.size()), kRunChunk, [&](auto first, auto last, auto) {
+    simulate::forEachElement(mesh, first, last, [&](std::int64_t e, int, int, int, const auto& nodes) {
+      out[static_cast<std::size_t>(e)] =
+          simulate::centreStrain(u.data(), model.stiffness().stride(), nodes, mesh.frame.spacing_mm);
+    });
+  });
+  return out;
+}
+
+/// Stress in the skin, which is solid.
+double skinStress_mpa(const Yardstick& by, const Vector6d& strain) {
+  return simulate::vonMises(stressOf(simulate::isotropic(by.solid.modulus_mpa, by.solid.poisson), strain));
+}
+
+/// Whether an element of the design holds solid at all.
+bool isMade(const Yardstick& by, double density) { return by.law || density > 0.5; }
+
+double peakOf(const DensityModel& model, const std::vector<double>& density, const std::vector<Vector6d>& strains,
+              const Yardstick& by) {
+  const Shares& shares = model.shares();
+  std::vector<Weighted> stress;
+  for (std::size_t e = 0; e < density.size(); ++e) {
+    if (shares.body[e] < kCounted) continue;
+    if (shares.solid[e] > kCounted)
+      stress.push_back({skinStress_mpa(by, strains[e]), shares.body[e] * shares.solid[e]});
+    else if (isMade(by, density[e]))
+      stress.push_back({wallStress_mpa(by, density[e], strains[e]), shares.open(e) * density[e]});
+  }
+  return percentile(std::move(stress), 0.98);
+}
+
+double furthest_mm(const DensityModel& model, const simulate::Field& u) {
+  const auto s = model.stiffness().stride();
+  double most = 0;
+  for (std::int64_t n = 0; n < model.stiffness().nodes(); ++n)
+    most = std::max(most, std::sqrt(u[n] * u[n] + u[s + n] * u[s + n] + u[2 * s + n] * u[2 * s + n]));
+  return most;
+}
+
+/// Stiffness against that of bone in the same place: works of loads fall with it, works of displacements rise.
+void addStiffness(const DensityModel& model, const Yardstick& by, json& out) {
+  if (by.bone_works_n_mm.empty()) return;
+  double logs = 0;
+  for (std::size_t c = 0; c < by.cases.size(); ++c) {
+    const double works = by.bone_works_n_mm[c] / model.works_n_mm()[c];
+    const double ratio = model.isMoved(c) ? 1 / works : works;
+    out["cases"][by.cases[c]]["stiffness_ratio"] = ratio;
+    logs += std::log(ratio) / static_cast<double>(by.cases.size());
+  }
+  out["stiffness_ratio"] = std::exp(logs);
+}
+
+void addStrains(const DensityModel& model, const std::vector<std::vector<Vector6d>>& strains, const Yardstick& by,
+                json& out) {
+  const Shares& shares = model.shares();
+  std::vector<Weighted> largest;
+  double all = 0, below = 0, above = 0;
+  for (std::size_t e = 0; e < shares.body.size(); ++e) {
+    if (shares.open(e) < kCounted) continue;
+    double most = 0;
+    for (const auto& of_case : strains)
+      most = std::max(most, simulate::principalValues(simulate::tensorOf(of_case[e], 0.5)).cwiseAbs().maxCoeff());
+    most *= kMicro;
+    largest.push_back({most, shares.open(e)});
+    all += shares.open(e);
+    if (!by.goal.strain) continue;
+    below += most < by.goal.strain->min_microstrain ? shares.open(e) : 0;
+    above += most > by.goal.strain->max_microstrain ? shares.open(e) : 0;
+  }
+  if (all <= 0) return;
+  out["strain_p05_microstrain"] = percentile(largest, 0.05);
+  out["strain_p50_microstrain"] = percentile(largest, 0.5);
+  out["strain_p95_microstrain"] = percentile(largest, 0.95);
+  if (!by.goal.strain) return;
+  out["strain_window_share"] = 1 - (below + above) / all;
+  out["share_below_strain_window"] = below / all;
+  out["share_above_strain_window"] = above / all;
+}
+
+/// What the volume fractions alone say: porosity, mass, and of a lattice surface, flow, walls and pores.
+void addShape(const DensityModel& model, const std::vector<double>& density, const Yardstick& by, json& out) {
+  const Shares& shares = model.shares();
+  const double element_mm3 = model.model().frame.spacing_mm.prod();
+  double open = 0, solid = 0, skin = 0, area = 0, flow = 0, least = 1, most = 0;
+  for (std::size_t e = 0; e < density.size(); ++e) {
+    open += shares.open(e);
+    solid += shares.open(e) * density[e];
+    skin += shares.body[e] * shares.solid[e];
+    if (shares.open(e) < 0.01 || !by.law) continue;
+    const LatticePoint p = by.law->at(density[e]);
+    area += shares.open(e) * p.area / by.cell_mm;
+    flow += shares.open(e) * p.permeability * by.cell_mm * by.cell_mm * 1e-6;
+    least = std::min(least, density[e]), most = std::max(most, density[e]);
+  }
+  out["volume_fraction"] = open > 0 ? solid / open : 1;
+  out["porosity"] = open > 0 ? 1 - solid / open : 0;
+  out["solid_volume_mm3"] = (solid + skin) * element_mm3;
+  if (by.density_g_cm3 > 0) out["mass_g"] = (solid + skin) * element_mm3 * by.density_g_cm3 / 1000;
+  if (!by.law) return;
+  out["volume_fraction_range"] = {least, most};
+  out["surface_area_mm2"] = area * element_mm3;
+  out["permeability_m2"] = open > 0 ? flow / open : 0;
+  const LatticePoint thin = by.law->at(least), thick = by.law->at(most);
+  out["wall_mm"] = thin.wall * by.cell_mm;
+  out["pore_mm"] = thick.pore * by.cell_mm;
+  out["largest_pore_mm"] = thin.pore * by.cell_mm;
+  out["pore_window_mm"] = thick.window * by.cell_mm;
+}
+
+}  // namespace
+
+double wallStress_mpa(const Yardstick& by, double density, const Vector6d& strain) {
+  return by.law ? by.solid.modulus_mpa * by.law->peakStress(density, strain) : skinStress_mpa(by, strain);
+}
+
+std::vector<WorstStrain> worstStrains(const DensityModel& model, const std::vector<double>& density,
+                                      const Yardstick& by) {
+  std::vector<WorstStrain> out(density.size());
+  for (const auto& u : model.displacements_mm()) {
+    const auto strains = strainsOf(model, u);
+    for (std::size_t e = 0; e < density.size(); ++e) {
+      const double stress = wallStress_mpa(by, density[e], strains[e]);
+      if (stress > out[e].stress_mpa) out[e] = {stress, strains[e]};
+    }
+  }
+  return out;
+}
+
+json numbersOf(const DensityModel& model, const std::vector<double>& density, const Yardstick& by) {
+  json out;
+  addShape(model, density, by, out);
+  std::vector<std::vector<Vector6d>> strains;
+  double peak = 0, far = 0;
+  for (std::size_t c = 0; c < by.cases.size(); ++c) {
+    const auto& u = model.displacements_mm()[c];
+    strains.push_back(strainsOf(model, u));
+    const double own = peakOf(model, density, strains.back(), by);
+    out["cases"][by.cases[c]] = {{"peak_p98_von_mises_mpa", own},
+                                 {"work_n_mm", model.works_n_mm()[c]},
+                                 {"max_displacement_mm", furthest_mm(model, u)}};
+    peak = std::max(peak, own), far = std::max(far, furthest_mm(model, u));
+  }
+  out["peak_p98_von_mises_mpa"] = peak;
+  if (by.solid.yield_mpa > 0 && peak > 0) out["safety_factor"] = by.solid.yield_mpa / peak;
+  out["max_displacement_mm"] = far;
+  addStiffness(model, by, out);
+  addStrains(model, strains, by, out);
+  return out;
+}
+
+}  // namespace osteo::design_scaffold
