@@ -72,12 +72,7 @@ std::optional<Place> cavity(const Plan& plan, int bone, const LesionWish& wish, 
 }
 
 std::optional<Place> gap(const Plan& plan, int& bone, const LesionWish& wish, Draw& draw) {
-  std::vector<Shaft> fit;
-  for (const Shaft& shaft : plan.shafts) {
-    const double t =
-        std::clamp((wish.around_mm - shaft.a).dot(shaft.b - shaft.a) / (shaft.b - shaft.a).squaredNorm(), 0.0, 1.0);
-    if ((shaft.a + t * (shaft.b - shaft.a) - wish.around_mm).norm() < wish.within_mm) fit.push_back(shaft);
-  }
+  const std::vector<Shaft> fit = shaftsShown(plan, wish);
   if (fit.empty()) return std::nullopt;
   const Shaft shaft = fit[static_cast<std::size_t>(draw.pick(static_cast<int>(fit.size())))];
   for (int i = 0; i < 40; ++i) {
@@ -150,6 +145,16 @@ double boneDistance(const Scene& scene, int bone, const Vector3d& p) {
   for (const Joint& joint : host.joints)
     d = std::max(d, joint.gap_mm - scene.bones[static_cast<std::size_t>(joint.other)].shape.distance(p));
   return d;
+}
+
+std::vector<Shaft> shaftsShown(const Plan& plan, const LesionWish& where) {
+  std::vector<Shaft> out;
+  for (const Shaft& shaft : plan.shafts) {
+    const Vector3d along = shaft.b - shaft.a;
+    const double t = std::clamp((where.around_mm - shaft.a).dot(along) / along.squaredNorm(), 0.0, 1.0);
+    if ((shaft.a + t * along - where.around_mm).norm() < where.within_mm) out.push_back(shaft);
+  }
+  return out;
 }
 
 std::optional<Site> surfaceSite(const Plan& plan, int bone, const LesionWish& where, Draw& draw) {

@@ -23,6 +23,9 @@ struct Site {
 };
 std::optional<Site> surfaceSite(const Plan& plan, int bone, const LesionWish& where, Draw& draw);
 
+/// The shafts that pass through what is shown.
+std::vector<Shaft> shaftsShown(const Plan& plan, const LesionWish& where);
+
 /// Distance to a bone's surface with what its joints take away.
 double boneDistance(const Scene& scene, int bone, const Eigen::Vector3d& p);
 

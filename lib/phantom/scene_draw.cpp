@@ -80,8 +80,9 @@ void addImplants(Plan& plan, const LesionWish& where, double strength, Draw& dra
     Grown grown{{{a, b, radius, radius}}, {}, {}, {}, 0.5};
     plan.scene.over.push_back({grow(grown), metal, image::Metal});
   };
-  if (!plan.shafts.empty() && draw.chance(0.45)) {
-    const Shaft shaft = plan.shafts[static_cast<std::size_t>(draw.pick(static_cast<int>(plan.shafts.size())))];
+  const std::vector<Shaft> shafts = shaftsShown(plan, where);
+  if (!shafts.empty() && draw.chance(0.45)) {
+    const Shaft shaft = shafts[static_cast<std::size_t>(draw.pick(static_cast<int>(shafts.size())))];
     if (draw.chance(0.5)) {
       rod(shaft.a, shaft.b, draw.between(3, 5.5));
     } else {
@@ -212,7 +213,6 @@ SceneScan makeScene(const SceneWish& wish) {
 
   Rendered rendered = render(plan.scene, frame, out.slice_mm);
   if (!rendered.metal_fraction.voxels.empty()) {
-    out.metal = true;
     for (float& share : rendered.metal_fraction.voxels) share *= static_cast<float>(strength);
   }
   expose(rendered.ct, rendered.metal_fraction, out.scan);
@@ -221,6 +221,7 @@ SceneScan makeScene(const SceneWish& wish) {
   out.ct = std::move(rendered.ct), out.labels = std::move(rendered.labels),
   out.instances = std::move(rendered.instances);
   out.volume_mm3 = rendered.volume_mm3;
+  out.metal = out.volume_mm3[image::Metal] > 0;
   for (const Bone& bone : plan.scene.bones) out.bone_names.push_back(bone.name);
   out.density = plan.person.density, out.contrast = plan.person.contrast, out.table = chances.table;
   return out;

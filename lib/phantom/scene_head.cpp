@@ -32,7 +32,7 @@ class Skull {
            chain({at(46, -72, -60), at(62, -52, -58), at(69, -25, -55), at(68, -2, -52)}, {7, 4, 3.2, 5}))
         face_.rods.push_back(rod);
       holes_.push_back({at(31, -84, -38), {18, 30, 16.5}, turn({0, 0, side * 18})});  // orbit
-      sinuses_.push_back({at(25, -68, -70), {12, 15, 14}});
+      sinuses_.push_back({at(23, -64, -72), {12, 19, 16}});
     }
     sinuses_.push_back({{0, -82, -66}, {9, 30, 22}});                        // nose
     sinuses_.push_back({{0, -56, -54}, {11, 14, 8}});                        // sphenoid and ethmoid cells
@@ -48,8 +48,9 @@ class Skull {
   double brain(const Vector3d& q) const { return outer(q) + thickness(q); }
   double distance(const Vector3d& point) const {
     const Vector3d q = warp_(point / s_);
-    const double vault = outer(q), shell = std::max(vault, -(vault + thickness(q)));
-    const double grown = filletMin(shell, filletMax(face_shape_.distance(q), -(vault + thickness(q)), 2), 4);
+    const double vault = outer(q), thick = thickness(q), shell = std::max(vault, -(vault + thick));
+    if (q[2] > 20) return s_ * shell;  // face, orbits, sinuses and canal lie lower
+    const double grown = filletMin(shell, filletMax(face_shape_.distance(q), -(vault + thick), 2), 4);
     double d = grown;
     for (const Lobe& hole : holes_) d = filletMax(d, -hole.distance(q), 2);
     for (const Lobe& sinus : sinuses_) d = filletMax(d, -sinus.distance(q), 1.5);

@@ -169,7 +169,8 @@ Plan footScene(std::uint64_t seed, const PersonWish& wish) {
   flesh.rods = {{at({0, 12, 160}), at({0, 12, 20}), 46 * s, 36 * s},
                 {at({0, 20, 0}), at({0, 0, -15}), 38 * s, 40 * s},
                 {at({0, 30, -22}), at({2, -60, -22}), 32 * s, 32 * s},
-                {at({2, -60, -24}), at({2, -150, -36}), 34 * s, 26 * s}};
+                {at({12, -60, -22}), at({18, -150, -36}), 28 * s, 17 * s},
+                {at({-14, -50, -22}), at({-22, -130, -34}), 24 * s, 18 * s}};
   const Shape skin = grow(flesh);
   const auto inset = [&](double depth) {
     return Shape{[=](const Vector3d& p) { return skin.distance(p) + depth; }, skin.centre_mm, skin.radius_mm};
