@@ -13,6 +13,10 @@
 #include "picture/comparison.h"
 
 namespace osteo {
+
+cli::Job sceneJob();
+cli::Job casesJob();
+
 namespace {
 
 using cli::Context;
@@ -191,7 +195,9 @@ cli::App cli::describe() {
          number("closing-mm", "mm", 4, {0, 20}, "half the widest diploe or marrow space that counts as bone")
              .advanced(),
          picture("slices through the ball's centre")},
-        runResect}}};
+        runResect},
+       sceneJob(),
+       casesJob()}};
 }
 
 }  // namespace osteo

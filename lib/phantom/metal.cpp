@@ -19,6 +19,7 @@ constexpr std::array<double, 3> kWater{0.02059, 0.01837, 0.01707}, kTitanium{0.3
     kShare{0.35, 0.40, 0.25};
 constexpr double kPhotons = 3e5;  // per ray without an object
 constexpr int kAngles = 360;
+constexpr double kLeast_mm = 1e-6;  // of metal on a ray that counts
 
 /// -ln of the spectrum behind `water_mm` of water and `metal_mm` of titanium.
 double attenuation(double water_mm, double metal_mm) {
@@ -53,10 +54,10 @@ void slice(float* pixels, const float* metal, const projection::Grid2& grid, con
     water[i] = static_cast<float>(std::max(0.0, 1 + without / 1000 - metal[i]));
   }
   projection::Sinogram through = projection::project(std::vector<float>(metal, metal + n), grid, kAngles);
-  const projection::Sinogram tissue = projection::project(water, grid, kAngles);
+  const projection::Sinogram tissue = projection::project(water, grid, through, kLeast_mm);
   for (std::size_t r = 0; r < through.values.size(); ++r) {
     const double m = through.values[r], w = tissue.values[r];
-    if (m < 1e-6) {
+    if (m < kLeast_mm) {
       through.values[r] = 0;
       continue;
     }

@@ -29,9 +29,30 @@ Vector2d direction(int angle, int angles) {
   return {std::cos(theta), std::sin(theta)};
 }
 
-}  // namespace
+/// A circle around the pixels that are not zero, as far as bilinear sampling reaches.
+struct Circle {
+  Vector2d centre = Vector2d::Zero();
+  double radius = -1;
+};
 
-Sinogram project(const std::vector<float>& pixels, const Grid2& grid, int angles) {
+Circle support(const std::vector<float>& pixels, const Grid2& grid) {
+  Vector2d low = Vector2d::Constant(1e9), high = -low;
+  for (int j = 0; j < grid.size[1]; ++j) {
+    for (int i = 0; i < grid.size[0]; ++i) {
+      if (pixels[static_cast<std::size_t>(i) + static_cast<std::size_t>(grid.size[0]) * static_cast<std::size_t>(j)] ==
+          0)
+        continue;
+      low = low.cwiseMin(Vector2d(i, j)), high = high.cwiseMax(Vector2d(i, j));
+    }
+  }
+  if (low[0] > high[0]) return {};
+  const Vector2d middle = (grid.size.cast<double>() - Vector2d::Ones()) / 2;
+  return {((low + high) / 2 - middle).cwiseProduct(grid.spacing_mm),
+          ((high - low) / 2 + Vector2d::Constant(1.01)).cwiseProduct(grid.spacing_mm).norm()};
+}
+
+Sinogram projectWhere(const std::vector<float>& pixels, const Grid2& grid, int angles, const Sinogram* where,
+                      double least) {
   const Vector2d extent = grid.size.cast<double>().cwiseProduct(grid.spacing_mm);
   const Vector2d middle = (grid.size.cast<double>() - Vector2d::Ones()) / 2;
   Sinogram out{angles, 0, grid.spacing_mm.minCoeff(), {}};
@@ -39,21 +60,41 @@ Sinogram project(const std::vector<float>& pixels, const Grid2& grid, int angles
   out.values.assign(static_cast<std::size_t>(angles) * static_cast<std::size_t>(out.detectors), 0.0f);
   const double step = grid.spacing_mm.minCoeff() / 2;
   const int steps = static_cast<int>(std::ceil(extent.norm() / step));
+  const Circle circle = support(pixels, grid);
   for (int a = 0; a < angles; ++a) {
     const Vector2d across = direction(a, angles), along(-across[1], across[0]);
     for (int d = 0; d < out.detectors; ++d) {
+      const auto ray =
+          static_cast<std::size_t>(a) * static_cast<std::size_t>(out.detectors) + static_cast<std::size_t>(d);
+      if (where && where->values[ray] < least) continue;
       const Vector2d foot = (d - (out.detectors - 1) / 2.0) * out.pitch_mm * across;
+      // Samples beyond the circle are zero: leaving them out changes no bit of the sum.
+      const Vector2d to = circle.centre - foot;
+      const double half = circle.radius * circle.radius - std::pow(to.dot(across), 2);
+      if (circle.radius < 0 || half < 0) continue;
+      const double chord = std::sqrt(half) / step, near = to.dot(along) / step + steps / 2.0;
+      const int first = std::max(0, static_cast<int>(std::floor(near - chord)) - 1);
+      const int last = std::min(steps, static_cast<int>(std::ceil(near + chord)) + 1);
       double sum = 0;
-      for (int s = 0; s < steps; ++s) {
+      for (int s = first; s < last; ++s) {
         const Vector2d p = foot + ((s + 0.5) - steps / 2.0) * step * along;
         const Vector2d index = p.cwiseQuotient(grid.spacing_mm) + middle;
         sum += bilinear(pixels, grid, index[0], index[1]);
       }
-      out.values[static_cast<std::size_t>(a) * static_cast<std::size_t>(out.detectors) + static_cast<std::size_t>(d)] =
-          static_cast<float>(sum * step);
+      out.values[ray] = static_cast<float>(sum * step);
     }
   }
   return out;
+}
+
+}  // namespace
+
+Sinogram project(const std::vector<float>& pixels, const Grid2& grid, int angles) {
+  return projectWhere(pixels, grid, angles, nullptr, 0);
+}
+
+Sinogram project(const std::vector<float>& pixels, const Grid2& grid, const Sinogram& where, double least) {
+  return projectWhere(pixels, grid, where.angles, &where, least);
 }
 
 std::vector<float> filteredBackProject(const Sinogram& sinogram, const Grid2& grid) {

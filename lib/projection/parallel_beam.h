@@ -21,6 +21,8 @@ struct Sinogram {
 /// Line integrals (value × mm) by bilinear sampling at half the smaller spacing; the detector covers the slice's
 /// diagonal.
 Sinogram project(const std::vector<float>& pixels, const Grid2& grid, int angles);
+/// The same, bit for bit, for those rays alone whose value in the other sinogram is at least `least`; the rest is 0.
+Sinogram project(const std::vector<float>& pixels, const Grid2& grid, const Sinogram& where, double least);
 
 /// Filtered back-projection with the band-limited ramp (Kak and Slaney 1988, chapter 3); inverts project().
 std::vector<float> filteredBackProject(const Sinogram& sinogram, const Grid2& grid);
