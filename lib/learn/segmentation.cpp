@@ -218,13 +218,14 @@ double predictionBytes(const std::vector<SegmentationModel>& models, const image
   const double network =
       tile * (models.front().script.empty() ? 2.0 * plans.base : 96.0);  // features while a tile runs
   return slideBytes(window) + 24.0 * plane * channels + voxels * (options.uncertainty ? 10 : 2) +
-         core::threads() * network + 3e8;  // and torch itself
+         core::threads() * (network + 1.4e8) + 8e8;  // and torch itself: libraries, buffers of OpenBLAS a thread
 }
 
 Prediction predict(const std::vector<SegmentationModel>& models, const image::CtVolume& ct,
                    const PredictionOptions& options, const LogitSink& logits) {
   requireAlike(models);
   core::requireMemory(predictionBytes(models, ct.frame, options), "the network");
+  module();  // here, as OpenBLAS waits for ever where it gets no memory in a thread of its own
   const SegmentationModel& first = models.front();
   const Members members(models, options);
   const auto temperature = meanTemperature(models);
