@@ -7,12 +7,16 @@ namespace osteo::design_scaffold {
 
 std::vector<double> nextDesign(const std::vector<double>& design, const CriteriaStep& step) {
   constexpr double kSettled = 1e-4;
-  constexpr int kDoublings = 60;
+  constexpr double kCheapest = 1e-9;
+  constexpr int kDoublings = 60, kHalvings = 100;
   const std::size_t n = design.size();
   std::vector<double> root(n), next(n);
+  // Where a projection is flat a variable costs nothing, and brings nothing either.
+  const double dearest = n > 0 ? *std::max_element(step.volume.begin(), step.volume.end()) : 0;
   double sum = 0;
   for (std::size_t e = 0; e < n; ++e) {
-    root[e] = step.volume[e] > 0 ? design[e] * std::sqrt(std::max(0.0, -step.objective[e] / step.volume[e])) : 0.0;
+    const double cost = std::max(step.volume[e], kCheapest * dearest);
+    root[e] = step.volume[e] > 0 ? design[e] * std::sqrt(std::max(0.0, -step.objective[e] / cost)) : 0.0;
     sum += step.volume[e] * root[e];
   }
   const auto volumeFor = [&](double multiplier) {
@@ -28,7 +32,8 @@ std::vector<double> nextDesign(const std::vector<double>& design, const Criteria
   double low = 0, high = sum / step.wanted_volume;
   // What the move keeps may be more than is wanted, whatever the multiplier: then the smallest volume has to do.
   for (int k = 0; k < kDoublings && volumeFor(high) > step.wanted_volume; ++k) low = high, high *= 2;
-  while ((high - low) / (high + low) > kSettled) {
+  // Nor may the move reach it from below: then the largest has to do, and the multiplier is not halved for ever.
+  for (int k = 0; k < kHalvings && (high - low) / (high + low) > kSettled; ++k) {
     const double middle = 0.5 * (low + high);
     (volumeFor(middle) > step.wanted_volume ? low : high) = middle;
   }

@@ -11,17 +11,22 @@ namespace {
 constexpr double kNorm = 40, kRounding = 1e-4;
 const double kRoot = kNorm + std::log(5.0) / std::log(0.5);
 
-struct Largest {
-  double value, sum;
-};
-
 using Neighbours = std::array<std::int64_t, 5>;
 
+/// (Σ xᴾ)^(1/Q), with the largest x taken out so that nothing runs out of range.
+struct Largest {
+  double value = 0, top = 0, sum = 0;
+};
+
 Largest largestOf(const std::vector<double>& printed, const Neighbours& below) {
-  double sum = 0;
+  Largest out;
   for (const auto n : below)
-    if (n >= 0) sum += std::pow(printed[n], kNorm);
-  return {sum > 0 ? std::pow(sum, 1 / kRoot) : 0, sum};
+    if (n >= 0) out.top = std::max(out.top, printed[n]);
+  if (out.top < 1e-9) return {};
+  for (const auto n : below)
+    if (n >= 0) out.sum += std::pow(printed[n] / out.top, kNorm);
+  out.value = std::pow(out.top, kNorm / kRoot) * std::pow(out.sum, 1 / kRoot);
+  return out;
 }
 
 double smaller(double a, double b) {
@@ -77,11 +82,11 @@ std::vector<double> OverhangFilter::transposed(const std::vector<double>& densit
       const double difference = density[e] - support.value;
       const double tilt = difference / std::sqrt(difference * difference + kRounding);
       out[e] = carried[e] * 0.5 * (1 - tilt);
-      if (!(support.sum > 0)) continue;
+      if (!(support.top > 0)) continue;
       const double by_support = carried[e] * 0.5 * (1 + tilt);
-      const double by_sum = std::pow(support.sum, 1 / kRoot - 1) / kRoot;
+      const double factor = kNorm / kRoot * support.value / support.sum / support.top;
       for (const auto n : below_[e])
-        if (n >= 0) carried[n] += by_support * by_sum * kNorm * std::pow(printed[n], kNorm - 1);
+        if (n >= 0) carried[n] += by_support * factor * std::pow(printed[n] / support.top, kNorm - 1);
     }
   return out;
 }

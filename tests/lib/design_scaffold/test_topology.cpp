@@ -207,6 +207,7 @@ TEST_CASE("optimality criteria meet the volume and keep to the move") {
   for (const double v : next) CHECK((v >= 0.3 - 1e-12 && v <= 0.7 + 1e-12));
   // A volume that the move can't reach: as near as it can.
   for (const double v : nextDesign(x, {objective, volume, 0.1, 0, 1, 0.2})) CHECK(v == Approx(0.3).margin(0.01));
+  for (const double v : nextDesign(x, {objective, volume, 0.9, 0, 1, 0.2})) CHECK(v == Approx(0.7).margin(0.01));
 }
 
 TEST_CASE("the compliance's derivative, with skin and cut elements") {
@@ -266,10 +267,10 @@ TEST_CASE("projected designs are solid or empty, survive erosion in one piece an
   const auto eroded = topology.densities(Topology::Made::Eroded);
   const double kept = topology.volumeFraction(eroded);
   CHECK((kept > 0.1 && kept < topology.volumeFraction()));
-  // The eroded design still carries the load from the tip to the wall.
+  // The eroded design still carries the load from the tip to the wall: across a gap it would be softer by many orders.
   model->solve(eroded);
   model->solve(density);
   const double nominal = model->works_n_mm()[0];
   model->solve(eroded);
-  CHECK(model->works_n_mm()[0] < 5 * nominal);
+  CHECK(model->works_n_mm()[0] < 10 * nominal);
 }
