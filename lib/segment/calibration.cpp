@@ -12,6 +12,7 @@ namespace osteo::segment {
 namespace {
 
 constexpr double kLow = -1200, kHigh = 3200, kBin = 5;
+constexpr double kSoftLow_hu = -20, kSoftHigh_hu = 110;  // where muscle is looked for
 
 /// A smoothed histogram; padding far below air is left out.
 class Histogram {
@@ -60,6 +61,36 @@ class Histogram {
   double total_ = 0, min_ = 0, max_ = 0;
 };
 
+/// Two Gaussians, fat and muscle, that share the histogram from -250 to 250 HU (expectation maximisation: Dempster,
+/// Laird and Rubin 1977).
+struct Tissues {
+  double mean[2] = {-100, 50}, sd[2] = {30, 30}, weight[2] = {0.5, 0.5};
+};
+Tissues fatAndMuscle(const Histogram& histogram) {
+  Tissues t;
+  for (int step = 0; step < 60; ++step) {
+    double n[2] = {}, sum[2] = {}, squares[2] = {};
+    for (double hu = -250 + kBin / 2; hu < 250; hu += kBin) {
+      double share[2];
+      for (int g = 0; g < 2; ++g) {
+        const double z = (hu - t.mean[g]) / t.sd[g];
+        share[g] = t.weight[g] / t.sd[g] * std::exp(-z * z / 2) + 1e-300;
+      }
+      for (int g = 0; g < 2; ++g) {
+        const double part = histogram.at(hu) * share[g] / (share[0] + share[1]);
+        n[g] += part, sum[g] += part * hu, squares[g] += part * hu * hu;
+      }
+    }
+    for (int g = 0; g < 2; ++g) {
+      if (n[g] <= 0) continue;
+      t.mean[g] = sum[g] / n[g];
+      t.sd[g] = std::max(kBin, std::sqrt(std::max(0.0, squares[g] / n[g] - t.mean[g] * t.mean[g])));
+      t.weight[g] = n[g] / (n[0] + n[1]);
+    }
+  }
+  return t;
+}
+
 }  // namespace
 
 Calibration calibrate(const image::CtVolume& ct) {
@@ -98,12 +129,18 @@ Calibration calibrate(const image::CtVolume& ct) {
   Calibration out;
   out.has_air = histogram.share(-1100, -850) > 0.01;
   if (out.has_air) out.air_hu = histogram.peak(-1100, -850);
-  out.soft_hu = histogram.peak(-20, 110);
+  out.soft_hu = histogram.peak(kSoftLow_hu, kSoftHigh_hu);
   const double height = histogram.at(out.soft_hu);
   double low = out.soft_hu, high = out.soft_hu;
   while (low > out.soft_hu - 200 && histogram.at(low) > 0.6 * height) low -= kBin;
   while (high < out.soft_hu + 200 && histogram.at(high) > 0.6 * height) high += kBin;
   out.noise_hu = std::max(kBin / 2, high - out.soft_hu);
+  if (out.soft_hu < kSoftLow_hu + 2 * kBin) {
+    // No peak but the flank of fat's: muscle is the smaller part of a limb or of a large patient.
+    const Tissues tissues = fatAndMuscle(histogram);
+    if (tissues.mean[1] > kSoftLow_hu && tissues.mean[1] < kSoftHigh_hu)
+      out.soft_hu = tissues.mean[1], out.noise_hu = tissues.sd[1];
+  }
   out.fat_hu = histogram.peak(-150, -40);
   out.has_fat = histogram.share(-150, -40) > 0.01 && histogram.at(out.fat_hu) > 1.1 * histogram.least(out.fat_hu, 0);
   return out;

@@ -102,6 +102,18 @@ TEST_CASE("the scale of the grey values may be off by a tenth") {
   CHECK(labelled(segment::segment(ct, {}).labels) == Approx(ball(16)).epsilon(0.03));
 }
 
+TEST_CASE("muscle is found beside a lot of fat, in noise that makes one peak of both") {
+  image::CtVolume ct(cube(40, 1));
+  const core::Random random(11);
+  for (std::size_t v = 0; v < ct.voxels.size(); ++v) {
+    const double level = v % 10 == 0 ? -1000 : v % 10 < 8 ? -95 : 55;
+    ct.voxels[v] = static_cast<float>(level + 60 * random.normal(v));
+  }
+  const auto seen = segment::calibrate(ct);
+  CHECK(seen.soft_hu == Approx(55).margin(20));
+  CHECK(seen.noise_hu == Approx(60).margin(15));
+}
+
 TEST_CASE("a headrest beside the patient is no bone") {
   image::CtVolume ct = shellScan(100);
   for (int k = 0; k < 60; ++k) {
