@@ -18,7 +18,8 @@ namespace {
 constexpr double kBrightest_hu = 600;  ///< of contrast in a vessel
 constexpr double kCore_mm3 = 100;
 constexpr double kFalling =
-    0.6;  ///< share of a core's outward rays that meet nothing brighter: bone may lie on one side
+    0.6;                     ///< share of a core's outward rays that meet nothing brighter: bone may lie on one side
+constexpr int kInside = 22;  ///< of the 27 voxels around one: noise makes holes, and a flat surface leaves 18
 constexpr int kSteps = 4;
 
 /// Mean and spread of the 27 voxels around one.
@@ -34,7 +35,7 @@ Local around(const CtVolume& ct, int i, int j, int k) {
   return {sum / 27, std::sqrt(std::max(0.0, squares / 27 - sum * sum / 729))};
 }
 
-/// Voxels whose neighbourhood is all mask, uniform, and no brighter than contrast.
+/// Voxels whose neighbourhood is mask, uniform, and no brighter than contrast.
 LabelVolume uniformCores(const LabelVolume& mask, const CtVolume& ct, double noise_hu) {
   const double spread = std::max(20.0, 1.3 * noise_hu);
   LabelVolume out(ct.frame);
@@ -44,11 +45,9 @@ LabelVolume uniformCores(const LabelVolume& mask, const CtVolume& ct, double noi
     for (int j = 1; j + 1 < ct.frame.size[1]; ++j) {
       for (int i = 1; i + 1 < ct.frame.size[0]; ++i) {
         if (!mask.at(i, j, k)) continue;
-        bool inside = true;
-        for (int n = 0; n < 27 && inside; ++n) {
-          inside = mask.at(i + n % 3 - 1, j + n / 3 % 3 - 1, k + n / 9 - 1) != 0;
-        }
-        if (!inside) continue;
+        int inside = 0;
+        for (int n = 0; n < 27; ++n) inside += mask.at(i + n % 3 - 1, j + n / 3 % 3 - 1, k + n / 9 - 1) != 0;
+        if (inside < kInside) continue;
         const Local local = around(ct, i, j, k);
         if (local.std <= spread && local.mean < kBrightest_hu) out.at(i, j, k) = 1;
       }
@@ -115,7 +114,7 @@ double dropVessels(LabelVolume& mask, const CtVolume& ct, double soft_hu, double
   LabelVolume vessels = uniformCores(mask, ct, noise_hu);
   const image::Components parts = image::components(vessels, image::Connectivity::Faces);
   const std::vector<Core> cores = describe(parts, ct, soft_hu, noise_hu);
-  bool any = false;
+  double brightest = 0;  ///< of what is removed
   for (std::size_t v = 0; v < vessels.voxels.size(); ++v) {
     const std::int32_t id = parts.ids.voxels[v];
     if (id == 0) continue;
@@ -124,13 +123,13 @@ double dropVessels(LabelVolume& mask, const CtVolume& ct, double soft_hu, double
                         static_cast<double>(core.falling) >= kFalling * static_cast<double>(core.rays) &&
                         core.std() <= std::max(25.0, 1.5 * noise_hu);
     vessels.voxels[v] = vessel ? 1 : 0;
-    any = any || vessel;
+    if (vessel) brightest = std::max(brightest, core.mean() + 80 + 2 * noise_hu);
   }
-  if (!any) return 0;
-  const LabelVolume near = image::dilate(vessels, 2.1 * mask.frame.spacing_mm.maxCoeff());
+  if (brightest == 0) return 0;
+  const LabelVolume near = image::dilate(vessels, 3.5 * mask.frame.spacing_mm.maxCoeff());
   double removed = 0;
   for (std::size_t v = 0; v < mask.voxels.size(); ++v) {
-    if (!mask.voxels[v] || !near.voxels[v] || ct.voxels[v] >= kBrightest_hu) continue;
+    if (!mask.voxels[v] || !near.voxels[v] || ct.voxels[v] >= brightest) continue;
     mask.voxels[v] = 0;
     removed += mask.frame.voxelVolume_mm3();
   }
