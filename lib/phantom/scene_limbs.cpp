@@ -94,7 +94,7 @@ Plan forearmScene(std::uint64_t seed, const PersonWish& wish) {
   const bool leg = draw.chance(0.5);
   const double s = plan.person.size * (leg ? 1 : 0.85), side = draw.sign(),
                girth = leg ? draw.between(48, 66) : draw.between(34, 48);
-  plan.person.fat_mm = std::min(plan.person.fat_mm, 14.0);
+  plan.person.fat_mm = std::min(plan.person.fat_mm, 0.2 * girth);
   addBodyTissue(plan, limb(1.1 * girth, 0.8 * girth, 220, {leg ? -8.0 * side : 0.0, leg ? 14.0 : 0.0}), leg ? 28 : 20,
                 draw);
   const double big = leg ? draw.between(11, 15) : draw.between(6.5, 9),

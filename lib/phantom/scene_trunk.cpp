@@ -72,7 +72,7 @@ struct Spine {
 Spine addSpine(Plan& plan, int count, double width_mm, const Vector3d& top, Draw& draw) {
   Spine out;
   const double lordosis = draw.between(-6, 6), scoliosis = draw.between(-4, 4), s = width_mm / 46;
-  const double disc = s * draw.between(5, 11), gap = draw.between(0.8, 2.2), trabecular = draw.between(140, 260);
+  const double disc = s * draw.between(5, 11), gap = draw.between(0.8, 2.2), trabecular = draw.between(75, 200);
   Vector3d at = top, degrees = -Vector3d(lordosis, scoliosis, 0) * (count - 1) / 2.0;
   for (int i = 0; i < count; ++i) {
     const Eigen::Matrix3d rotation =
@@ -90,7 +90,7 @@ Spine addSpine(Plan& plan, int count, double width_mm, const Vector3d& top, Draw
     addTube(plan.scene.tissue,
             {at - 0.5 * down + rotation * Vector3d(0, 22 * s, 0), at + 0.5 * down + rotation * Vector3d(0, 22 * s, 0)},
             7 * s, mottled(25, 4, 7, draw));
-    const int bone = addBone(plan, "vertebra", shape, {0.75, 0.75, trabecular, 110}, draw);
+    const int bone = addBone(plan, "vertebra", shape, {0.75, 0.75, trabecular, 80}, draw);
     if (i > 0) plan.scene.bones.back().joints = {{out.bones.back(), gap}};
     out.bones.push_back(bone), out.centres.push_back(at);
     at += down;
@@ -188,7 +188,7 @@ int addHipBone(Plan& plan, double side, double s, Draw& draw) {
                 {notch, roof, inner, 1.5 * th * s}};
   hip.lobes = {{at(82, 0, 4), s * Vector3d(31, 32, 32)}};
   const int bone =
-      addBone(plan, side > 0 ? "hip left" : "hip right", grow(hip), {1.3, 1.3, draw.between(150, 240), 200}, draw);
+      addBone(plan, side > 0 ? "hip left" : "hip right", grow(hip), {1.3, 1.3, draw.between(90, 190), 150}, draw);
   return bone;
 }
 
@@ -207,7 +207,8 @@ int addFemur(Plan& plan, double side, double s, Draw& draw) {
                  {at(76 + offset, 20, -down - 22) + swing, s * Vector3d(9, 9, 12)}};
   const double begins = s * (down + 15);
   const Distance along = [=](const Vector3d& p) { return ramp(-p[2], begins, begins + 55 * s); };
-  return addBone(plan, side > 0 ? "femur left" : "femur right", grow(femur), {1.2, 6, 240, 200, along}, draw);
+  return addBone(plan, side > 0 ? "femur left" : "femur right", grow(femur),
+                 {1.2, 6, draw.between(150, 260), 180, along}, draw);
 }
 
 }  // namespace
@@ -255,7 +256,7 @@ Plan hipScene(std::uint64_t seed, const PersonWish& wish) {
       sacrum.holes.push_back({at(17 * side, 66 + 6 * k, 72 - 19 * k), s * Vector3d(4, 13, 4), turn({25, 0, 0})});
   }
   sacrum.holes.push_back({at(0, 66, 84), s * Vector3d(11, 6, 22), turn({-25, 0, 0})});
-  const int sac = addBone(plan, "sacrum", grow(sacrum), {0.9, 0.9, draw.between(90, 180), 130}, draw);
+  const int sac = addBone(plan, "sacrum", grow(sacrum), {0.9, 0.9, draw.between(50, 130), 110}, draw);
   plan.scene.bones.back().joints = {{hips[0], draw.between(1.2, 3)}, {hips[1], draw.between(1.2, 3)}};
   const std::size_t before = plan.scene.bones.size();
   addSpine(plan, 2, 48 * s, at(0, 22, 162), draw);
