@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/app.h"
@@ -28,7 +28,7 @@ std::vector<SegmentationModel> modelsOf(const cli::Context& ctx) {
   if (!ctx.given("weights")) {
     if (method == "network" || method == "ensemble")
       throw core::Error(core::Exit::Usage, {.what = "--method " + method + " needs --weights",
-                                            .hint = "data-samples/models/bone.segment is trained on phantoms"});
+                                            .hint = "scripts/train_segment makes one from phantoms"});
     ctx.refuse({"uncertainty", "explain", "allow-torchscript"}, "goes with --weights");
     return {};
   }
@@ -59,6 +59,8 @@ json explainTo(const SegmentationModel& model, const image::CtVolume& ct, const 
                const std::string& path) {
   const learn::Explanation told = learn::explainLabels(model, ct, labels);
   image::writeChannels(told.frame, told.channels, 2, path);
+  if (std::abs(told.sum - (told.value - told.baseline)) > 0.01 * std::abs(told.value - told.baseline))
+    core::warn("the integrated gradients miss the difference in value by more than 1 %");
   return {{"structure", told.structure},
           {"mean_logit", told.value},
           {"baseline_logit", told.baseline},

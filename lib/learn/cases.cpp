@@ -120,18 +120,21 @@ CaseFacts factsOf(const Case& one, std::uint64_t seed) {
   return named(one, [&] {
     const image::CtVolume ct = image::readVolume(one.ct);
     const image::LabelVolume labels = image::readSegmentation(one.labels).labels;
-    CaseFacts out{ct.frame.size, ct.frame.spacing_mm, {}};
-    std::vector<std::int64_t> foreground;
+    CaseFacts out{ct.frame.size, ct.frame.spacing_mm, {}, {}};
+    std::vector<std::int64_t> foreground, metal;
     bool bone = false;
     for (std::size_t v = 0; v < labels.voxels.size(); ++v) {
       const std::uint8_t label = prepared(labels.voxels[v]);
       if (label == image::Background || label == kUnknown) continue;
       foreground.push_back(static_cast<std::int64_t>(v));
+      if (label == image::Metal) metal.push_back(static_cast<std::int64_t>(v));
       bone = bone || label == image::Cortical || label == image::Cancellous || label == kSomeBone;
     }
     if (!bone) unfit(one, "its labels hold no bone");
     for (const std::int64_t v : thinned(foreground, kSample, seed))
       out.foreground_hu.push_back(ct.voxels[static_cast<std::size_t>(v)]);
+    for (const std::int64_t v : thinned(metal, kSample, seed))
+      out.metal_hu.push_back(ct.voxels[static_cast<std::size_t>(v)]);
     return out;
   });
 }

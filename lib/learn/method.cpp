@@ -12,6 +12,8 @@ using nlohmann::json;
 
 namespace {
 
+constexpr double kLeast = 0.5;  // mean Dice below which a network's labels are more wrong than right
+
 /// Mean Dice of a method over some labels, when all of them were measured.
 std::optional<double> figure(const json& unseen, const char* method, const std::vector<const char*>& labels) {
   double sum = 0;
@@ -30,7 +32,8 @@ bool better(const json& unseen, const std::vector<const char*>& labels, std::str
     return false;
   }
   why = fmt::format("Dice on the same unseen cases: network {:.3f}, classical {:.3f}", *network, *classical);
-  return *network > *classical;
+  if (*network > *classical && *network < kLeast) why += fmt::format(", which is below {}", kLeast);
+  return *network > *classical && *network >= kLeast;
 }
 
 bool isBone(std::uint16_t label) { return label == image::Cortical || label == image::Cancellous || label >= 10; }

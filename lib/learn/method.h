@@ -13,8 +13,8 @@ struct MethodChoice {
 };
 
 /// By mean Dice on the same unseen cases (`unseen` of the weights' training record, learn/segmentation_score.h):
-/// cortical and cancellous together, metal, defect. The classical path keeps what was not measured for both, and
-/// everything where the scan is unlike those that the network knows.
+/// cortical and cancellous together, metal, defect. The classical path keeps what was not measured for both or where
+/// the network is below 0.5, and everything where the scan is unlike those that the network knows.
 MethodChoice chooseMethod(const nlohmann::json& unseen, double unfamiliarity, double limit);
 
 /// Metal over bone over defect; the defect never takes away bone.

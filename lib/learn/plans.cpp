@@ -141,7 +141,11 @@ Fingerprint fingerprint(const std::vector<CaseFacts>& cases) {
   Fingerprint out;
   out.cases = static_cast<int>(cases.size());
   std::vector<float> hu;
-  for (const CaseFacts& c : cases) hu.insert(hu.end(), c.foreground_hu.begin(), c.foreground_hu.end());
+  std::vector<double> metal;
+  for (const CaseFacts& c : cases) {
+    hu.insert(hu.end(), c.foreground_hu.begin(), c.foreground_hu.end());
+    metal.insert(metal.end(), c.metal_hu.begin(), c.metal_hu.end());
+  }
   const auto share = [&](double s) {
     return hu.empty() ? 0.0 : core::quantile(std::vector<double>(hu.begin(), hu.end()), s);
   };
@@ -150,6 +154,7 @@ Fingerprint fingerprint(const std::vector<CaseFacts>& cases) {
   out.intensity.median = share(0.5);
   out.intensity.low = share(0.005);
   out.intensity.high = std::max(out.intensity.low + 1, share(0.995));
+  if (!metal.empty()) out.intensity.high = std::max(out.intensity.high, core::quantile(metal, 0.5));
   const auto axis = [&](int a, double s) {
     std::vector<double> values;
     for (const CaseFacts& c : cases) values.push_back(c.spacing_mm[a]);

@@ -18,7 +18,7 @@ struct Intensity {
 struct CaseFacts {
   Eigen::Vector3i size = Eigen::Vector3i::Zero();
   Eigen::Vector3d spacing_mm = Eigen::Vector3d::Ones();
-  std::vector<float> foreground_hu;  ///< a sample
+  std::vector<float> foreground_hu, metal_hu;  ///< samples
 };
 
 struct Fingerprint {
@@ -28,7 +28,8 @@ struct Fingerprint {
   Eigen::Vector3i median_size = Eigen::Vector3i::Zero();  ///< of the cases on that spacing
 };
 
-/// Median spacing, but the finest tenth on an axis more than three times as coarse as the others.
+/// Values up to 99.5 % of the labelled voxels count, or up to the metal's median, which would else look like dense
+/// bone. Median spacing, but the finest tenth on an axis more than three times as coarse as the others.
 Fingerprint fingerprint(const std::vector<CaseFacts>& cases);
 
 /// What a small machine asks for in place of what the rules give; 0 and empty leave the rule.

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::uint64_t kValidation = std::uint64_t{1} << 40;  // numbers of patches from here on are never trained on
 constexpr std::size_t kSampled = 400000;                       // voxels a case by which probabilities are judged
-constexpr std::size_t kKnown = 40;                             // training cases by which a scan is known or not
+constexpr std::size_t kKnown = 16;                             // training cases by which a scan is known or not
 
 std::vector<Case> only(const std::vector<Case>& cases, Split split) {
   std::vector<Case> out;

@@ -191,12 +191,14 @@ at::Tensor forward(const Network& network, const Parameters& p, const Batch& bat
   return run(network, p, grid(network, batch.input, batch.count, whole(network, "channels")), false).front();
 }
 
-/// 1 − Dice of what is inside by `share` and by `target`, over the whole batch, one a channel.
+/// 1 − Dice of what is inside by `share` and by `target`, over the whole batch, one a channel; 0 for a channel that the
+/// batch does not hold, as the loss would else teach that rare things are nowhere.
 at::Tensor diceLoss(const at::Tensor& share, const at::Tensor& target, const at::Tensor& weight) {
   constexpr double kSmooth = 1;
   const Shape all = {0, 2, 3, 4};
-  const at::Tensor both = (share * target * weight).sum(all), sum = ((share + target) * weight).sum(all);
-  return 1 - (2 * both + kSmooth) / (sum + kSmooth);
+  const at::Tensor both = (share * target * weight).sum(all), truth = (target * weight).sum(all);
+  const at::Tensor sum = (share * weight).sum(all) + truth;
+  return (1 - (2 * both + kSmooth) / (sum + kSmooth)) * (truth > 0.5).to(at::kFloat);
 }
 
 /// Binary cross-entropy and Dice of one head's regions; where regions are nested, the first without the second (the

@@ -18,7 +18,7 @@ namespace {
 std::vector<learn::CaseFacts> cases(const std::vector<double>& slices_mm) {
   std::vector<learn::CaseFacts> out;
   for (const double z : slices_mm) {
-    learn::CaseFacts one{{200, 180, static_cast<int>(300 / z)}, {0.8, 0.8, z}, {}};
+    learn::CaseFacts one{{200, 180, static_cast<int>(300 / z)}, {0.8, 0.8, z}, {}, {}};
     for (int hu = 0; hu <= 1000; ++hu) one.foreground_hu.push_back(static_cast<float>(hu));
     out.push_back(one);
   }
@@ -44,6 +44,9 @@ TEST_CASE("a fingerprint holds percentiles of the foreground and the median spac
   CHECK(seen.intensity.high == Approx(995).margin(1));
   CHECK(seen.spacing_mm.isApprox(Vector3d(0.8, 0.8, 1)));
   CHECK(seen.median_size == Vector3i(200, 180, 300));
+  std::vector<learn::CaseFacts> metal = cases({1, 1});
+  metal[1].metal_hu = {2800, 3071, 3071};  // metal stays apart from dense bone
+  CHECK(learn::fingerprint(metal).intensity.high == 3071);
   // An axis more than three times as coarse as the others takes its finest tenth.
   std::vector<double> thick(10, 5.0);
   thick[3] = 2;

@@ -356,6 +356,9 @@ TEST_CASE("auto takes what did better on the same cases, and the classical path 
   CHECK(choice.defect);
   CHECK(!learn::chooseMethod(unseen, 3, 2).defect);
   CHECK(!learn::chooseMethod(json::object(), 1, 2).bone);
+  json poor = unseen;
+  poor["network"]["dice"]["defect"]["mean"] = 0.4;  // better, and yet more wrong than right
+  CHECK(!learn::chooseMethod(poor, 1, 2).defect);
   image::Frame frame;
   frame.size = {4, 1, 1};
   image::LabelVolume classical(frame), network(frame);
