@@ -15,7 +15,7 @@ from tools import Refused, Tool, last_line
 
 SIDES = (48, 128)  # voxels of the stand-ins' edges
 SOLID_VOXEL_MM = 0.25
-UNKNOWN_BYTES = 2 << 30  # asked for where a dry run can't say
+UNKNOWN_BYTES = 1 << 30  # asked for where a dry run can't say
 MARGIN, SPARE_MB = 1.25, 200  # on what the dry runs say: the interpreter and what they don't know
 TIME_MARGIN, LEAST_MINUTES = 3, 2
 

@@ -41,6 +41,7 @@ def read_case(out, case, columns):
     values = {}
     for column, (stage, path) in columns.items():
         value = find(records.get(stage, {}).get("results", {}), path)
+        value = len(value) if isinstance(value, list) else value  # such as screws
         values[column] = value if is_number(value) or isinstance(value, str) else None
     return {"case": case["name"], "folder": folder, "others": case["others"], "exit_code": code, "reason": reason, "values": values,
             "outliers": [], "records": records, "stages": outcome.get("stages", []), "execution": outcome.get("execution", {})}
