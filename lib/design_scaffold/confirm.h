@@ -7,14 +7,15 @@ namespace osteo::design_scaffold {
 
 /// Looks at the finished implant. Of a graded lattice three cells are resolved, where it is thinnest, in between and
 /// densest, and put under the strain that the design expects there: energy and wall stress beside those of the
-/// homogenised law (`confirmation` in `results`). Of solid members the thinnest twentieth is held against the minimum
-/// feature (`goals_met`). Warns where either fails; throws DataError for members too thin unless the best is accepted.
+/// homogenised law for the solid that they hold (`confirmation` in `results`). Of solid members the thinnest twentieth
+/// is held against the minimum feature (`goals_met`). Warns where either fails; throws DataError for members too thin
+/// unless the best is accepted.
 void confirm(const LoopResult& optimised, const Goal& goal, const Design& made, nlohmann::json& results);
 
 /// One resolved cell of an infill around a point under a mean strain: energy and stress over those of the law.
 struct ResolvedCell {
   double volume_fraction = 0, nominal_fraction = 0;
-  double energy_ratio = 0;  ///< resolved over homogenised
+  double energy_ratio = 0;  ///< resolved over homogenised at the cell's own volume fraction
   double peak_stress_mpa = 0, expected_stress_mpa = 0;
 };
 ResolvedCell resolveCell(const Infill& infill, const Eigen::Vector3d& centre_mm, const simulate::Vector6d& strain,

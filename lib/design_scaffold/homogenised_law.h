@@ -21,8 +21,8 @@ struct LatticePoint {
 };
 
 /// A lattice by its volume fraction: resolved cells at a few fractions (periodic homogenisation, flow), interpolated by
-/// monotone cubics of the logarithms (Fritsch, Carlson, SIAM J Numer Anal 17 (1980) 238-246). Stiffness is taken as
-/// cubic: that of lattices without cubic symmetry is averaged over the axes.
+/// monotone cubics of the logarithms (Fritsch, Carlson, SIAM Journal on Numerical Analysis 17 (1980) 238-246).
+/// Stiffness is taken as cubic: that of lattices without cubic symmetry is averaged over the axes.
 class HomogenisedLaw {
  public:
   /// Over the range of volume fractions, for a solid with this Poisson's ratio. Throws as Lattice does.
