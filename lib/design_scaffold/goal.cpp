@@ -78,7 +78,9 @@ constexpr double kSteering = 0.005;  // of porosity
 GoalVerdict verdictOf(const std::string& name, const Bounds& wanted, double got, int rises) {
   // The volume of a design is steered, and ends a little beside what it was steered to.
   const double slack = name == "porosity" ? kSteering : 0;
-  GoalVerdict verdict{name, wanted, got, wanted.holds(got) || wanted.holds(got - slack) || wanted.holds(got + slack)};
+  const Bounds widened{wanted.min ? std::optional(*wanted.min - slack) : wanted.min,
+                       wanted.max ? std::optional(*wanted.max + slack) : wanted.max};
+  GoalVerdict verdict{name, wanted, got, widened.holds(got)};
   if (verdict.met) return verdict;
   const bool is_low = wanted.min && got < *wanted.min;
   const double bound = is_low ? *wanted.min : *wanted.max;
