@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "design_scaffold/cube.h"
+#include "levelset/components.h"
 #include "simulate/brick.h"
 #include "simulate/effective.h"
 #include "simulate/failure.h"
@@ -96,11 +97,35 @@ void confirmLattice(const LoopResult& o, const Design& made, json& results) {
     core::warn("resolved cells and the homogenised law differ by more than 5 %: see confirmation in the record");
 }
 
+/// Whether a solid stays in one piece, but for crumbs, when `depth_mm` is taken off all around.
+bool holdsTogether(const levelset::LevelSet& solid, double depth_mm) {
+  constexpr double kCrumbs = 0.05;  // of what is left
+  const levelset::LevelSet eroded = levelset::offset(solid, -depth_mm);
+  if (eroded.empty()) return false;
+  const levelset::Components parts(eroded, levelset::Components::Side::Inside);
+  double all = 0, largest = 0;
+  for (const auto& piece : parts.pieces()) all += piece.volume_mm3, largest = std::max(largest, piece.volume_mm3);
+  return all - largest <= kCrumbs * all;
+}
+
+/// Twice the depth that can be taken off all around before the solid falls apart: what its thinnest members that carry
+/// anything are thick; at most `most_mm`.
+double thinnestMember_mm(const levelset::LevelSet& solid, double most_mm) {
+  constexpr int kRounds = 6;
+  if (holdsTogether(solid, 0.5 * most_mm)) return most_mm;
+  double low = 0, high = most_mm;
+  for (int round = 0; round < kRounds; ++round) {
+    const double middle = 0.5 * (low + high);
+    (holdsTogether(solid, 0.5 * middle) ? low : high) = middle;
+  }
+  return low;
+}
+
 /// The made members against the feature that was asked for.
-void confirmMembers(const Goal& goal, json& results) {
+void confirmMembers(const Goal& goal, const Design& made, json& results) {
   const Bounds wanted = goal.of("minimum_feature_mm");
-  if (!wanted.min || !results.contains("smallest_feature_mm")) return;
-  const auto verdicts = judge(goal, {{"minimum_feature_mm", results["smallest_feature_mm"]}});
+  if (!wanted.min) return;
+  const auto verdicts = judge(goal, {{"minimum_feature_mm", thinnestMember_mm(made.solid, 2 * *wanted.min)}});
   results["goals_met"].update(describe(verdicts));
   if (verdicts.empty() || verdicts.front().met) return;
   const std::string words = inWords(verdicts.front());
@@ -157,7 +182,7 @@ void confirm(const LoopResult& optimised, const Goal& goal, const Design& made, 
   if (optimised.law)
     confirmLattice(optimised, made, results);
   else
-    confirmMembers(goal, results);
+    confirmMembers(goal, made, results);
 }
 
 }  // namespace osteo::design_scaffold

@@ -7,9 +7,9 @@ namespace osteo::design_scaffold {
 
 /// Looks at the finished implant. Of a graded lattice three cells are resolved, where it is thinnest, in between and
 /// densest, and put under the strain that the design expects there: energy and wall stress beside those of the
-/// homogenised law for the solid that they hold (`confirmation` in `results`). Of solid members the thinnest twentieth
-/// is held against the minimum feature (`goals_met`). Warns where either fails; throws DataError for members too thin
-/// unless the best is accepted.
+/// homogenised law for the solid that they hold (`confirmation` in `results`). Of solid members
+/// it is asked how much can be taken off all around before they fall apart, which is held against the minimum feature
+/// (`goals_met`). Warns where either fails; throws DataError for members too thin unless the best is accepted.
 void confirm(const LoopResult& optimised, const Goal& goal, const Design& made, nlohmann::json& results);
 
 /// One resolved cell of an infill around a point under a mean strain: energy and stress over those of the law.
