@@ -164,7 +164,9 @@ void run(cli::Context& ctx) {
   const Seating seating = seatingOf(ctx);
   if (ctx.given("fit")) fit.regions = readFitRegions(ctx.input("fit"), defect.frameId());
   Infill infill = infillFor(spec, variationOf(ctx), defect, bone);
-  double voxel = checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
+  const double wished = ctx.maybe("voxel-mm").value_or(0);
+  const bool no_lattice = wanted && wanted->goal.is_solid;  // whose walls would have to be resolved
+  double voxel = no_lattice && wished > 0 ? wished : checkedVoxel_mm(infill, wished);
   ImplantFiles files = filesOf([&](const char* name) { return ctx.finalPath(name); });
   const double defect_mm3 = levelset::measureSurface(defect).volume_mm3;
   requireMemory(defect_mm3, infill, voxel, files.needsMesh());
@@ -180,7 +182,7 @@ void run(cli::Context& ctx) {
                           library.at(material).solid.density_g_cm3, ctx.text("checkpoint")},
                          ctx.results());
     infill = optimised->infill;
-    voxel = checkedVoxel_mm(infill, ctx.maybe("voxel-mm").value_or(0));
+    voxel = checkedVoxel_mm(infill, wished);
     requireMemory(defect_mm3, infill, voxel, files.needsMesh());
   }
   auto made = design({seated.defect, seated.around(bone), fit, voxel, files.needsMesh()}, infill, ctx.results());

@@ -218,6 +218,7 @@ Tried Loop::design(double fraction) {
     steps.push_back(step.compliance_n_mm);
     if (!rules_.is_projected && s + 1 >= kLeastSteps && step.change < kSettled) break;
   }
+  topology.settle(fraction);
   Tried tried;
   tried.wanted_fraction = fraction;
   tried.density = topology.densities();

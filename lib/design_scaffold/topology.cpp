@@ -20,7 +20,7 @@ Topology::Topology(DensityModel& model, const DesignRules& rules, double volume_
 
 Heaviside Topology::projection(Made made) const {
   const double shift = made == Made::Eroded ? rules_.margin : made == Made::Dilated ? -rules_.margin : 0;
-  return {sharpness_, 0.5 + shift};
+  return {sharpness_, threshold_ + shift};
 }
 
 std::vector<double> Topology::densities(Made made) const {
@@ -49,6 +49,15 @@ double Topology::volumeFraction(const std::vector<double>& density) const {
   double sum = 0;
   for (std::size_t e = 0; e < density.size(); ++e) sum += model_.shares().open(e) * density[e];
   return open_ > 0 ? sum / open_ : 0;
+}
+
+void Topology::settle(double volume_fraction) {
+  if (!rules_.is_projected) return;
+  double low = 0.3, high = 0.7;  // the higher, the less is solid
+  for (int k = 0; k < 30; ++k) {
+    threshold_ = 0.5 * (low + high);
+    (volumeFraction(Made::Nominal) > volume_fraction ? low : high) = threshold_;
+  }
 }
 
 Topology::Step Topology::advance(double volume_fraction) {

@@ -273,4 +273,6 @@ TEST_CASE("projected designs are solid or empty, survive erosion in one piece an
   const double nominal = model->works_n_mm()[0];
   model->solve(eroded);
   CHECK(model->works_n_mm()[0] < 10 * nominal);
+  topology.settle(0.28);
+  CHECK(topology.volumeFraction() == Approx(0.28).margin(0.002));
 }
