@@ -74,7 +74,7 @@ std::optional<Place> cavity(const Plan& plan, int bone, const LesionWish& wish, 
 std::optional<Place> gap(const Plan& plan, int& bone, const LesionWish& wish, Draw& draw) {
   const std::vector<Shaft> fit = shaftsShown(plan, wish);
   if (fit.empty()) return std::nullopt;
-  const Shaft shaft = fit[static_cast<std::size_t>(draw.pick(static_cast<int>(fit.size())))];
+  const Shaft& shaft = fit[static_cast<std::size_t>(draw.pick(static_cast<int>(fit.size())))];
   for (int i = 0; i < 40; ++i) {
     const Vector3d centre = shaft.a + draw.between(0, 1) * (shaft.b - shaft.a);
     if ((centre - wish.around_mm).norm() > wish.within_mm) continue;

@@ -28,7 +28,7 @@ Plan planOf(const std::string& kind, std::uint64_t seed, const PersonWish& perso
 }
 
 std::string chosen(const std::string& asked, const std::vector<std::string>& among, Draw& draw) {
-  const std::string drawn = among[static_cast<std::size_t>(draw.pick(static_cast<int>(among.size())))];
+  const std::string& drawn = among[static_cast<std::size_t>(draw.pick(static_cast<int>(among.size())))];
   if (asked == "any") return drawn;
   if (std::count(among.begin(), among.end(), asked)) return asked;
   throw core::Error(
@@ -82,7 +82,7 @@ void addImplants(Plan& plan, const LesionWish& where, double strength, Draw& dra
   };
   const std::vector<Shaft> shafts = shaftsShown(plan, where);
   if (!shafts.empty() && draw.chance(0.45)) {
-    const Shaft shaft = shafts[static_cast<std::size_t>(draw.pick(static_cast<int>(shafts.size())))];
+    const Shaft& shaft = shafts[static_cast<std::size_t>(draw.pick(static_cast<int>(shafts.size())))];
     if (draw.chance(0.5)) {
       rod(shaft.a, shaft.b, draw.between(3, 5.5));
     } else {
