@@ -33,7 +33,7 @@ cli::Job casesJob() {
   using namespace cli;
   return {"cases",
           "a set of scenes for `train segment`: volumes, labels and cases.json; kinds and margins are dealt in turn",
-          {"phantom cases --count 2 --size-voxels 48 --spacing-mm 3 -o cases"},
+          {"phantom cases --count 4 --test-share 0.3 --validation-share 0.3 --spacing-mm 4 -o cases"},
           joined({output({}, "folder of the set"), integer("count", "", 10, {1, 100000}, "scenes"),
                   number("validation-share", "", 0.15, {0, 1}, "share of scenes for validation"),
                   number("test-share", "", 0.15, {0, 1}, "share of scenes for the test"),

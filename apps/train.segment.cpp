@@ -88,7 +88,7 @@ cli::Job trainSegmentJob() {
   return {
       "segment",
       "a network that labels cortical and cancellous bone, metal and defect, trained on your cases",
-      {"train segment cases.json -o tiny.segment --steps 4 --patch 16 --base 4 --levels 2 --validate-every 2"},
+      {"train segment cases/cases.json -o tiny.segment --steps 4 --patch 16 --base 4 --levels 2 --validate-every 2"},
       {input("cases", {".json"}, "CTs with labels (configs/schema/cases.json)"),
        output({}, "folder of the weights: index.json, weights.bin, plans.json, curve.jsonl, curve.png"),
        integer("steps", "", 5000, {1, 10000000}, "steps of the optimiser"),
