@@ -78,7 +78,7 @@ learn::MethodChoice choose(const SegmentationModel& model, const image::CtVolume
     told["out_of_distribution_score"] = score;
     told["out_of_distribution_limit"] = limit;
   }
-  return learn::chooseMethod(training.value("unseen", json::object()), score, limit);
+  return learn::chooseMethod(training.value("unseen_scans", json::object()), score, limit);
 }
 
 void report(const learn::MethodChoice& choice, json& told) {
@@ -98,7 +98,7 @@ std::vector<cli::Parameter> networkRows() {
       folderOption("weights", Channel::Input, "folders of `train segment`; without them the classical path alone runs");
   weights.count = 0;
   return {choice("method", {"auto", "classical", "network", "ensemble"}, "auto",
-                 "auto: with --weights, for bone, metal and defect what did better on the same unseen cases, and the "
+                 "auto: with --weights, for bone, metal and defect what did better on the same unseen scans, and the "
                  "classical path on scans unlike those; network; ensemble: all --weights, each on mirrored inputs too"),
           weights,
           flag("allow-torchscript",
@@ -118,7 +118,7 @@ void labelByNetwork(cli::Context& ctx, const image::CtVolume& ct, segment::Resul
   const std::vector<SegmentationModel> models = modelsOf(ctx);
   if (models.empty()) return;
   const std::string uncertainty = ctx.output("uncertainty"), explanation = ctx.output("explain");
-  const learn::Prediction found = learn::predict(models, ct, optionsOf(ctx));
+  learn::Prediction found = learn::predict(models, ct, optionsOf(ctx));
   json told = {{"doubt_bits", found.doubt}};
   const learn::MethodChoice measured = choose(models.front(), ct, found.doubt, told);
   if (ctx.text("method") == "auto") {
@@ -131,6 +131,7 @@ void labelByNetwork(cli::Context& ctx, const image::CtVolume& ct, segment::Resul
       core::warn("the scan is unlike those that the network was trained on: look at its labels with care");
     segment::relabel(result, found.labels);
   }
+  result.defect_probability = std::move(found.defect);
   if (!uncertainty.empty()) writeUncertainty(ct.frame, found, uncertainty);
   if (!explanation.empty()) told["explained"] = explainTo(models.front(), ct, found.labels, explanation);
   ctx.results()["network"] = told;

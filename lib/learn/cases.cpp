@@ -95,6 +95,7 @@ std::vector<Case> readCases(const std::string& path, std::uint64_t seed) {
     one.ct = (folder / from.at("ct").get<std::string>()).string();
     one.labels = (folder / from.at("labels").get<std::string>()).string();
     one.margin = from.value("margin", "");
+    one.phantom = from.value("origin", "scan") == "phantom";
     const std::string split = from.value("split", "");
     one.split = split == "validation" ? Split::Validation : split == "test" ? Split::Test : Split::Train;
     if (split.empty()) open.push_back(out.size());

@@ -14,7 +14,8 @@ enum class Split { Train, Validation, Test };
 struct Case {
   std::string name, ct, labels;  ///< paths as they can be opened
   Split split = Split::Train;
-  std::string margin;  ///< of the defect; empty when nobody says
+  std::string margin;    ///< of the defect; empty when nobody says
+  bool phantom = false;  ///< computed, not scanned
 };
 
 /// Reads the document and looks at every case's headers: all files are there, frames and grids of CT and labels agree.

@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <string>
 #include <vector>
 
 namespace osteo::learn {
@@ -14,42 +15,52 @@ namespace {
 
 constexpr double kLeast = 0.5;  // mean Dice below which a network's labels are more wrong than right
 
-/// Mean Dice of a method over some labels, when all of them were measured.
-std::optional<double> figure(const json& unseen, const char* method, const std::vector<const char*>& labels) {
+using Labels = std::vector<std::string>;
+
+json::json_pointer placeOf(const char* method, const std::string& label) {
+  return json::json_pointer(fmt::format("/{}/dice/{}/mean", method, label));
+}
+
+/// The mean over those of the labels that were measured for both methods.
+double figure(const json& scans, const char* method, const Labels& labels) {
   double sum = 0;
-  for (const char* label : labels) {
-    const json::json_pointer at(fmt::format("/{}/dice/{}/mean", method, label));
-    if (!unseen.contains(at) || !unseen[at].is_number()) return std::nullopt;
-    sum += unseen[at].get<double>();
-  }
+  for (const std::string& label : labels) sum += scans[placeOf(method, label)].get<double>();
   return sum / static_cast<double>(labels.size());
 }
 
-bool better(const json& unseen, const std::vector<const char*>& labels, std::string& why) {
-  const auto network = figure(unseen, "network", labels), classical = figure(unseen, "classical", labels);
-  if (!network || !classical) {
-    why = "not measured for both methods";
+bool better(const json& scans, Labels labels, std::string& why) {
+  const auto unknown = [&](const std::string& label) {
+    for (const char* method : {"network", "classical"}) {
+      const json::json_pointer at = placeOf(method, label);
+      if (!scans.contains(at) || !scans[at].is_number()) return true;
+    }
+    return false;
+  };
+  labels.erase(std::remove_if(labels.begin(), labels.end(), unknown), labels.end());
+  if (labels.empty()) {
+    why = "the network was not measured on scans beside the classical path";
     return false;
   }
-  why = fmt::format("Dice on the same unseen cases: network {:.3f}, classical {:.3f}", *network, *classical);
-  if (*network > *classical && *network < kLeast) why += fmt::format(", which is below {}", kLeast);
-  return *network > *classical && *network >= kLeast;
+  const double network = figure(scans, "network", labels), classical = figure(scans, "classical", labels);
+  why = fmt::format("Dice on the same unseen scans: network {:.3f}, classical {:.3f}", network, classical);
+  if (network > classical && network < kLeast) why += fmt::format(", which is below {}", kLeast);
+  return network > classical && network >= kLeast;
 }
 
 bool isBone(std::uint16_t label) { return label == image::Cortical || label == image::Cancellous || label >= 10; }
 
 }  // namespace
 
-MethodChoice chooseMethod(const json& unseen, double unfamiliarity, double limit) {
+MethodChoice chooseMethod(const json& unseen_scans, double unfamiliarity, double limit) {
   MethodChoice out;
   if (unfamiliarity > limit) {
     out.why_bone = out.why_metal = out.why_defect =
         fmt::format("the scan is unlike those that the network knows: {:.2f}, at most {:.2f}", unfamiliarity, limit);
     return out;
   }
-  out.bone = better(unseen, {"cortical", "cancellous"}, out.why_bone);
-  out.metal = better(unseen, {"metal"}, out.why_metal);
-  out.defect = better(unseen, {"defect"}, out.why_defect);
+  out.bone = better(unseen_scans, {"bone", "cortical", "cancellous"}, out.why_bone);
+  out.metal = better(unseen_scans, {"metal"}, out.why_metal);
+  out.defect = better(unseen_scans, {"defect"}, out.why_defect);
   return out;
 }
 

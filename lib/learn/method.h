@@ -12,10 +12,11 @@ struct MethodChoice {
   std::string why_bone, why_metal, why_defect;
 };
 
-/// By mean Dice on the same unseen cases (`unseen` of the weights' training record, learn/segmentation_score.h):
-/// cortical and cancellous together, metal, defect. The classical path keeps what was not measured for both or where
-/// the network is below 0.5, and everything where the scan is unlike those that the network knows.
-MethodChoice chooseMethod(const nlohmann::json& unseen, double unfamiliarity, double limit);
+/// By mean Dice on the same unseen scans (`unseen_scans` of the weights' training record, learn/segmentation_score.h):
+/// bone and its two kinds together as far as measured, metal, defect. Phantoms don't count: a network that wins on them
+/// can fail on bodies. The classical path keeps what was not measured for both or where the network is below 0.5, and
+/// everything where the scan is unlike those that the network knows.
+MethodChoice chooseMethod(const nlohmann::json& unseen_scans, double unfamiliarity, double limit);
 
 /// Metal over bone over defect; the defect never takes away bone.
 image::LabelVolume combine(const image::LabelVolume& classical, const image::LabelVolume& network,

@@ -160,10 +160,10 @@ SliceSource sourceOf(const image::CtVolume& ct, const Vector3i& to) {
 
 double bitsOf(double p) { return p > 1e-12 ? -p * std::log2(p) : 0; }
 
-/// A voxel's label and the entropy of its calibrated probabilities.
+/// A voxel's label, the entropy of its calibrated probabilities and that of the defect.
 struct Verdict {
   std::uint16_t label = 0;
-  double entropy = 0;
+  double entropy = 0, defect = 0;
 };
 
 Verdict regionVerdict(const float* logits, std::size_t stride, const std::array<double, kRegions>& temperature) {
@@ -171,7 +171,9 @@ Verdict regionVerdict(const float* logits, std::size_t stride, const std::array<
   for (std::size_t r = 0; r < kRegions; ++r)
     p[r] = static_cast<float>(1 / (1 + std::exp(-static_cast<double>(logits[r * stride]) / temperature[r])));
   Verdict out{labelOf(p)};
-  for (const float share : labelShares(p)) out.entropy += bitsOf(share);
+  const auto shares = labelShares(p);
+  for (const float share : shares) out.entropy += bitsOf(share);
+  out.defect = shares[image::Defect];
   return out;
 }
 
@@ -182,8 +184,11 @@ Verdict classVerdict(const float* logits, std::size_t stride, const std::vector<
   double sum = 0;
   for (std::size_t c = 0; c < labels.size(); ++c) sum += std::exp(logits[c * stride] - logits[best * stride]);
   Verdict out{labels[best]};
-  for (std::size_t c = 0; c < labels.size(); ++c)
-    out.entropy += bitsOf(std::exp(logits[c * stride] - logits[best * stride]) / sum);
+  for (std::size_t c = 0; c < labels.size(); ++c) {
+    const double share = std::exp(logits[c * stride] - logits[best * stride]) / sum;
+    out.entropy += bitsOf(share);
+    if (labels[c] == image::Defect) out.defect = share;
+  }
   return out;
 }
 
@@ -217,7 +222,7 @@ double predictionBytes(const std::vector<SegmentationModel>& models, const image
   const double tile = 4.0 * plans.patch.cast<double>().prod();
   const double network =
       tile * (models.front().script.empty() ? 2.0 * plans.base : 96.0);  // features while a tile runs
-  return slideBytes(window) + 24.0 * plane * channels + voxels * (options.uncertainty ? 10 : 2) +
+  return slideBytes(window) + 24.0 * plane * channels + voxels * (options.uncertainty ? 14 : 6) +
          core::threads() * (network + 1.4e8) + 8e8;  // and torch itself: libraries, buffers of OpenBLAS a thread
 }
 
@@ -241,6 +246,10 @@ Prediction predict(const std::vector<SegmentationModel>& models, const image::Ct
       const Verdict verdict = first.script.empty() ? regionVerdict(slice.data() + v, plane, temperature)
                                                    : classVerdict(slice.data() + v, plane, first.script_labels);
       out.labels.voxels[at + v] = verdict.label;
+      if (verdict.label == image::Defect) {
+        if (out.defect.voxels.empty()) out.defect = image::CtVolume(ct.frame);
+        out.defect.voxels[at + v] = static_cast<float>(verdict.defect);
+      }
       if (verdict.label != 0 || verdict.entropy > 0.1) doubt += verdict.entropy, ++doubted;
       if (!options.uncertainty) continue;
       out.entropy[at + v] = static_cast<float>(verdict.entropy);

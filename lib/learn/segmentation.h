@@ -37,6 +37,7 @@ struct PredictionOptions {
 
 struct Prediction {
   image::LabelVolume labels;
+  image::CtVolume defect;      ///< probability that bone is missing, where it is labelled so; empty without any
   std::vector<float> entropy;  ///< of the labels' calibrated probabilities, in bits
   std::vector<float>
       disagreement;  ///< standard deviation of the regions' probabilities over networks and mirrors, the largest

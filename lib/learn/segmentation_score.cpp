@@ -13,7 +13,9 @@ using nlohmann::json;
 
 namespace {
 
-const std::map<std::string, int> kJudged = {{"cortical", image::Cortical},
+constexpr int kAnyBone = -1;
+const std::map<std::string, int> kJudged = {{"bone", kAnyBone},
+                                            {"cortical", image::Cortical},
                                             {"cancellous", image::Cancellous},
                                             {"metal", image::Metal},
                                             {"defect", image::Defect}};
@@ -29,6 +31,10 @@ json describe(const std::vector<double>& dice) {
       {"mean", meanOf(dice)}, {"median", quantile(dice, 0.5)}, {"p10", quantile(dice, 0.1)}, {"cases", dice.size()}};
 }
 
+bool isBone(std::uint16_t label) {
+  return label == image::Cortical || label == image::Cancellous || label >= kSomeBone;
+}
+
 /// Voxels with a label in either volume and in both.
 struct Counts {
   std::int64_t found = 0, truth = 0, both = 0;
@@ -36,9 +42,10 @@ struct Counts {
 };
 
 Counts count(const image::LabelVolume& found, const image::LabelVolume& truth, int label) {
+  const auto is = [&](std::uint16_t v) { return label == kAnyBone ? isBone(v) : v == label; };
   Counts out;
   for (std::size_t v = 0; v < truth.voxels.size(); ++v) {
-    const bool f = found.voxels[v] == label, t = truth.voxels[v] == label;
+    const bool f = is(found.voxels[v]), t = is(truth.voxels[v]);
     out.found += f, out.truth += t, out.both += f && t;
   }
   return out;

@@ -13,8 +13,9 @@ namespace osteo::learn {
 /// Labels of a CT by some method.
 using Segmenter = std::function<image::LabelVolume(const image::CtVolume& ct)>;
 
-/// Dice of cortical, cancellous, metal and defect over the cases whose truth holds them, for each kind of margin as
-/// well; and what is called defect in cases without one. A case on which the method fails counts as found empty.
+/// Dice of bone of any kind, cortical, cancellous, metal and defect over the cases whose truth holds them, for each
+/// kind of margin as well; and what is called defect in cases without one. A case on which the method fails counts as
+/// found empty.
 class LabelJudge {
  public:
   void add(const Case& one, const image::LabelVolume& found, const image::LabelVolume& truth);

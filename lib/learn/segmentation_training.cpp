@@ -156,11 +156,12 @@ void judgeCases(SegmentationTrained& trained, const std::vector<Case>& cases, co
     const image::CtVolume ct = image::readVolume(one.ct);
     return featuresOf(ct, predict({model}, ct, {}).doubt);
   });
-  LabelJudge network, other;
+  LabelJudge network, other, network_scans, other_scans;
   eachCase<int>("judging unseen cases", only(cases, Split::Test), [&](const Case& one) {
     const Read volumes = read(one);
     const Prediction found = sampledPrediction(model, volumes, test);
     network.add(one, found.labels, volumes.labels);
+    if (!one.phantom) network_scans.add(one, found.labels, volumes.labels);
     unseen.push_back(featuresOf(volumes.ct, found.doubt));
     if (!classical) return 0;
     image::LabelVolume labels(volumes.ct.frame);
@@ -170,6 +171,7 @@ void judgeCases(SegmentationTrained& trained, const std::vector<Case>& cases, co
       if (e.code() != core::Exit::DataError) throw;  // it found no bone: nothing is labelled
     }
     other.add(one, labels, volumes.labels);
+    if (!one.phantom) other_scans.add(one, labels, volumes.labels);
     return 0;
   });
   const std::array<double, kRegions> none = {1, 1, 1, 1};
@@ -179,6 +181,8 @@ void judgeCases(SegmentationTrained& trained, const std::vector<Case>& cases, co
   record["calibration"]["expected_error"] = calibrationError(test, model.temperature);
   record["unseen"]["network"] = network.summary();
   if (classical) record["unseen"]["classical"] = other.summary();
+  record["unseen_scans"]["network"] = network_scans.summary();
+  if (classical) record["unseen_scans"]["classical"] = other_scans.summary();
   record["known_scans"] = toJson(familiarityOf(known, unseen));
 }
 

@@ -50,6 +50,7 @@ nlohmann::json writeCases(const CasesWish& wish, const std::string& folder) {
              {"ct", name + ".nrrd"},
              {"labels", name + ".seg.nrrd"},
              {"split", splitOf(i, wish)},
+             {"origin", "phantom"},
              {"margin", nameOf(scan.margin)}};
     drawn[static_cast<std::size_t>(n)] = describe(scan);
     drawn[static_cast<std::size_t>(n)]["name"] = name;

@@ -34,7 +34,8 @@ json describe(const Result& result) {
 json describeDefects(const Result& result, double critical_mm) {
   json out = json::array();
   const Bones* bones = result.bones.list.empty() ? nullptr : &result.bones;
-  for (const DefectReport& defect : describeDefects(result.labels, {bones, nullptr}, {.critical_mm = critical_mm}))
+  const image::CtVolume* sure = result.defect_probability.voxels.empty() ? nullptr : &result.defect_probability;
+  for (const DefectReport& defect : describeDefects(result.labels, {bones, sure}, {.critical_mm = critical_mm}))
     out.push_back(asJson(defect));
   return out;
 }

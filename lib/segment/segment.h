@@ -25,7 +25,8 @@ struct Part {
 };
 
 struct Result {
-  image::LabelVolume labels;  ///< Cortical, Cancellous, Metal
+  image::LabelVolume labels;           ///< Cortical, Cancellous, Metal; a network's also Defect
+  image::CtVolume defect_probability;  ///< where Defect is labelled; empty without a network that says so
   Calibration calibration;
   double bone_hu = 0, split_hu = 0;
   double removed_table_mm3 = 0, vessels_mm3 = 0;  ///< what was taken for no bone

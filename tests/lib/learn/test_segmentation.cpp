@@ -344,7 +344,7 @@ TEST_CASE("models in folders: ours come back, hostile ones and TorchScript witho
   CHECK_THROWS_AS(learn::readSegmentationModel(path, true), core::Error);
 }
 
-TEST_CASE("auto takes what did better on the same cases, and the classical path for what it does not know") {
+TEST_CASE("auto takes what did better on the same scans, and the classical path for what it does not know") {
   const json unseen = {
       {"network",
        {{"dice", {{"cortical", {{"mean", 0.97}}}, {"cancellous", {{"mean", 0.9}}}, {"defect", {{"mean", 0.8}}}}}}},
@@ -359,6 +359,10 @@ TEST_CASE("auto takes what did better on the same cases, and the classical path 
   json poor = unseen;
   poor["network"]["dice"]["defect"]["mean"] = 0.4;  // better, and yet more wrong than right
   CHECK(!learn::chooseMethod(poor, 1, 2).defect);
+  // Bone whose kind nobody labelled is measured as a whole.
+  const json whole = {{"network", {{"dice", {{"bone", {{"mean", 0.92}}}}}}},
+                      {"classical", {{"dice", {{"bone", {{"mean", 0.9}}}, {"cortical", {{"mean", 0.99}}}}}}}};
+  CHECK(learn::chooseMethod(whole, 1, 2).bone);
   image::Frame frame;
   frame.size = {4, 1, 1};
   image::LabelVolume classical(frame), network(frame);
