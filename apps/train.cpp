@@ -13,6 +13,7 @@
 namespace osteo {
 
 cli::Job trainSegmentJob();
+cli::Job trainSurrogateJob();
 
 namespace {
 
@@ -174,7 +175,8 @@ cli::App cli::describe() {
          number("smooth-reach", "", 0.1, {0.01, 1}, "its length as a share of the bone's diagonal"),
          number("noise-mm", "mm", 1, {0.01, 10}, "standard deviation of a seen point about the model's surface")
              .advanced()},
-        runShape}}};
+        runShape},
+       trainSurrogateJob()}};
 }
 
 }  // namespace osteo

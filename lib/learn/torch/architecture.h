@@ -36,6 +36,7 @@ struct Architecture {
 const Architecture& residualUnet();
 const Architecture& implicitMlp();
 const Architecture& segmentationUnet();
+const Architecture& propertyMlp();
 const Architecture& architectureOf(const Network& network);
 
 /// The network's tensors after a check of names and shapes against its settings; shared with the network unless copied.

@@ -118,6 +118,7 @@ const Architecture& architectureOf(const Network& network) {
   if (network.architecture == "residual-unet") return residualUnet();
   if (network.architecture == "implicit-mlp") return implicitMlp();
   if (network.architecture == "segmentation-unet") return segmentationUnet();
+  if (network.architecture == "property-mlp") return propertyMlp();
   throw std::invalid_argument("no architecture is called " + network.architecture);
 }
 
