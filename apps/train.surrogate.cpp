@@ -26,6 +26,7 @@ CellTableRecipe recipeOf(const cli::Context& ctx) {
   recipe.elements = static_cast<int>(ctx.integer("elements"));
   recipe.seed = ctx.seed();
   if (recipe.elements % 8 != 0) throw core::Error(core::Exit::Usage, {.what = "--elements takes multiples of 8"});
+  requireEnoughCells(recipe);
   return recipe;
 }
 

@@ -296,13 +296,18 @@ CellSurrogate readSurrogate(const std::string& folder) {
   }
 }
 
+void requireEnoughCells(const CellTableRecipe& recipe) {
+  const std::size_t least = 5 * recipe.lattices.size();
+  if (static_cast<std::size_t>(recipe.cells) < least)
+    throw core::Error(core::Exit::Config, {.what = "too few cells for so many lattices",
+                                           .expected = std::to_string(least) + " cells, 5 of each lattice",
+                                           .got = std::to_string(recipe.cells)});
+}
+
 SurrogateTrained trainSurrogate(const std::vector<Cell>& cells, const CellTableRecipe& recipe,
                                 const learn::PropertyTraining& training) {
+  requireEnoughCells(recipe);
   const std::size_t lattices = recipe.lattices.size();
-  if (cells.size() < 5 * lattices)
-    throw core::Error(core::Exit::Config, {.what = "too few cells for so many lattices",
-                                           .expected = std::to_string(5 * lattices) + " cells, 5 of each lattice",
-                                           .got = std::to_string(cells.size())});
   std::vector<Cell> known = only(cells, lattices, Part::Train), choosing = only(cells, lattices, Part::Validation),
                     unseen = only(cells, lattices, Part::Test);
   const std::vector<double> least = leastShares(known, recipe.lattices);

@@ -50,6 +50,9 @@ class CellSurrogate {
 /// Throws NoInput, DataError.
 CellSurrogate readSurrogate(const std::string& folder);
 
+/// Throws Config for fewer than five cells of each lattice.
+void requireEnoughCells(const CellTableRecipe& recipe);
+
 struct SurrogateTrained {
   learn::Weights weights;
   nlohmann::json curve;
@@ -58,7 +61,7 @@ struct SurrogateTrained {
 /// Learns a table: of each twenty cells one after the other thirteen teach, three choose the best step and set the
 /// width of the 90 % intervals (split conformal: Lei et al., J Am Stat Assoc 113 (2018) 1094-1111), and four judge.
 /// Cells that fall apart, and thinner ones, are left out. `training` tells errors and coverage on the cells that judge,
-/// and the error of the homogenisation on elements four times as coarse. Throws Config for too few cells.
+/// and the error of the homogenisation on elements four times as coarse. Throws as requireEnoughCells does.
 SurrogateTrained trainSurrogate(const std::vector<Cell>& cells, const CellTableRecipe& recipe,
                                 const learn::PropertyTraining& training);
 
