@@ -1,3 +1,4 @@
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -25,6 +26,7 @@ CellTableRecipe recipeOf(const cli::Context& ctx) {
   recipe.elements = static_cast<int>(ctx.integer("elements"));
   recipe.seed = ctx.seed();
   if (recipe.elements % 8 != 0) throw core::Error(core::Exit::Usage, {.what = "--elements takes multiples of 8"});
+  requireEnoughCells(recipe);
   return recipe;
 }
 
@@ -46,20 +48,16 @@ learn::PropertyTraining trainingOf(const cli::Context& ctx) {
 /// The learning curve as JSON lines and as a picture.
 void writeCurve(const json& curve, const std::string& folder) {
   std::string lines;
-  std::vector<picture::Series> series = {{"loss", {}, {}}, {"validation", {}, {}}};
+  picture::Series validation{"validation", {}, {}};
   for (const json& row : curve) {
     lines += row.dump() + "\n";
-    for (picture::Series& one : series) {
-      one.x.push_back(row.at("step").get<double>());
-      one.y.push_back(std::log10(std::max(1e-12, row.at(one.name).get<double>())));
-    }
+    validation.x.push_back(row.at("step").get<double>());
+    validation.y.push_back(row.at("validation").get<double>());
   }
   if (lines.empty()) return;
-  for (picture::Series& one : series)
-    if (one.name == "loss") one.y = {}, one.x = {};
-  std::erase_if(series, [](const picture::Series& one) { return one.x.empty(); });
   core::writeFile(folder + "/curve.jsonl", lines);
-  picture::writePng(picture::plot(series, "step", "log10 of the mean squared error"), folder + "/curve.png");
+  picture::writePng(picture::plot({validation}, "step", "mean squared error of the validation cells"),
+                    folder + "/curve.png");
 }
 
 void run(cli::Context& ctx) {
@@ -91,12 +89,12 @@ cli::Job trainSurrogateJob() {
       {"train surrogate -o tiny.surrogate --lattices gyroid_network --cells 20 --elements 8 --steps 20 --members 2 "
        "--width 8"},
       {output({}, "folder of the weights: index.json, weights.bin, curve.jsonl, curve.png"),
-       integer("cells", "", 1050, {5, 1000000}, "cells that are resolved, in turn of each lattice"),
+       integer("cells", "", 840, {5, 1000000}, "cells that are resolved, in turn of each lattice"),
        texts("lattices",
              "lattices to learn, such as gyroid_sheet or spinodoid_network (default: all surfaces and unit "
              "cells of struts)"),
        integer("elements", "", 24, {8, 128}, "elements along the edge of a lattice's period, a multiple of 8"),
-       integer("steps", "", 20000, {1, 10000000}, "steps of the optimiser"),
+       integer("steps", "", 4000, {1, 10000000}, "steps of the optimiser"),
        integer("batch", "", 64, {1, 100000}, "cells a step"),
        number("rate", "", 3e-3, {1e-7, 1}, "rate of the optimiser at the start; it falls to 2 % of that"),
        integer("members", "", 5, {1, 64}, "networks whose answers are put together"),

@@ -1,5 +1,6 @@
 #include "design_scaffold/cell_surrogate.h"
 
+#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 
@@ -45,32 +46,116 @@ std::vector<Cell> only(const std::vector<Cell>& cells, std::size_t lattices, Par
   return out;
 }
 
-learn::PropertyTable tableOf(const std::vector<Cell>& cells, const std::vector<std::string>& lattices,
-                             const CellNumbers& offset, const CellNumbers& scale) {
-  const auto rows = static_cast<Eigen::Index>(cells.size());
-  learn::PropertyTable out{Eigen::MatrixXd(rows, static_cast<Eigen::Index>(lattices.size()) + kShapes + kCones),
-                           Eigen::MatrixXd(rows, kCellNumbers)};
-  for (Eigen::Index n = 0; n < rows; ++n) {
-    const Cell& cell = cells[static_cast<std::size_t>(n)];
-    out.inputs.row(n) = featuresOf(cell.spec, lattices);
-    out.targets.row(n) = (numbersOf(cell.properties) - offset).cwiseQuotient(scale);
+using Curves = std::vector<Eigen::MatrixXd>;
+constexpr Eigen::Index kTerms = 7;
+const char* const kCurves = "curves";  // the tensor's name
+
+/// What a lattice's curve is made of.
+Eigen::RowVectorXd termsOf(const LatticeSpec& spec) {
+  const double l = std::log(spec.volume_fraction / 0.3), f = hasStruts(spec.type) ? spec.fillet : 0;
+  Eigen::RowVectorXd out(kTerms);
+  out << 1, l, l * l, l * l * l, f, f * l, f * f;
+  return out;
+}
+
+std::size_t placeOf(const LatticeSpec& spec, const std::vector<std::string>& lattices) {
+  const auto found = std::find(lattices.begin(), lattices.end(), latticeName(spec));
+  if (found == lattices.end())
+    throw core::Error(core::Exit::Config,
+                      {.what = "the networks have not learnt this lattice", .got = latticeName(spec)});
+  return static_cast<std::size_t>(found - lattices.begin());
+}
+
+/// The curve of each lattice by least squares, with a little weight on no curve at all.
+Curves fitCurves(const std::vector<Cell>& cells, const std::vector<std::string>& lattices) {
+  constexpr double kRidge = 1e-4;
+  Curves out;
+  for (std::size_t lattice = 0; lattice < lattices.size(); ++lattice) {
+    Eigen::MatrixXd square = kRidge * Eigen::MatrixXd::Identity(kTerms, kTerms);
+    Eigen::MatrixXd right = Eigen::MatrixXd::Zero(kTerms, kCellNumbers);
+    for (const Cell& cell : cells) {
+      if (placeOf(cell.spec, lattices) != lattice) continue;
+      const Eigen::RowVectorXd terms = termsOf(cell.spec);
+      square += terms.transpose() * terms;
+      right += terms.transpose() * numbersOf(cell.properties).transpose();
+    }
+    out.emplace_back(square.ldlt().solve(right).cast<float>().cast<double>());  // as the weights keep it
   }
   return out;
 }
 
-void findScale(const std::vector<Cell>& cells, CellNumbers& offset, CellNumbers& scale) {
-  offset.setZero();
-  scale.setOnes();
-  for (const Cell& cell : cells) offset += numbersOf(cell.properties) / static_cast<double>(cells.size());
-  for (const Group& group : kGroups) {
-    double square = 0, spread = 0;  // of the entries that differ most
-    for (int n = group.first; n < group.first + group.count; ++n) {
-      square = 0;
-      for (const Cell& cell : cells) square += std::pow(numbersOf(cell.properties)[n] - offset[n], 2);
-      spread = std::max(spread, std::sqrt(square / static_cast<double>(cells.size())));
-    }
-    scale.segment(group.first, group.count).setConstant(std::max(1e-6, spread));
+CellNumbers curveAt(const LatticeSpec& spec, const std::vector<std::string>& lattices, const Curves& curves) {
+  return (termsOf(spec) * curves[placeOf(spec, lattices)]).transpose();
+}
+
+learn::Tensor tensorOf(const Curves& curves) {
+  learn::Tensor out{kCurves, {static_cast<std::int64_t>(curves.size()), kTerms, kCellNumbers}, {}};
+  for (const Eigen::MatrixXd& curve : curves)
+    for (Eigen::Index row = 0; row < curve.rows(); ++row)
+      for (Eigen::Index column = 0; column < curve.cols(); ++column)
+        out.values.push_back(static_cast<float>(curve(row, column)));
+  return out;
+}
+
+Curves curvesIn(const learn::Network& network, std::size_t lattices) {
+  Curves out;
+  for (const learn::Tensor& tensor : network.tensors) {
+    if (tensor.name != kCurves) continue;
+    if (tensor.shape != std::vector<std::int64_t>{static_cast<std::int64_t>(lattices), kTerms, kCellNumbers})
+      throw std::out_of_range(kCurves);
+    for (std::size_t n = 0; n < lattices; ++n)
+      out.emplace_back(Eigen::Map<const Eigen::Matrix<float, kTerms, kCellNumbers, Eigen::RowMajor>>(
+                           tensor.values.data() + n * kTerms * kCellNumbers)
+                           .cast<double>());
   }
+  if (out.size() != lattices) throw std::out_of_range(kCurves);
+  return out;
+}
+
+/// What the cells have beyond their curves.
+Eigen::MatrixXd beyondCurves(const std::vector<Cell>& cells, const std::vector<std::string>& lattices,
+                             const Curves& curves) {
+  Eigen::MatrixXd out(static_cast<Eigen::Index>(cells.size()), kCellNumbers);
+  for (std::size_t n = 0; n < cells.size(); ++n)
+    out.row(static_cast<Eigen::Index>(n)) = numbersOf(cells[n].properties) - curveAt(cells[n].spec, lattices, curves);
+  return out;
+}
+
+/// One scale a group: the largest spread of its numbers.
+CellNumbers scaleOf(const Eigen::MatrixXd& beyond) {
+  CellNumbers out;
+  for (const Group& group : kGroups)
+    out.segment(group.first, group.count)
+        .setConstant(std::max(
+            1e-4, beyond.middleCols(group.first, group.count).cwiseAbs2().colwise().mean().cwiseSqrt().maxCoeff()));
+  return out;
+}
+
+learn::PropertyTable tableOf(const std::vector<Cell>& cells, const std::vector<std::string>& lattices,
+                             const Curves& curves, const CellNumbers& scale) {
+  learn::PropertyTable out{Eigen::MatrixXd(static_cast<Eigen::Index>(cells.size()),
+                                           static_cast<Eigen::Index>(lattices.size()) + kShapes + kCones),
+                           beyondCurves(cells, lattices, curves) * scale.cwiseInverse().asDiagonal()};
+  for (std::size_t n = 0; n < cells.size(); ++n)
+    out.inputs.row(static_cast<Eigen::Index>(n)) = featuresOf(cells[n].spec, lattices);
+  return out;
+}
+
+/// For each lattice the solid share above which all known cells hold together.
+std::vector<double> leastShares(const std::vector<Cell>& cells, const std::vector<std::string>& lattices) {
+  std::vector<double> apart(lattices.size(), 0), out(lattices.size(), kMostShare);
+  for (const Cell& cell : cells) {
+    double& worst = apart[placeOf(cell.spec, lattices)];
+    if (!holdsTogether(cell)) worst = std::max(worst, cell.spec.volume_fraction);
+  }
+  for (const Cell& cell : cells) {
+    const std::size_t lattice = placeOf(cell.spec, lattices);
+    if (apart[lattice] == 0)
+      out[lattice] = kLeastShare;
+    else if (cell.spec.volume_fraction > apart[lattice])
+      out[lattice] = std::min(out[lattice], cell.spec.volume_fraction);
+  }
+  return out;
 }
 
 /// How many spreads hold the coverage's share of the errors, for each number.
@@ -150,14 +235,17 @@ CellProperties propertiesOf(const CellNumbers& n) {
   return out;
 }
 
+bool holdsTogether(const Cell& cell) {
+  // A tenth of what the softest of usual cells have; those that have fallen apart have a thousandth.
+  constexpr double kLeast = 0.1;
+  return cell.properties.stiffness.diagonal().head<3>().minCoeff() > kLeast * std::pow(cell.spec.volume_fraction, 2);
+}
+
 Eigen::VectorXd featuresOf(const LatticeSpec& spec, const std::vector<std::string>& lattices) {
-  const auto found = std::find(lattices.begin(), lattices.end(), latticeName(spec));
-  if (found == lattices.end())
-    throw core::Error(core::Exit::Config,
-                      {.what = "the networks have not learnt this lattice", .got = latticeName(spec)});
+  const std::size_t place = placeOf(spec, lattices);
   const auto count = static_cast<Eigen::Index>(lattices.size());
   Eigen::VectorXd out = Eigen::VectorXd::Zero(count + kShapes + kCones);
-  out[found - lattices.begin()] = 1;
+  out[static_cast<Eigen::Index>(place)] = 1;
   out[count] = 4 * (spec.volume_fraction - 0.5 * (kLeastShare + kMostShare));
   out[count + 1] = std::log(spec.volume_fraction) + 1;
   if (hasStruts(spec.type)) out[count + 2] = spec.fillet / kMostFillet;
@@ -168,9 +256,15 @@ Eigen::VectorXd featuresOf(const LatticeSpec& spec, const std::vector<std::strin
 CellSurrogate::CellSurrogate(learn::Weights weights) : weights_(std::move(weights)) {
   const json& training = weights_.training;
   lattices_ = training.at("lattices").get<std::vector<std::string>>();
-  offset_ = numbersIn(training, "offset");
+  curves_ = curvesIn(weights_.network, lattices_.size());
+  if (training.at("least_solid_share").size() != lattices_.size()) throw std::out_of_range("least_solid_share");
   scale_ = numbersIn(training, "scale");
   factor_ = numbersIn(training, "interval_factor");
+}
+
+double CellSurrogate::leastShare(const std::string& lattice) const {
+  const std::size_t place = placeOf(latticeSpecNamed(lattice), lattices_);
+  return weights_.training.at("least_solid_share").at(place).get<double>();
 }
 
 std::vector<CellSurrogate::Guess> CellSurrogate::operator()(const std::vector<LatticeSpec>& cells) const {
@@ -182,7 +276,8 @@ std::vector<CellSurrogate::Guess> CellSurrogate::operator()(const std::vector<La
   std::vector<Guess> out;
   for (Eigen::Index n = 0; n < inputs.rows(); ++n) {
     const CellNumbers mean = found.mean.row(n), spread = found.spread.row(n);
-    const CellNumbers numbers = offset_ + scale_.cwiseProduct(mean);
+    const CellNumbers numbers =
+        curveAt(cells[static_cast<std::size_t>(n)], lattices_, curves_) + scale_.cwiseProduct(mean);
     out.push_back({propertiesOf(numbers), numbers, factor_.cwiseProduct(scale_).cwiseProduct(spread)});
   }
   return out;
@@ -201,25 +296,36 @@ CellSurrogate readSurrogate(const std::string& folder) {
   }
 }
 
+void requireEnoughCells(const CellTableRecipe& recipe) {
+  const std::size_t least = 5 * recipe.lattices.size();
+  if (static_cast<std::size_t>(recipe.cells) < least)
+    throw core::Error(core::Exit::Config, {.what = "too few cells for so many lattices",
+                                           .expected = std::to_string(least) + " cells, 5 of each lattice",
+                                           .got = std::to_string(recipe.cells)});
+}
+
 SurrogateTrained trainSurrogate(const std::vector<Cell>& cells, const CellTableRecipe& recipe,
                                 const learn::PropertyTraining& training) {
+  requireEnoughCells(recipe);
   const std::size_t lattices = recipe.lattices.size();
-  if (cells.size() < 5 * lattices)
-    throw core::Error(core::Exit::Config, {.what = "too few cells for so many lattices",
-                                           .expected = std::to_string(5 * lattices) + " cells, 5 of each lattice",
-                                           .got = std::to_string(cells.size())});
-  const std::vector<Cell> known = only(cells, lattices, Part::Train),
-                          choosing = only(cells, lattices, Part::Validation),
-                          unseen = only(cells, lattices, Part::Test);
-  CellNumbers offset, scale;
-  findScale(known, offset, scale);
-  const learn::PropertyTable validation = tableOf(choosing, recipe.lattices, offset, scale);
+  std::vector<Cell> known = only(cells, lattices, Part::Train), choosing = only(cells, lattices, Part::Validation),
+                    unseen = only(cells, lattices, Part::Test);
+  const std::vector<double> least = leastShares(known, recipe.lattices);
+  std::size_t left_out = 0;
+  for (std::vector<Cell>* part : {&known, &choosing, &unseen})
+    left_out += std::erase_if(*part, [&](const Cell& cell) {
+      return cell.spec.volume_fraction < least[placeOf(cell.spec, recipe.lattices)];
+    });
+  const Curves curves = fitCurves(known, recipe.lattices);
+  const CellNumbers scale = scaleOf(beyondCurves(known, recipe.lattices, curves));
+  const learn::PropertyTable validation = tableOf(choosing, recipe.lattices, curves, scale);
   learn::PropertyTrained trained =
-      learn::trainProperties(tableOf(known, recipe.lattices, offset, scale), validation, training);
+      learn::trainProperties(tableOf(known, recipe.lattices, curves, scale), validation, training);
   const learn::PropertyPrediction found = learn::predictProperties(trained.network, validation.inputs);
   SurrogateTrained out;
   out.curve = trained.curve;
   out.weights.network = std::move(trained.network);
+  out.weights.network.tensors.push_back(tensorOf(curves));
   out.weights.training = {
       {"data", "cells resolved by lib/design_scaffold/cell.h"},
       {"lattices", recipe.lattices},
@@ -231,7 +337,8 @@ SurrogateTrained trainSurrogate(const std::vector<Cell>& cells, const CellTableR
       {"batch", training.loop.batch},
       {"rate", training.loop.rate},
       {"seed", training.loop.seed},
-      {"offset", listOf(offset)},
+      {"cells_left_out", left_out},
+      {"least_solid_share", least},
       {"scale", listOf(scale)}};
   out.weights.training["interval_factor"] = listOf(conformalFactor(found.mean - validation.targets, found.spread));
   out.weights.training["unseen"] = judge(CellSurrogate(out.weights), unseen);
