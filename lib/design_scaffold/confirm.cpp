@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "core/progress.h"
 #include "design_scaffold/cube.h"
+#include "design_scaffold/percentile.h"
 #include "levelset/components.h"
 #include "simulate/brick.h"
 #include "simulate/effective.h"
@@ -90,9 +91,7 @@ void confirmLattice(const LoopResult& o, const Design& made, json& results) {
   j["agrees"] = agrees;
   j["as_designed"] = as_designed;
   if (!as_designed)
-    core::warn(
-        "the lattice was made up for what a thin body's border loses: cells within hold more solid than designed, "
-        "see confirmation in the record");
+    core::warn("resolved cells hold another share of solid than designed: see confirmation in the record");
   if (!agrees)
     core::warn("resolved cells and the homogenised law differ by more than 5 %: see confirmation in the record");
 }
@@ -162,18 +161,11 @@ ResolvedCell resolveCell(const Infill& infill, const Eigen::Vector3d& centre_mm,
   out.energy_ratio =
       simulate::dot(K, u, forces) / std::pow(cube.size_mm, 3) / strain.dot(simulate::stressOf(homogenised, strain));
   std::vector<std::pair<double, double>> stress;
-  double all = 0, sum = 0;
   simulate::forEachElement(model, [&](std::int64_t e, int, int, int, const auto& nodes) {
     const Vector6d own = simulate::centreStrain(u.data(), K.stride(), nodes, model.frame.spacing_mm);
     stress.emplace_back(simulate::vonMises(simulate::stressOf(solid, own)), static_cast<double>(model.valueOf(e)));
-    all += stress.back().second;
   });
-  std::sort(stress.begin(), stress.end());
-  for (const auto& [value, weight] : stress)
-    if ((sum += weight) >= 0.98 * all) {
-      out.peak_stress_mpa = value;
-      break;
-    }
+  out.peak_stress_mpa = weightedPercentile(std::move(stress), 0.98);
   out.expected_stress_mpa = optimised.modulus_mpa * optimised.law->peakStress(out.volume_fraction, strain);
   return out;
 }

@@ -48,6 +48,9 @@ DensityModel::DensityModel(std::unique_ptr<simulate::VoxelModel> model, DensityL
                         {.what = "a case of a design has loads and prescribed displacements at once",
                          .expected = "forces on a held body, or displacements alone",
                          .hint = "only then more stiffness means the same everywhere; make two cases of it"});
+    if (!is_moved_.back() && !hasLoads(c.conditions))
+      throw core::Error(core::Exit::Config, {.what = "a case of a design neither loads the body nor moves it",
+                                             .expected = "forces on a held body, or displacements"});
   }
 }
 

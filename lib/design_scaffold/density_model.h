@@ -40,7 +40,7 @@ struct DesignCase {
 /// each other.
 class DensityModel {
  public:
-  /// Throws Config for a case that has both loads and prescribed displacements.
+  /// Throws Config for a case that has both loads and prescribed displacements, or neither.
   DensityModel(std::unique_ptr<simulate::VoxelModel> model, DensityLaw law, Shares shares,
                std::vector<DesignCase> cases, const simulate::SolveOptions& options);
   DensityModel(const DensityModel&) = delete;

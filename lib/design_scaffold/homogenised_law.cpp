@@ -9,6 +9,7 @@
 #include "core/progress.h"
 #include "design_scaffold/cube.h"
 #include "design_scaffold/flow.h"
+#include "design_scaffold/percentile.h"
 #include "design_scaffold/stiffness.h"
 #include "design_scaffold/throat.h"
 #include "simulate/brick.h"
@@ -71,15 +72,6 @@ struct WallStress {
   double peak_ratio = 1;
 };
 
-double percentile98(std::vector<std::pair<double, double>> value_and_weight) {
-  std::sort(value_and_weight.begin(), value_and_weight.end());
-  double all = 0, sum = 0;
-  for (const auto& [value, weight] : value_and_weight) all += weight;
-  for (const auto& [value, weight] : value_and_weight)
-    if ((sum += weight) >= 0.98 * all) return value;
-  return value_and_weight.back().first;
-}
-
 WallStress wallStress(const simulate::Operator& K, const std::vector<simulate::Field>& fields, const Matrix6d& C,
                       const simulate::Elastic& solid) {
   const simulate::VoxelModel& model = K.model();
@@ -106,7 +98,7 @@ WallStress wallStress(const simulate::Operator& K, const std::vector<simulate::F
   });
   out.squared /= weights;
   for (std::size_t n = 0; n < 2; ++n)
-    out.peak_ratio = std::max(out.peak_ratio, percentile98(all[n]) / std::sqrt(squares[n] / weights));
+    out.peak_ratio = std::max(out.peak_ratio, weightedPercentile(all[n], 0.98) / std::sqrt(squares[n] / weights));
   return out;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/names.h"
 #include "core/parallel.h"
 #include "design_scaffold/solid.h"
@@ -18,8 +19,9 @@ namespace {
 using Eigen::Vector3d;
 
 constexpr double kElements = 40000;
-constexpr int kSamples = 3;         // along an edge of an element
-constexpr double kLeastBody = 0.1;  // of an element
+constexpr int kSamples = 3;            // along an edge of an element
+constexpr double kLeastBody = 0.1;     // of an element
+constexpr double kBytesPerVoxel = 24;  // of the box: shares, materials, places
 
 /// Shares of the voxels of a frame.
 struct Sampled {
@@ -63,7 +65,9 @@ image::Frame frameOf(const Envelope& envelope, double element_mm) {
   frame.frame_id = envelope.defect.frameId();
   frame.spacing_mm.setConstant(element_mm);
   const Eigen::Array3d first = (box.low_mm.array() / element_mm).floor();
-  frame.size = ((box.high_mm.array() / element_mm).ceil() - first).cast<int>().max(1);
+  const Eigen::Array3d size = ((box.high_mm.array() / element_mm).ceil() - first).max(1);
+  core::requireMemory(kBytesPerVoxel * size.prod(), "a design on so many elements");
+  frame.size = size.cast<int>();
   frame.origin_mm = element_mm * (first + 0.5).matrix();
   return frame;
 }

@@ -15,8 +15,8 @@ struct ImplantGrid {
   double element_mm = 0;
 };
 
-/// Elements of the given edge, or for 0 about 40,000 of them. Throws DataError where the body falls apart or is thinner
-/// than two elements.
+/// Elements of the given edge, or for 0 about 40,000 of them. Throws DataError where the body falls apart on them,
+/// Memory for more of them than this machine can hold; warns where hardly any lies wholly in the body.
 ImplantGrid implantGrid(const Envelope& envelope, double element_mm);
 
 /// Load cases on the grid with their weights by name (default 1). Regions may speak of the host. Throws as

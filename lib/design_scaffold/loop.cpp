@@ -85,6 +85,17 @@ Range rangeOf(const Goal& goal, const HomogenisedLaw* law, double cell_mm) {
   return range;
 }
 
+/// A point that moves freely with a region and is loaded: neither stands in the forces on the nodes.
+std::string keyOf(const simulate::Remote& remote, const std::vector<simulate::FixedDof>& region) {
+  std::string key;
+  for (const Eigen::Vector3d& v : {remote.point_mm, remote.force_n, remote.moment_n_mm})
+    key += fmt::format("{:.17g} {:.17g} {:.17g} ", v[0], v[1], v[2]);
+  for (const auto& held : {remote.displacement_mm, remote.rotation_rad})
+    for (const auto& value : held) key += value ? fmt::format("{:.17g} ", *value) : "free ";
+  for (const simulate::FixedDof& f : region) key += fmt::format("{} ", f.dof);
+  return key;
+}
+
 /// One loop with all that its designs share.
 class Loop {
  public:
@@ -253,6 +264,8 @@ std::string Loop::taskKey() const {
     key += fmt::format(" {:.17g} ", c.weight);
     add(c.conditions.force);
     for (const auto& f : c.conditions.fixed) key += fmt::format("{} {:.17g} ", f.dof, f.value_mm);
+    for (const auto& part : c.conditions.constraints)
+      if (part.remote) key += keyOf(*part.remote, part.fixed);
   }
   const LatticeSpec& s = task_.spec;
   key +=

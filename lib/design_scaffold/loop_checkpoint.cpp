@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 
@@ -13,14 +13,14 @@
 namespace osteo::design_scaffold {
 namespace {
 
-constexpr char kMagic[] = "osteoforge design loop checkpoint 1\n";
+constexpr char kMagic[] = "osteoforge design loop checkpoint 2\n";
 
 /// Cuts bytes off the front of what is left.
 class Reader {
  public:
   explicit Reader(const std::string& bytes) : bytes_(bytes) {}
   std::string text(std::size_t size) {
-    if (size > bytes_.size() - at_) size = bytes_.size() - at_, is_short_ = true;
+    size = std::min(size, bytes_.size() - at_);
     at_ += size;
     return bytes_.substr(at_ - size, size);
   }
@@ -30,18 +30,19 @@ class Reader {
     std::memcpy(&value, raw.data(), raw.size());
     return value;
   }
-  bool isWhole() const { return !is_short_ && at_ == bytes_.size(); }
-  bool isShort() const { return is_short_; }
+  std::size_t at() const { return at_; }
 
  private:
   const std::string& bytes_;
   std::size_t at_ = 0;
-  bool is_short_ = false;
 };
 
 void append(std::string& bytes, std::uint64_t value) {
   bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
+
+/// What follows in the file has to be just what was written: its numbers are used unseen.
+std::string sealOf(const std::string& bytes) { return core::sha256(bytes.data(), bytes.size()); }
 
 }  // namespace
 
@@ -59,28 +60,26 @@ std::vector<Tried> LoopCheckpoint::read() const {
   };
   if (reader.text(sizeof kMagic - 1) != kMagic || reader.text(key_.size()) != key_)
     return unused("belongs to another task");
+  const std::string seal = reader.text(key_.size());
+  if (seal != sealOf(bytes.substr(reader.at()))) return unused("is damaged");
   const std::uint64_t designs = reader.number();
-  for (std::uint64_t n = 0; n < designs && !reader.isShort(); ++n) {
+  for (std::uint64_t n = 0; n < designs; ++n) {
     Tried t;
     const std::string words = reader.text(reader.number());
-    t.numbers = nlohmann::json::parse(words, nullptr, false);
+    t.numbers = nlohmann::json::parse(words);
     const std::string raw = reader.text(reader.number());
     t.density.resize(raw.size() / sizeof(double));
     std::memcpy(t.density.data(), raw.data(), t.density.size() * sizeof(double));
-    if (t.numbers.is_discarded() || !t.numbers.contains("wanted_volume_fraction")) return unused("is damaged");
     t.wanted_fraction = t.numbers["wanted_volume_fraction"];
-    for (const double d : t.density)
-      if (!std::isfinite(d)) return unused("is damaged");
     tried.push_back(std::move(t));
   }
-  if (!reader.isWhole()) return unused("is cut off");
   core::info(fmt::format("goes on from the checkpoint after {} designs", tried.size()));
   return tried;
 }
 
 void LoopCheckpoint::write(const std::vector<Tried>& tried) const {
   if (path_.empty()) return;
-  std::string bytes = kMagic + key_;
+  std::string bytes;
   append(bytes, tried.size());
   for (const Tried& t : tried) {
     const std::string words = t.numbers.dump();
@@ -89,7 +88,7 @@ void LoopCheckpoint::write(const std::vector<Tried>& tried) const {
     append(bytes, t.density.size() * sizeof(double));
     bytes.append(reinterpret_cast<const char*>(t.density.data()), t.density.size() * sizeof(double));
   }
-  core::writeFileAtomic(path_, bytes, true);
+  core::writeFileAtomic(path_, kMagic + key_ + sealOf(bytes) + bytes, true);
 }
 
 void LoopCheckpoint::finish() const {

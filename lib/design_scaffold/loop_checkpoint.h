@@ -12,7 +12,7 @@ class LoopCheckpoint {
  public:
   /// `task` is everything that the designs depend on.
   LoopCheckpoint(std::string path, const std::string& task);
-  /// The designs of before, without their verdicts.
+  /// The designs of before, without their verdicts; none from a file that was damaged since.
   std::vector<Tried> read() const;
   /// Throws IoError.
   void write(const std::vector<Tried>& tried) const;

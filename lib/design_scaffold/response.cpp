@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/parallel.h"
+#include "design_scaffold/percentile.h"
 #include "simulate/brick.h"
 #include "simulate/failure.h"
 
@@ -18,19 +19,7 @@ constexpr double kCounted = 0.5;  // of an element that has to lie in the body f
 constexpr std::int64_t kRunChunk = 256;
 constexpr double kMicro = 1e6;
 
-struct Weighted {
-  double value, weight;
-};
-
-double percentile(std::vector<Weighted> values, double share) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end(), [](const Weighted& a, const Weighted& b) { return a.value < b.value; });
-  double all = 0, sum = 0;
-  for (const Weighted& v : values) all += v.weight;
-  for (const Weighted& v : values)
-    if ((sum += v.weight) >= share * all) return v.value;
-  return values.back().value;
-}
+using Weighted = std::pair<double, double>;
 
 std::vector<Vector6d> strainsOf(const DensityModel& model, const simulate::Field& u) {
   const simulate::VoxelModel& mesh = model.model();
@@ -59,11 +48,11 @@ double peakOf(const DensityModel& model, const std::vector<double>& density, con
   for (std::size_t e = 0; e < density.size(); ++e) {
     if (shares.body[e] < kCounted) continue;
     if (shares.solid[e] > kCounted)
-      stress.push_back({skinStress_mpa(by, strains[e]), shares.body[e] * shares.solid[e]});
+      stress.emplace_back(skinStress_mpa(by, strains[e]), shares.body[e] * shares.solid[e]);
     else if (isMade(by, density[e]))
-      stress.push_back({wallStress_mpa(by, density[e], strains[e]), shares.open(e) * density[e]});
+      stress.emplace_back(wallStress_mpa(by, density[e], strains[e]), shares.open(e) * density[e]);
   }
-  return percentile(std::move(stress), 0.98);
+  return weightedPercentile(std::move(stress), 0.98);
 }
 
 double furthest_mm(const DensityModel& model, const simulate::Field& u) {
@@ -98,16 +87,16 @@ void addStrains(const DensityModel& model, const std::vector<std::vector<Vector6
     for (const auto& of_case : strains)
       most = std::max(most, simulate::principalValues(simulate::tensorOf(of_case[e], 0.5)).cwiseAbs().maxCoeff());
     most *= kMicro;
-    largest.push_back({most, shares.open(e)});
+    largest.emplace_back(most, shares.open(e));
     all += shares.open(e);
     if (!by.goal.strain) continue;
     below += most < by.goal.strain->min_microstrain ? shares.open(e) : 0;
     above += most > by.goal.strain->max_microstrain ? shares.open(e) : 0;
   }
   if (all <= 0) return;
-  out["strain_p05_microstrain"] = percentile(largest, 0.05);
-  out["strain_p50_microstrain"] = percentile(largest, 0.5);
-  out["strain_p95_microstrain"] = percentile(largest, 0.95);
+  out["strain_p05_microstrain"] = weightedPercentile(largest, 0.05);
+  out["strain_p50_microstrain"] = weightedPercentile(largest, 0.5);
+  out["strain_p95_microstrain"] = weightedPercentile(largest, 0.95);
   if (!by.goal.strain) return;
   out["strain_window_share"] = 1 - (below + above) / all;
   out["share_below_strain_window"] = below / all;

@@ -3,10 +3,12 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "image/distance.h"
 #include "image/morphology.h"
 
 namespace osteo::segment {
@@ -103,26 +105,27 @@ DefectKind kindOf(const Crop& crop, double host_mm2, double open_mm2) {
   return countAbove(openings, kPieceShare * open_mm2) > 1 ? DefectKind::Hole : DefectKind::Breach;
 }
 
-/// Lengths along the principal axes, voxel size included.
-Vector3d extents(const std::vector<Vector3d>& points, const Vector3d& centre, double voxel_mm) {
+/// Lengths along the principal axes, the voxel's own width in that direction included.
+Vector3d extents(const std::vector<Vector3d>& points, const Vector3d& centre, const image::Frame& frame) {
   Eigen::Matrix3d spread = Eigen::Matrix3d::Zero();
   for (const Vector3d& p : points) spread += (p - centre) * (p - centre).transpose();
   const Eigen::SelfAdjointEigenSolver<Eigen::Matrix3d> axes(spread);
   Vector3d out;
   for (int a = 0; a < 3; ++a) {
     double low = 0, high = 0;
+    const Vector3d axis = axes.eigenvectors().col(2 - a);
     for (const Vector3d& p : points) {
-      const double along = (p - centre).dot(axes.eigenvectors().col(2 - a));
+      const double along = (p - centre).dot(axis);
       low = std::min(low, along), high = std::max(high, along);
     }
-    out[a] = high - low + voxel_mm;
+    out[a] = high - low + (frame.direction.transpose() * axis).cwiseProduct(frame.spacing_mm).norm();
   }
   std::sort(out.data(), out.data() + 3, std::greater<>());
   return out;
 }
 
-/// Surface voxels of the touched bones that face another bone within 6 mm are joint; the nearest one counts.
-std::optional<double> jointDistance_mm(const std::vector<Vector3d>& points, const std::set<int>& touched,
+/// Voxels of the touched bones that lie within 6 mm of another bone are joint; the nearest one counts.
+std::optional<double> jointDistance_mm(const std::vector<std::int64_t>& voxels, const std::set<int>& touched,
                                        const Bones& bones) {
   constexpr double kJoint_mm = 6;
   const LabelVolume& labels = bones.labels;
@@ -135,26 +138,28 @@ std::optional<double> jointDistance_mm(const std::vector<Vector3d>& points, cons
     any = any || others.voxels[v];
   }
   if (!any) return {};
-  const LabelVolume near = image::dilate(others, kJoint_mm);
-  std::optional<double> best;
-  for (std::size_t v = 0; v < near.voxels.size(); ++v) {
-    if (!near.voxels[v] || !own.voxels[v]) continue;
-    const Vector3d at = labels.frame.centre(static_cast<std::int64_t>(v));
-    for (std::size_t p = 0; p < points.size(); p += 1 + points.size() / 500) {
-      const double d = (points[p] - at).norm();
-      if (!best || d < *best) best = d;
-    }
+  LabelVolume joint = image::dilate(others, kJoint_mm);
+  any = false;
+  for (std::size_t v = 0; v < joint.voxels.size(); ++v) {
+    joint.voxels[v] = joint.voxels[v] && own.voxels[v] ? 1 : 0;
+    any = any || joint.voxels[v];
   }
+  if (!any) return {};
+  const image::CtVolume way_mm = image::distanceMm(joint);
+  float best = std::numeric_limits<float>::max();
+  for (const std::int64_t v : voxels) best = std::min(best, way_mm.voxels[static_cast<std::size_t>(v)]);
   return best;
 }
 
 /// Everything but the kind and the joint, from the voxels of one piece.
 DefectReport measureVoxels(const LabelVolume& labels, const std::vector<std::int64_t>& voxels,
-                           const DefectSurroundings& around, std::vector<Vector3d>& points) {
+                           const DefectSurroundings& around) {
   const image::Frame& frame = labels.frame;
   const std::int64_t row = frame.size[0], slice = row * frame.size[1];
   DefectReport out;
   out.volume_mm3 = static_cast<double>(voxels.size()) * frame.voxelVolume_mm3();
+  std::vector<Vector3d> points;
+  points.reserve(voxels.size());
   std::set<int> bones;
   double probability = 0;
   for (const std::int64_t v : voxels) {
@@ -182,7 +187,7 @@ DefectReport measureVoxels(const LabelVolume& labels, const std::vector<std::int
     out.box_min_mm = out.box_min_mm.cwiseMin(p), out.box_max_mm = out.box_max_mm.cwiseMax(p);
   }
   out.box_min_mm -= half, out.box_max_mm += half;
-  out.extent_mm = extents(points, out.centre_mm, frame.spacing_mm.minCoeff());
+  out.extent_mm = extents(points, out.centre_mm, frame);
   if (around.probability) out.score = probability / static_cast<double>(voxels.size());
   return out;
 }
@@ -225,13 +230,12 @@ std::vector<DefectReport> describeDefects(const LabelVolume& labels, const Defec
   std::vector<DefectReport> out;
   for (std::size_t p = 0; p < voxels.size(); ++p) {
     if (static_cast<double>(voxels[p].size()) * labels.frame.voxelVolume_mm3() < limits.min_mm3) break;
-    std::vector<Vector3d> points;
-    DefectReport defect = measureVoxels(labels, voxels[p], around, points);
+    DefectReport defect = measureVoxels(labels, voxels[p], around);
     const Crop crop = cropAround(labels, parts, static_cast<std::int32_t>(p + 1), spans[p]);
     defect.kind = kindOf(crop, defect.cortical_mm2 + defect.cancellous_mm2, defect.open_mm2);
     defect.critical = defect.extent_mm[0] >= limits.critical_mm;
     if (around.bones && !defect.bones.empty()) {
-      defect.joint_mm = jointDistance_mm(points, {defect.bones.begin(), defect.bones.end()}, *around.bones);
+      defect.joint_mm = jointDistance_mm(voxels[p], {defect.bones.begin(), defect.bones.end()}, *around.bones);
     }
     out.push_back(std::move(defect));
   }

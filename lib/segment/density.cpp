@@ -35,15 +35,12 @@ Reference sampleRod(const image::CtVolume& ct, const Rod& rod) {
   const Vector3d reach =
       (ct.frame.direction.transpose() * unit).cwiseAbs() * (kInner * length / 2) + Vector3d::Constant(radius);
   const Vector3d centre = ct.frame.toIndex(middle), half = reach.cwiseQuotient(ct.frame.spacing_mm);
-  Eigen::Vector3i first, last;
-  for (int d = 0; d < 3; ++d) {
-    first[d] = static_cast<int>(std::floor(centre[d] - half[d]));
-    last[d] = static_cast<int>(std::ceil(centre[d] + half[d]));
-  }
-  if ((first.array() < 0).any() || (last.array() >= ct.frame.size.array()).any()) {
+  const Eigen::Array3d low = (centre - half).array().floor(), high = (centre + half).array().ceil();
+  if (!(low >= 0).all() || !(high < ct.frame.size.array().cast<double>()).all()) {
     throw Error(Exit::DataError, {.what = "rod " + rod.name + " lies outside the scan",
                                   .hint = "give its ends in LPS millimetres of this CT"});
   }
+  const Eigen::Vector3i first = low.cast<int>(), last = high.cast<int>();
   double sum = 0, squares = 0;
   std::int64_t n = 0;
   Eigen::Vector3i v;

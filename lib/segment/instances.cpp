@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <queue>
@@ -141,7 +142,7 @@ Basins flood(const LabelVolume& whole, const CtVolume& depth, image::Volume<std:
   return basins;
 }
 
-/// Gives the mask's voxels without a basin to the nearest one along the mask (Dijkstra, mm).
+/// Gives the mask's voxels without a basin to the one that comes to them first, as all spread along the mask (mm).
 void grow(const LabelVolume& whole, image::Volume<std::int32_t>& basin) {
   using Front = std::pair<float, std::int64_t>;
   std::priority_queue<Front, std::vector<Front>, std::greater<>> front;
@@ -159,8 +160,8 @@ void grow(const LabelVolume& whole, image::Volume<std::int32_t>& basin) {
       if (id >= 0 || !whole.voxels[static_cast<std::size_t>(next)]) return;
       id = basin.voxels[static_cast<std::size_t>(from)];
       const std::int64_t step = std::abs(next - from);
-      const int axis = step == 1 ? 0 : step == row ? 1 : 2;
-      front.push({so_far + static_cast<float>(whole.frame.spacing_mm[step == slice ? 2 : axis]), next});
+      const int axis = step == slice ? 2 : step == row ? 1 : 0;
+      front.push({so_far + static_cast<float>(whole.frame.spacing_mm[axis]), next});
     });
   }
 }
@@ -260,6 +261,8 @@ Bones listBones(const image::Volume<std::int32_t>& basin, const std::vector<int>
   Bones out{LabelVolume(frame), {}};
   std::vector<std::uint16_t> label(to.size(), 0);
   for (const std::size_t b : order) {
+    if (kFirst + out.list.size() > std::numeric_limits<std::uint16_t>::max())
+      break;  // crumbs that no label is left for
     label[b] = static_cast<std::uint16_t>(kFirst + out.list.size());
     out.list.push_back({label[b], voxels[b] * frame.voxelVolume_mm3(), frame.toWorld(sum[b] / voxels[b]), cut[b] != 0});
   }

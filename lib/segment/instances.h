@@ -22,7 +22,7 @@ struct Bones {
 /// How two bones that touch are told apart.
 struct Separation {
   double soft_hu = 40;         ///< level of soft tissue
-  double noise_hu = 10;        ///< its standard deviation
+  double noise_hu = 10;        ///< its spread, as Calibration has it
   double fill_mm = 20;         ///< widest marrow space
   double min_bone_mm3 = 1000;  ///< what is smaller goes with the neighbour that it touches most
 };

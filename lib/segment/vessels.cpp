@@ -17,9 +17,8 @@ namespace {
 
 constexpr double kBrightest_hu = 600;  ///< of contrast in a vessel
 constexpr double kCore_mm3 = 100;
-constexpr double kFalling =
-    0.6;                     ///< share of a core's outward rays that meet nothing brighter: bone may lie on one side
-constexpr int kInside = 22;  ///< of the 27 voxels around one: noise makes holes, and a flat surface leaves 18
+constexpr double kFalling = 0.6;  ///< share of a core's outward rays that fall to soft tissue: bone may be on one side
+constexpr int kInside = 22;       ///< of the 27 voxels around one: noise makes holes, and a flat surface leaves 18
 constexpr int kSteps = 4;
 
 /// Mean and spread of the 27 voxels around one.

@@ -204,6 +204,10 @@ TEST_CASE("a checkpoint gives back what was written, for its own task alone") {
     core::writeFile(path, whole.substr(0, size));
     CHECK(mine.read().empty());
   }
+  std::string other_byte = whole;
+  other_byte.back() ^= 1;
+  core::writeFile(path, other_byte);
+  CHECK(mine.read().empty());
   mine.finish();
   CHECK_FALSE(std::filesystem::exists(path));
 }
