@@ -135,7 +135,7 @@ void run(cli::Context& ctx) {
     voxel = checkedVoxel_mm(infill, wished);
     requireMemory(defect_mm3, infill, voxel, files.needsMesh());
   }
-  auto made = design({seated.defect, seated.around(bone), fit, voxel, files.needsMesh()}, infill, ctx.results());
+  auto made = design({seated.defect, seated.around(bone), fit, voxel, files.needsMesh(), !goal}, infill, ctx.results());
   if (bone) checkSeated(made, *bone, seated, ctx.results());
   measure(made, measuredNamed(ctx.text("measure")), solidPhase(library, material),
           {ctx.number("powder-mm"), ctx.number("smallest-feature-mm")}, ctx.results());

@@ -231,12 +231,12 @@ void requireDesignable(const LevelSet& defect, const LevelSet* host) {
 Design design(const Task& task, const Infill& infill, nlohmann::json& results) {
   const Envelope envelope = makeEnvelope(task.defect, task.around, task.fit);
   requireRoomForCell(envelope, infill.smallestCell_mm());
-  // A shape is what it is; a lattice is moved to hold its share.
-  double shift = infill.isShape() ? 0 : surfaceShift_mm(envelope, infill, task.voxel_mm);
+  const bool is_moved = task.holds_share && !infill.isShape();  // a shape is what it is
+  double shift = !is_moved ? 0 : surfaceShift_mm(envelope, infill, task.voxel_mm);
   Infill moved = infill.grown(shift);
   Piece piece = makePiece(envelope, moved, task.voxel_mm);
   double slope = infill.lattice().area_per_mm(), before = piece.coreFraction();
-  for (int round = 0; round < kRounds && !infill.isShape() && settles(piece, slope * kMaxShift_voxels * task.voxel_mm);
+  for (int round = 0; round < kRounds && is_moved && settles(piece, slope * kMaxShift_voxels * task.voxel_mm);
        ++round) {
     // Triangles cut the body's edges and dust was taken off: the lattice makes up for what is lost.
     const double by = (piece.wanted() - piece.coreFraction()) / slope;

@@ -27,6 +27,9 @@ struct Task {
   Fit fit = {};
   double voxel_mm = 0;    ///< of the result
   bool want_mesh = true;  ///< else the level set alone
+  /// The infill's surface is moved so that the piece as a whole holds its share of solid; a design by elements, whose
+  /// cells each hold their own, stays as it is.
+  bool holds_share = true;
 };
 
 /// A finished scaffold: the level set with its metadata for later stages, the closed mesh where it is wanted, and the
@@ -38,9 +41,10 @@ struct Design {
   Infill infill;  ///< with its surface moved
 };
 
-/// Envelope, infill and skin as one printable piece. The infill's surface is moved by a small fraction of a voxel so
-/// that this very piece, and not only the unclipped lattice, has the wanted volume fraction between skin and border.
-/// Shape and fit go to `results`. Throws DataError when nothing printable remains or too much would be filled.
+/// Envelope, infill and skin as one printable piece. Where the task says so, the surface of a lattice is moved by a
+/// small fraction of a voxel so that this very piece, and not only the unclipped lattice, has the wanted volume
+/// fraction between skin and border. Shape and fit go to `results`. Throws DataError when nothing printable remains or
+/// too much would be filled.
 Design design(const Task& task, const Infill& infill, nlohmann::json& results);
 
 }  // namespace osteo::design_scaffold
