@@ -251,7 +251,7 @@ Design design(const Task& task, const Infill& infill, nlohmann::json& results) {
     if ((piece.coreFraction() - before) / by > 0.2 * slope) slope = (piece.coreFraction() - before) / by;
     before = piece.coreFraction();
   }
-  if (is_moved && std::abs(piece.wanted() - piece.coreFraction()) > kFractionTolerance)
+  if (!infill.isShape() && std::abs(piece.wanted() - piece.coreFraction()) > kFractionTolerance)
     core::warn(
         fmt::format("the lattice core has a porosity of {:.3f}, not {:.3f}: the implant is thin for cells of {} mm",
                     1 - piece.coreFraction(), 1 - piece.wanted(), infill.spec().cell_mm));
