@@ -63,17 +63,6 @@ bool isAlikeAlongAxes(const LatticeSpec& spec) {
   return spec.type != LatticeType::Voronoi && spec.type != LatticeType::Spinodoid;
 }
 
-Cube everySecond(const Cube& cube) {
-  Cube out = cube;
-  out.nodes.side = cube.nodes.side / 2;
-  out.distance_mm.resize(out.nodes.size());
-  for (int k = 0; k < out.nodes.side; ++k)
-    for (int j = 0; j < out.nodes.side; ++j)
-      for (int i = 0; i < out.nodes.side; ++i)
-        out.distance_mm[out.nodes.at(i, j, k)] = cube.distance_mm[cube.nodes.at(2 * i, 2 * j, 2 * k)];
-  return out;
-}
-
 struct Solved {
   simulate::VoxelModel model;
   std::vector<simulate::Field> fields;

@@ -34,4 +34,7 @@ struct Fabric {
 };
 Fabric fabricOf(const Cube& cube);
 
+/// The same on every second node, for what takes long, such as the flow; the side has to be even.
+Cube everySecond(const Cube& cube);
+
 }  // namespace osteo::design_scaffold
