@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -242,9 +243,14 @@ class Case:
         return code
 
 
-def remove(path):
-    if isinstance(path, str) and not path.endswith("/") and os.path.isfile(path):
-        os.remove(path)
+def remove(name):
+    """A file or folder of the case; outputs are plain names (Recipe.require_inside)."""
+    if not isinstance(name, str):
+        return
+    if os.path.isdir(name) and not os.path.islink(name.rstrip("/")):
+        shutil.rmtree(name)
+    elif os.path.lexists(name):
+        os.remove(name)
 
 
 def main():

@@ -55,7 +55,7 @@ class Recipe:
         self.title, self.pictures = document["title"], document.get("pictures", [])
         self.solid_cm3 = document.get("stand_in", {}).get("solid_cm3", 20)
         self.tools, self.stages, self.columns = {}, [], {}
-        common = common_sha256()
+        common = common_sha256(bin_folder)
         for stage in document["stages"]:
             self.add(stage, bin_folder, common)
         self.sha256 = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

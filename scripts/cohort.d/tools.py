@@ -88,13 +88,15 @@ def last_line(text):
     return lines[-1] if lines else "no answer"
 
 
-def common_sha256():
+def common_sha256(bin_folder):
     """Of what every tool may read besides what it is told: the documents that it finds by itself, the networks' module."""
     listing = []
     for folder in ("materials", "simulate"):
         top = os.path.join(SOURCE, "configs", folder)
         listing += [os.path.join(top, name) for name in sorted(os.listdir(top)) if name.endswith(".json")]
     listing.append(os.path.join(SOURCE, "configs", "design-scaffold", "sites.json"))
+    # Where lib/learn looks for it: in the build, and where it is installed.
+    listing += [os.path.join(bin_folder, *place) for place in (("..", "lib", "osteo_learn.so"), ("..", "..", "lib", "osteoforge", "osteo_learn.so"))]
     return [hash_file(path) for path in listing if os.path.exists(path)]
 
 
