@@ -88,7 +88,7 @@ void drawSheet(Context& ctx, const std::vector<std::string>& paths) {
     folders.push_back(std::filesystem::path(path).parent_path().filename().string());
   }
   const bool alike = std::equal(names.begin() + 1, names.end(), names.begin());
-  picture::writePng(picture::tile(parts, alike ? folders : names, parts.size() > 4 ? 3 : 2), ctx.output("picture"));
+  picture::writePng(picture::stack(parts, alike ? folders : names, parts.size() > 4 ? 3 : 2), ctx.output("picture"));
 }
 
 void run(Context& ctx) {

@@ -110,10 +110,20 @@ void Canvas::paste(const Canvas& other, int x, int y) {
     for (int u = std::max(0, -x); u < other.width() && x + u < width_; ++u) at(x + u, y + v) = other.at(u, v);
 }
 
+namespace {
+
+constexpr int kCaption_px = 2 * kGlyphHeight + 2 * kMargin_px;
+
+void caption(Canvas& sheet, const std::string& words, int x, int y, int width) {
+  const int scale = static_cast<int>(words.size()) * 2 * kGlyphAdvance <= width ? 2 : 1;
+  sheet.text(x + 2, y + kMargin_px, words, {30, 30, 30}, scale);
+}
+
+}  // namespace
+
 Canvas tile(const std::vector<Canvas>& parts, const std::vector<std::string>& captions, int columns) {
   if (parts.empty()) return Canvas(1, 1);
   columns = std::clamp(columns, 1, static_cast<int>(parts.size()));
-  constexpr int kCaption_px = 2 * kGlyphHeight + 2 * kMargin_px;
   const int rows = (static_cast<int>(parts.size()) + columns - 1) / columns;
   std::vector<int> widths(static_cast<std::size_t>(columns), 0), heights(static_cast<std::size_t>(rows), 0);
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -132,12 +142,35 @@ Canvas tile(const std::vector<Canvas>& parts, const std::vector<std::string>& ca
     for (std::size_t c = 0; c < widths.size(); x += widths[c++] + kMargin_px) {
       const std::size_t i = r * widths.size() + c;
       if (i >= parts.size()) break;
-      if (i < captions.size()) {
-        const int scale = static_cast<int>(captions[i].size()) * 2 * kGlyphAdvance <= widths[c] ? 2 : 1;
-        sheet.text(x + 2, y + kMargin_px, captions[i], {30, 30, 30}, scale);
-      }
+      if (i < captions.size()) caption(sheet, captions[i], x, y, widths[c]);
       sheet.paste(parts[i], x, y + kCaption_px);
     }
+  }
+  return sheet;
+}
+
+Canvas stack(const std::vector<Canvas>& parts, const std::vector<std::string>& captions, int columns) {
+  if (parts.empty()) return Canvas(1, 1);
+  columns = std::clamp(columns, 1, static_cast<int>(parts.size()));
+  struct Place {
+    std::size_t column;
+    int y;
+  };
+  std::vector<int> widths(static_cast<std::size_t>(columns), 0), ends(widths.size(), kMargin_px);
+  std::vector<Place> places;
+  for (const Canvas& part : parts) {
+    const auto shortest = static_cast<std::size_t>(std::min_element(ends.begin(), ends.end()) - ends.begin());
+    places.push_back({shortest, ends[shortest]});
+    widths[shortest] = std::max(widths[shortest], part.width());
+    ends[shortest] += kCaption_px + part.height() + kMargin_px;
+  }
+  std::vector<int> lefts = {kMargin_px};
+  for (const int width : widths) lefts.push_back(lefts.back() + width + kMargin_px);
+  Canvas sheet(lefts.back(), *std::max_element(ends.begin(), ends.end()));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const int x = lefts[places[i].column];
+    if (i < captions.size()) caption(sheet, captions[i], x, places[i].y, widths[places[i].column]);
+    sheet.paste(parts[i], x, places[i].y + kCaption_px);
   }
   return sheet;
 }

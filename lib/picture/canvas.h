@@ -32,6 +32,9 @@ class Canvas {
 /// Pastes canvases side by side in rows of `columns`, each with its caption above.
 Canvas tile(const std::vector<Canvas>& parts, const std::vector<std::string>& captions, int columns);
 
+/// Pastes canvases of unlike heights into columns, each below what is in the shortest one, with its caption above.
+Canvas stack(const std::vector<Canvas>& parts, const std::vector<std::string>& captions, int columns);
+
 /// A picture made smaller by a whole factor, averaging, until it is at most `width_px` wide.
 Canvas shrink(const Canvas& picture, int width_px);
 

@@ -90,6 +90,30 @@ TEST_CASE("a PNG gives its pixels back and the same bytes each time") {
   fs::remove(b);
 }
 
+TEST_CASE("pictures of unlike heights lie in columns, each below the shortest, and none is cut or covered") {
+  const auto plain = [](int width, int height, picture::Color color) {
+    picture::Canvas out(width, height);
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x) out.at(x, y) = color;
+    return out;
+  };
+  const picture::Color red{255, 0, 0}, green{0, 255, 0}, blue{0, 0, 255};
+  const picture::Canvas sheet = picture::stack({plain(40, 200, red), plain(60, 50, green), plain(30, 70, blue)}, {}, 2);
+  int counts[3] = {0, 0, 0}, green_low = 0, blue_high = sheet.height();
+  for (int y = 0; y < sheet.height(); ++y)
+    for (int x = 0; x < sheet.width(); ++x) {
+      const auto& c = sheet.at(x, y);
+      counts[0] += c == red, counts[1] += c == green, counts[2] += c == blue;
+      if (c == green) green_low = std::max(green_low, y);
+      if (c == blue) blue_high = std::min(blue_high, y);
+    }
+  CHECK(counts[0] == 40 * 200);
+  CHECK(counts[1] == 60 * 50);
+  CHECK(counts[2] == 30 * 70);
+  CHECK(blue_high > green_low);  // below the green one, in the shorter column
+  CHECK(sheet.height() < 250);
+}
+
 TEST_CASE("a sphere covers its disc, to scale") {
   const auto mesh = test::sphere(30, 60, {50, -70, 20});
   const auto canvas = render({{.mesh = &mesh}}, front());
