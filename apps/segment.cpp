@@ -6,6 +6,7 @@
 #include "cli/context.h"
 #include "core/log.h"
 #include "image/io.h"
+#include "learn/segmentation.h"
 #include "mesh/io.h"
 #include "picture/render.h"
 #include "segment/defects.h"
@@ -16,9 +17,11 @@ namespace osteo {
 
 cli::Job calibrateJob();  // apps/segment.calibrate.cpp
 // apps/segment.network.cpp
+using Models = std::vector<learn::SegmentationModel>;
 std::vector<cli::Parameter> networkRows();
-double networkBytes(const cli::Context& ctx, const image::Frame& frame);
-void labelByNetwork(cli::Context& ctx, const image::CtVolume& ct, segment::Result& result);
+Models modelsOf(const cli::Context& ctx);
+double networkBytes(const cli::Context& ctx, const Models& models, const image::Frame& frame);
+void labelByNetwork(cli::Context& ctx, const Models& models, const image::CtVolume& ct, segment::Result& result);
 
 namespace {
 
@@ -46,13 +49,14 @@ void run(cli::Context& ctx) {
   options.min_part_mm3 = ctx.number("min-part-mm3");
   options.metal_hu = ctx.number("metal-hu");
   options.bones = ctx.given("bones");
+  const Models models = modelsOf(ctx);
   if (!ctx.given("resection")) ctx.refuse({"margin-mm"}, "goes with --resection");
-  if (ctx.dryRun(3e7 + (options.bones ? 20 : 16) * voxels + networkBytes(ctx, frame))) return;
+  if (ctx.dryRun(3e7 + (options.bones ? 20 : 16) * voxels + networkBytes(ctx, models, frame))) return;
   image::CtVolume ct = image::readVolume(in);
   const std::string labels = ctx.output("output"), points = ctx.output("points"), bones = ctx.output("bones"),
                     resection = ctx.output("resection"), picture = ctx.output("picture");
   segment::Result result = segment::segment(ct, options);
-  labelByNetwork(ctx, ct, result);
+  labelByNetwork(ctx, models, ct, result);
   image::writeSegmentation({result.labels, {}}, labels);
   if (!points.empty()) mesh::writePointCloud(segment::surfacePoints(ct, result.labels), points);
   if (!bones.empty()) image::writeSegmentation({result.bones.labels, {}}, bones);

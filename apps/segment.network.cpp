@@ -13,33 +13,16 @@
 
 namespace osteo {
 
+using Models = std::vector<learn::SegmentationModel>;
 std::vector<cli::Parameter> networkRows();
-double networkBytes(const cli::Context& ctx, const image::Frame& frame);
-void labelByNetwork(cli::Context& ctx, const image::CtVolume& ct, segment::Result& result);
+Models modelsOf(const cli::Context& ctx);
+double networkBytes(const cli::Context& ctx, const Models& models, const image::Frame& frame);
+void labelByNetwork(cli::Context& ctx, const Models& models, const image::CtVolume& ct, segment::Result& result);
 
 namespace {
 
 using learn::SegmentationModel;
 using nlohmann::json;
-
-/// The folders of --weights; none where the classical path is asked for.
-std::vector<SegmentationModel> modelsOf(const cli::Context& ctx) {
-  const std::string method = ctx.text("method");
-  if (!ctx.given("weights")) {
-    if (method == "network" || method == "ensemble")
-      throw core::Error(core::Exit::Usage, {.what = "--method " + method + " needs --weights",
-                                            .hint = "scripts/train_segment makes one from phantoms"});
-    ctx.refuse({"uncertainty", "explain", "allow-torchscript"}, "goes with --weights");
-    return {};
-  }
-  if (method == "classical") ctx.refuse({"weights", "uncertainty", "explain"}, "does not go with --method classical");
-  std::vector<SegmentationModel> out;
-  for (const std::string& folder : ctx.inputs("weights"))
-    out.push_back(learn::readSegmentationModel(folder, ctx.flag("allow-torchscript")));
-  if (method != "ensemble" && out.size() > 1)
-    throw core::Error(core::Exit::Usage, {.what = "several --weights go with --method ensemble"});
-  return out;
-}
 
 learn::PredictionOptions optionsOf(const cli::Context& ctx) {
   return {.mirrors = ctx.text("method") == "ensemble", .uncertainty = ctx.given("uncertainty")};
@@ -109,13 +92,30 @@ std::vector<cli::Parameter> networkRows() {
                        "patch about the defect, or else of cortex: integrated gradients and Grad-CAM of its logit")};
 }
 
-double networkBytes(const cli::Context& ctx, const image::Frame& frame) {
-  const std::vector<SegmentationModel> models = modelsOf(ctx);
+/// The folders of --weights; none where the classical path is asked for.
+Models modelsOf(const cli::Context& ctx) {
+  const std::string method = ctx.text("method");
+  if (!ctx.given("weights")) {
+    if (method == "network" || method == "ensemble")
+      throw core::Error(core::Exit::Usage, {.what = "--method " + method + " needs --weights",
+                                            .hint = "scripts/train_segment makes one from phantoms"});
+    ctx.refuse({"uncertainty", "explain", "allow-torchscript"}, "goes with --weights");
+    return {};
+  }
+  if (method == "classical") ctx.refuse({"weights", "uncertainty", "explain"}, "does not go with --method classical");
+  Models out;
+  for (const std::string& folder : ctx.inputs("weights"))
+    out.push_back(learn::readSegmentationModel(folder, ctx.flag("allow-torchscript")));
+  if (method != "ensemble" && out.size() > 1)
+    throw core::Error(core::Exit::Usage, {.what = "several --weights go with --method ensemble"});
+  return out;
+}
+
+double networkBytes(const cli::Context& ctx, const Models& models, const image::Frame& frame) {
   return models.empty() ? 0 : learn::predictionBytes(models, frame, optionsOf(ctx));
 }
 
-void labelByNetwork(cli::Context& ctx, const image::CtVolume& ct, segment::Result& result) {
-  const std::vector<SegmentationModel> models = modelsOf(ctx);
+void labelByNetwork(cli::Context& ctx, const Models& models, const image::CtVolume& ct, segment::Result& result) {
   if (models.empty()) return;
   const std::string uncertainty = ctx.output("uncertainty"), explanation = ctx.output("explain");
   learn::Prediction found = learn::predict(models, ct, optionsOf(ctx));
