@@ -32,7 +32,7 @@ picture::Series around(const std::string& name, const Matrix6d& stiffness, int f
 
 levelset::LevelSet cellBlock(const StretchedCell& cell, double cell_mm, int cells, double voxel_mm) {
   const Vector3d sides = cell_mm * cell.stretch, box = cells * sides;
-  const double shortest = sides.minCoeff(), voxel = voxel_mm > 0 ? voxel_mm : shortest / 24;
+  const double shortest = sides.minCoeff(), voxel = voxel_mm > 0 ? voxel_mm : shortest / 48;
   if (voxel > shortest / 6)
     throw core::Error(core::Exit::Config, {.what = "the voxel is too coarse for the cell",
                                            .expected = fmt::format("--voxel-mm up to {:.3g}", shortest / 6),
@@ -63,9 +63,8 @@ void draw(const Inverted& inverted, const CellTarget& target, const levelset::Le
   std::vector<std::string> captions;
   const picture::Actor cell{.mesh = &mesh, .color = {176, 186, 200}};
   pictures.push_back(picture::render({cell}, {.width_px = kWidth, .height_px = kHeight}));
-  captions.push_back(latticeName(inverted.chosen().cell.spec) + ", " +
-                     fmt::format("porosity {:.3f}, tensor error {:.1f} %", inverted.delivered_porosity,
-                                 100 * inverted.chosen().error));
+  captions.push_back(
+      fmt::format("{}, {:.1f} % off", latticeName(inverted.chosen().cell.spec), 100 * inverted.chosen().error));
   const double E = target.solid.modulus_mpa;
   const char* const names[] = {"x", "y", "z"};
   for (int plane = 0; plane < 3; ++plane) {

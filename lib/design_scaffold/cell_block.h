@@ -6,7 +6,7 @@
 
 namespace osteo::design_scaffold {
 
-/// So many cells along each side as a closed level set, its lowest corner at the origin; 0 mm: voxels of a 24th of the
+/// So many cells along each side as a closed level set, its lowest corner at the origin; 0 mm: voxels of a 48th of the
 /// shortest side. Throws Config for voxels above a sixth of it.
 levelset::LevelSet cellBlock(const StretchedCell& cell, double cell_mm, int cells, double voxel_mm);
 

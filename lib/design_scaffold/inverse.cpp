@@ -35,7 +35,7 @@ Attempt attemptOf(const StretchedLaw& law, const Polished& polished, double shar
   out.from = from;
   out.odds = polished.proposal.odds;
   out.cell = cellOfShape(law.specOf(polished.proposal.lattice, share), polished.proposal.shape);
-  out.predicted = polished.predicted;
+  out.predicted = stiffnessOfLog(law.at(polished.proposal.lattice, share, polished.proposal.shape));
   return out;
 }
 

@@ -21,8 +21,8 @@ struct Attempt {
   std::string from;  ///< generator, classical or correction
   double odds = 0;   ///< by the network
   StretchedCell cell;
-  simulate::Matrix6d predicted, delivered;
-  double predicted_error = 0, error = 0;  ///< of both against what is wanted
+  simulate::Matrix6d predicted, delivered;  ///< by the law alone, and by the solver
+  double predicted_error = 0, error = 0;    ///< of both against what is wanted
 };
 
 struct Inverted {
