@@ -89,7 +89,7 @@ cli::Job trainGeneratorJob() {
       "a network that proposes cells for a wanted stiffness tensor and porosity, taught by a law of the solver's cells",
       {"train generator -o tiny.generator --lattices gyroid_network --cells 20 --elements 8 --steps 20 --width 8"},
       {output({}, "folder of the weights: index.json, weights.bin, curve.jsonl, curve.png"),
-       integer("cells", "", 1260, {20, 1000000}, "stretched cells that are solved, in turn of each lattice"),
+       integer("cells", "", 840, {20, 1000000}, "stretched cells that are solved, in turn of each lattice"),
        texts("lattices", "lattices to learn, such as gyroid_sheet (default: all surfaces and unit cells of struts)"),
        integer("elements", "", 24, {8, 128}, "elements along the edge of a cell, a multiple of 8"),
        integer("steps", "", 12000, {1, 10000000}, "steps of the optimiser at most"),

@@ -3,7 +3,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -99,8 +99,9 @@ Generator::Generator(learn::Weights weights)
       mean_(rowIn(weights_.training, "question_mean")),
       scale_(rowIn(weights_.training, "question_scale")) {
   betterMethod();
-  poisson();
 }
+
+std::string Generator::betterMethod() const { return weights_.training.at("unseen").at("better").get<std::string>(); }
 
 Eigen::RowVectorXd questionOf(const Log21& wanted, double share) {
   Eigen::RowVectorXd out(kQuestions);

@@ -1,5 +1,4 @@
 #pragma once
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -25,9 +24,8 @@ class Generator {
 
   const StretchedLaw& law() const { return law_; }
   const learn::Weights& weights() const { return weights_; }
-  double poisson() const { return weights_.training.at("poisson").get<double>(); }
   /// "generator" or "classical": what found the better cells for those that it never saw.
-  std::string betterMethod() const { return weights_.training.at("unseen").at("better").get<std::string>(); }
+  std::string betterMethod() const;
 
   /// The likeliest lattices by the network, likeliest first, with what it says of their sides. `wanted` is over the
   /// solid's modulus.

@@ -104,7 +104,7 @@ double bestError(const StretchedLaw& law, const std::vector<Proposal>& proposals
 
 json judge(const Generator& generator, const std::vector<SolvedCell>& unseen) {
   const StretchedLaw& law = generator.law();
-  std::vector<double> law_error, network, table;
+  std::vector<double> law_error, raw, network, table;
   double first = 0, asked = 0;
   core::Progress progress("unseen cells asked for", static_cast<std::int64_t>(unseen.size()));
   for (const SolvedCell& truth : unseen) {
@@ -112,6 +112,8 @@ json judge(const Generator& generator, const std::vector<SolvedCell>& unseen) {
     const double share = truth.cell.spec.volume_fraction;
     law_error.push_back(tensorError(stiffnessOfLog(law.at(lattice, share, shapeOf(truth.cell))), truth.stiffness));
     const std::vector<Proposal> proposals = generator.propose(truth.stiffness, share, kAsked);
+    const Proposal& likeliest = proposals.front();
+    raw.push_back(tensorError(stiffnessOfLog(law.at(likeliest.lattice, share, likeliest.shape)), truth.stiffness));
     for (std::size_t n = 0; n < proposals.size(); ++n) {
       if (proposals[n].lattice != lattice) continue;
       first += n == 0 ? 1 : 0;
@@ -126,6 +128,7 @@ json judge(const Generator& generator, const std::vector<SolvedCell>& unseen) {
               {"law_tensor_error", summary(law_error)},
               {"lattice_named_first", first / count},
               {"lattice_among_eight", asked / count},
+              {"generator_unpolished_tensor_error", summary(raw)},
               {"generator_polished_tensor_error", summary(network)},
               {"classical_polished_tensor_error", summary(table)}};
   out["better"] = learn::quantile(network, 0.5) < learn::quantile(table, 0.5) &&
