@@ -162,8 +162,8 @@ struct Wanted {
   double share;
 };
 
-/// Cells that training never saw, by the solver itself; and what no cell has: isotropic just below the upper bounds, a
-/// tenth as stiff as a cell, ten times as stiff along one axis as along the others.
+/// Cells that training never saw, by the solver itself; isotropic ones just below the upper bounds, which some sheets
+/// come near; and what no cell has: a tenth as stiff as a cell, ten times as stiff along one axis as along the others.
 std::vector<Wanted> wantedOnes(int reachable, int others) {
   const CellTableRecipe recipe{.lattices = usualCellLattices(), .seed = 4711};
   std::vector<Wanted> out;
