@@ -18,6 +18,7 @@ namespace osteo {
 
 cli::Job resectJob();           // apps/design-scaffold.resect.cpp
 cli::Job anatomicalModelJob();  // apps/design-scaffold.anatomical-model.cpp
+cli::Job inverseJob();          // apps/design-scaffold.inverse.cpp
 // apps/design-scaffold.seating.cpp
 std::vector<cli::Parameter> seatingRows();
 design_scaffold::Fit fitOf(const cli::Context& ctx);
@@ -215,7 +216,8 @@ cli::App cli::describe() {
             joined(seatingRows(), optimiseRows())),
         run},
        resectJob(),
-       anatomicalModelJob()}};
+       anatomicalModelJob(),
+       inverseJob()}};
 }
 
 }  // namespace osteo

@@ -12,6 +12,7 @@
 
 namespace osteo {
 
+cli::Job trainGeneratorJob();
 cli::Job trainSegmentJob();
 cli::Job trainSurrogateJob();
 
@@ -145,6 +146,7 @@ cli::App cli::describe() {
                 integer("base", "", 16, {8, 64}, "features of the first level, a multiple of 8"),
                 integer("levels", "", 3, {2, 5}, "levels, each half as fine as the one before")}),
         runCompletion},
+       trainGeneratorJob(),
        {"implicit",
         "a signed distance with a code a shape, trained on bones of one kind",
         {"train implicit meshes -o tiny.implicit --steps 50 --batch 500 --variants 0"},

@@ -60,7 +60,8 @@ std::vector<Parameter> joined(std::vector<Parameter> rows, const std::vector<Par
 class Context;
 
 /// One job of an executable: most have one with an empty name; `phantom sphere` is a job named sphere. A job without a
-/// name comes first and takes every call that names no other.
+/// name comes first and takes every call that names no other. A job with an option of its own name also takes the calls
+/// that give this option: `design-scaffold --inverse target.json` is `design-scaffold inverse --inverse target.json`.
 struct Job {
   std::string name;
   std::string summary;

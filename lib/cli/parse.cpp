@@ -100,6 +100,22 @@ Request parseWords(const App& app, const Job& job, const std::vector<std::string
   return request;
 }
 
+namespace {
+
+/// The job that has its own name among its options, where that option stands among the words.
+const Job* jobByOption(const App& app, const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (word == "--") break;
+    const std::string option = normalise(word.substr(0, word.find('=')));
+    for (const Job& job : app.jobs)
+      for (const Parameter& p : job.parameters)
+        if (!p.positional && p.name == job.name && option == "--" + p.name) return &job;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 const Job* chooseJob(const App& app, std::vector<std::string>& words) {
   std::vector<std::string> names;
   for (const Job& job : app.jobs) names.push_back(job.name);
@@ -109,6 +125,7 @@ const Job* chooseJob(const App& app, std::vector<std::string>& words) {
         words.erase(words.begin());
         return &job;
       }
+  if (const Job* job = jobByOption(app, words)) return job;
   // A job without a name takes every other call.
   if (app.jobs.front().name.empty()) return &app.jobs.front();
   if (!words.empty() && !words.front().starts_with("-")) {

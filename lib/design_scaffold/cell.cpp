@@ -70,13 +70,15 @@ struct Solved {
   Matrix6d stiffness;
 };
 
-Solved solve(const Cube& cube, int elements, const simulate::Elastic& solid) {
-  Solved out{
-      simulate::buildModel(elementsOf(cube, elements),
-                           [&](std::uint16_t, float value, float) { return static_cast<double>(value) * solid; }),
-      {},
-      0,
-      Matrix6d::Zero()};
+Solved solve(const Cube& cube, int elements, const simulate::Elastic& solid,
+             const Vector3d& stretch = Vector3d::Ones()) {
+  simulate::Filling filling = elementsOf(cube, elements);
+  filling.frame.spacing_mm = filling.frame.spacing_mm.cwiseProduct(stretch).eval();
+  Solved out{simulate::buildModel(
+                 filling, [&](std::uint16_t, float value, float) { return static_cast<double>(value) * solid; }),
+             {},
+             0,
+             Matrix6d::Zero()};
   const simulate::Operator K(out.model);
   simulate::SolveOptions options;
   options.tolerance = 1e-4;  // of the residual: energies are right to its square
@@ -176,6 +178,10 @@ CellProperties resolveCell(const LatticeSpec& spec, int elements, double poisson
   }
   out.area = areaOf(cube, cells) / (cube.size_mm / cells);
   return out;
+}
+
+Matrix6d stretchedStiffness(const LatticeSpec& spec, const Vector3d& stretch, int elements, double poisson) {
+  return solve(cellCube(spec, 2 * elements), elements, simulate::isotropic(1, poisson), stretch).stiffness;
 }
 
 Matrix6d mandel(const Matrix6d& voigt) { return scaledShear(voigt, std::numbers::sqrt2); }

@@ -25,6 +25,11 @@ Cube cellCube(const LatticeSpec& spec, int nodes);
 /// multiple of 8, with twice as many nodes for its shape.
 CellProperties resolveCell(const LatticeSpec& spec, int elements, double poisson);
 
+/// Stiffness over Young's modulus of a period whose sides are stretched by these factors along x, y, z (their product
+/// is 1; what fills it is stretched with it), as resolveCell has it for a cube.
+simulate::Matrix6d stretchedStiffness(const LatticeSpec& spec, const Eigen::Vector3d& stretch, int elements,
+                                      double poisson);
+
 /// A stiffness in Mandel's notation (Voigt's with shear rows and columns times √2), whose norm no rotation changes, and
 /// back.
 simulate::Matrix6d mandel(const simulate::Matrix6d& voigt);

@@ -16,7 +16,7 @@ struct Tensor {
 
 /// An architecture's name with the numbers that build it, and its trained tensors.
 struct Network {
-  std::string architecture;                ///< "residual-unet", "implicit-mlp", "segmentation-unet" or "property-mlp"
+  std::string architecture;                ///< as torch/module.cpp knows it, such as "residual-unet" or "property-mlp"
   std::map<std::string, double> settings;  ///< see the files in torch/
   std::vector<Tensor> tensors;
   double setting(const std::string& name) const { return settings.at(name); }

@@ -37,6 +37,7 @@ const Architecture& residualUnet();
 const Architecture& implicitMlp();
 const Architecture& segmentationUnet();
 const Architecture& propertyMlp();
+const Architecture& proposalMdn();
 const Architecture& architectureOf(const Network& network);
 
 /// The network's tensors after a check of names and shapes against its settings; shared with the network unless copied.

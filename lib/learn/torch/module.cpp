@@ -119,6 +119,7 @@ const Architecture& architectureOf(const Network& network) {
   if (network.architecture == "implicit-mlp") return implicitMlp();
   if (network.architecture == "segmentation-unet") return segmentationUnet();
   if (network.architecture == "property-mlp") return propertyMlp();
+  if (network.architecture == "proposal-mdn") return proposalMdn();
   throw std::invalid_argument("no architecture is called " + network.architecture);
 }
 

@@ -138,3 +138,24 @@ TEST_CASE("A job without a name takes every call that names no other, and its pa
   CHECK(completion.find("cut) words='--config --deep") != std::string::npos);
   CHECK(completion.find("--guide cut' ;;") != std::string::npos);
 }
+
+TEST_CASE("A job that has its own name among its options takes the calls that give it") {
+  App app = kApp;
+  app.jobs.push_back({.name = "backwards",
+                      .summary = "Goes back.",
+                      .examples = {"toy --backwards b.json -o a.nrrd"},
+                      .parameters = {inputOption("backwards", {".json"}, "where from").must(),
+                                     output({".nrrd"}, "the start"), flag("slow", "be slow")},
+                      .run = nullptr});
+  const auto chosen = [&app](std::vector<std::string> words) { return chooseJob(app, words)->name; };
+  CHECK(chosen({"--backwards", "b.json", "-o", "a.nrrd"}) == "backwards");
+  CHECK(chosen({"-o", "a.nrrd", "--slow", "--backwards=b.json"}) == "backwards");
+  CHECK(chosen({"backwards", "--schema"}) == "backwards");
+  CHECK(chosen({"ct.nrrd", "-o", "backwards"}).empty());
+  CHECK(chosen({"ct.nrrd", "--", "--backwards"}).empty());
+  std::vector<std::string> words{"--backwards", "b.json", "-o", "a.nrrd"};
+  const Job* job = chooseJob(app, words);
+  json given = json::object();
+  parseWords(app, *job, words, given);
+  CHECK(given == json{{"backwards", "b.json"}, {"output", "a.nrrd"}});
+}

@@ -1,0 +1,216 @@
+#include <Eigen/Dense>
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.h"
+#include "core/random.h"
+#include "design_scaffold/cell_block.h"
+#include "design_scaffold/inverse.h"
+
+using namespace osteo;
+using namespace osteo::design_scaffold;
+using Eigen::Vector3d;
+using simulate::Matrix6d;
+
+namespace {
+
+Matrix6d isotropic(double modulus, double poisson) {
+  const simulate::Elastic e = simulate::isotropic(modulus, poisson);
+  Matrix6d out = Matrix6d::Zero();
+  out.topLeftCorner<3, 3>().setConstant(e.c12);
+  out.diagonal() << e.c11, e.c11, e.c11, e.c44, e.c44, e.c44;
+  return out;
+}
+
+/// Cells of a made-up law: stiff along long sides, the same when they are turned.
+std::vector<SolvedCell> madeUpCells(const std::vector<std::string>& lattices, int count) {
+  const CellTableRecipe recipe{.lattices = lattices};
+  std::vector<SolvedCell> out;
+  for (int n = 0; n < count; ++n) {
+    const StretchedCell cell = drawnStretchedCell(recipe, n);
+    const bool is_sheet = cell.spec.kind == Kind::Sheet;
+    Matrix6d stiffness = isotropic(std::pow(cell.spec.volume_fraction, is_sheet ? 1.4 : 2), is_sheet ? 0.3 : 0.2);
+    simulate::Vector6d scale = simulate::Vector6d::Ones();
+    scale.head<3>() = cell.stretch.array().pow(is_sheet ? 0.5 : 1);
+    stiffness = (scale.asDiagonal() * stiffness * scale.asDiagonal()).eval();
+    out.push_back({cell, stiffness});
+  }
+  return out;
+}
+
+const std::vector<std::string> kTwo = {"gyroid_network", "diamond_sheet"};
+
+core::Exit codeOf(const std::string& document) {
+  const std::string path = (std::filesystem::temp_directory_path() / "osteo_target.json").string();
+  std::ofstream(path) << document;
+  try {
+    readCellTarget(path, readImplantLibrary());
+  } catch (const core::Error& e) {
+    return e.code();
+  }
+  return core::Exit::Ok;
+}
+
+std::string documentOf(const Matrix6d& tensor, const std::string& more) {
+  std::string rows;
+  for (int row = 0; row < 6; ++row) {
+    rows += row > 0 ? ",[" : "[";
+    for (int column = 0; column < 6; ++column) rows += (column > 0 ? "," : "") + std::to_string(tensor(row, column));
+    rows += "]";
+  }
+  return R"({"stiffness_tensor_mpa": [)" + rows + "], " + more + "}";
+}
+
+}  // namespace
+
+TEST_CASE("a stretched cell is an orthotropic one, and turns with its sides") {
+  const LatticeSpec spec = latticeSpecNamed("primitive_sheet");
+  const StretchedCell cell{spec, Vector3d(1.25, 1, 0.8)};
+  const SolvedCell solved{cell, stretchedStiffness(spec, cell.stretch, 8, 0.3)};
+  CHECK(solved.stiffness(0, 0) != Approx(solved.stiffness(2, 2)).epsilon(0.05));
+  CHECK(solved.stiffness.topRightCorner<3, 3>().norm() < 2e-3 * solved.stiffness.norm());
+  const SolvedCell other = turned(solved);
+  CHECK(other.cell.stretch.isApprox(Vector3d(1, 0.8, 1.25)));
+  CHECK(tensorError(stretchedStiffness(spec, other.cell.stretch, 8, 0.3), other.stiffness) < 1e-5);
+  CHECK(tensorError(stretchedStiffness(spec, Vector3d::Ones(), 8, 0.3), resolveCell(spec, 8, 0.3).stiffness) < 1e-9);
+}
+
+TEST_CASE("shapes stay within their bounds") {
+  const LatticeSpec spec = latticeSpecNamed("bcc_network");
+  const ShapeNumbers far = boundedShape(spec, {1, -1, 2});
+  const StretchedCell cell = cellOfShape(spec, far);
+  CHECK(cell.stretch.maxCoeff() / cell.stretch.minCoeff() == Approx(kMostStretch));
+  CHECK(cell.stretch.prod() == Approx(1));
+  CHECK(cell.spec.fillet == kMostFillet);
+  CHECK(shapeOf(cell).isApprox(far));
+  CHECK(boundedShape(spec, {0.1, 0.2, 0.3}) == ShapeNumbers(0.1, 0.2, 0.3));
+}
+
+TEST_CASE("the law learns what it is shown, and its cells are found again") {
+  const std::vector<SolvedCell> cells = madeUpCells(kTwo, 120), unseen = madeUpCells(kTwo, 130);
+  const StretchedLaw law = StretchedLaw::fitted(kTwo, cells);
+  CHECK(StretchedLaw(kTwo, law.leastShares(), law.tensor()).at(1, 0.4, {0.1, 0, 0}) == law.at(1, 0.4, {0.1, 0, 0}));
+  for (std::size_t n = 120; n < 130; ++n) {
+    const SolvedCell& truth = unseen[n];
+    const double share = truth.cell.spec.volume_fraction;
+    const std::size_t lattice = latticePlace(truth.cell.spec, kTwo);
+    CHECK(tensorError(stiffnessOfLog(law.at(lattice, share, shapeOf(truth.cell))), truth.stiffness) < 0.01);
+    const std::vector<Proposal> nearest = nearestCells(law, truth.stiffness, share, 2);
+    REQUIRE(nearest.size() == 2);
+    CHECK(nearest.front().lattice == lattice);
+    const Polished found = polish(law, nearest.front(), share, truth.stiffness);
+    CHECK(found.error < 0.005);
+    CHECK((found.proposal.shape - shapeOf(truth.cell)).norm() < 0.02);
+  }
+}
+
+TEST_CASE("upper bounds of porous solids") {
+  const IsotropicModuli solid{100, 40}, all = hashinShtrikman(solid, 1), half = hashinShtrikman(solid, 0.5);
+  CHECK(all.bulk_mpa == Approx(100));
+  CHECK(all.shear_mpa == Approx(40));
+  // With empty pores: K = 4 G K s / (4 G + 3 K (1 − s)).
+  CHECK(half.bulk_mpa == Approx(4.0 * 40 * 100 * 0.5 / (4 * 40 + 3 * 100 * 0.5)));
+  CHECK(half.shear_mpa < 20);
+  CHECK(mostTimesStiffer(2 * isotropic(10, 0.2), isotropic(10, 0.2)) == Approx(2));
+}
+
+TEST_CASE("targets that can't be are refused") {
+  const std::string solid = R"("youngs_modulus_mpa": 1000, "poisson_ratio": 0.3)";
+  const Matrix6d soft = isotropic(100, 0.3);
+  CHECK(codeOf(documentOf(soft, R"("porosity": 0.6, )" + solid)) == core::Exit::Ok);
+  CHECK(codeOf(documentOf(soft, R"("porosity": 0.6)")) == core::Exit::Ok);
+  CHECK(codeOf(documentOf(soft, R"("porosity": 60)")) == core::Exit::Config);
+  CHECK(codeOf(documentOf(soft, R"("porosity": 0.6, "stiffness_tensor_gpa": [])")) == core::Exit::Config);
+  CHECK(codeOf(documentOf(soft, R"("porosity": 0.6, "youngs_modulus_mpa": 1000)")) == core::Exit::Config);
+  CHECK(codeOf(documentOf(soft, R"("porosity": 0.6, "material": "ti6al4v", )" + solid)) == core::Exit::Config);
+  CHECK(codeOf(documentOf(isotropic(450, 0.3), R"("porosity": 0.6, )" + solid)) == core::Exit::Config);  // Voigt
+  CHECK(codeOf(documentOf(isotropic(350, 0.3), R"("porosity": 0.6, )" + solid)) == core::Exit::Config);  // H. and S.
+  Matrix6d skew = soft, negative = soft;
+  skew(0, 1) += 5;
+  negative(5, 5) = -1;
+  CHECK(codeOf(documentOf(skew, R"("porosity": 0.6, )" + solid)) == core::Exit::Config);
+  CHECK(codeOf(documentOf(negative, R"("porosity": 0.6, )" + solid)) == core::Exit::Config);
+}
+
+TEST_CASE("Young's modulus of an isotropic stiffness is the same along all directions") {
+  CHECK(modulusAlong(isotropic(70, 0.33), Vector3d(1, 2, -3).normalized()) == Approx(70));
+  Matrix6d stiff = isotropic(70, 0);
+  stiff(2, 2) = 140;
+  CHECK(modulusAlong(stiff, Vector3d::UnitZ()) == Approx(140));
+  CHECK(modulusAlong(stiff, Vector3d::UnitX()) == Approx(70));
+}
+
+TEST_CASE("a block of cells has their share and sides") {
+  LatticeSpec spec = latticeSpecNamed("gyroid_network");
+  spec.volume_fraction = 0.35;
+  const StretchedCell cell{spec, Vector3d(1.25, 1, 0.8)};
+  const levelset::LevelSet block = cellBlock(cell, 2, 1, 0.04);
+  CHECK(levelset::measureSurface(block).volume_mm3 == Approx(0.35 * 8).epsilon(0.012));
+  CHECK(levelset::sample(block, Vector3d(2.7, 1, 0.8)) > 0);
+  CHECK_THROWS_AS(cellBlock(cell, 2, 1, 0.5), core::Error);
+}
+
+namespace {
+
+/// A wanted tensor over the solid's modulus with its share.
+struct Wanted {
+  std::string kind;
+  Matrix6d stiffness;
+  double share;
+};
+
+/// Cells that training never saw, by the solver itself; isotropic ones just below the upper bounds, which some sheets
+/// come near; and what no cell has: a tenth as stiff as a cell, ten times as stiff along one axis as along the others.
+std::vector<Wanted> wantedOnes(int reachable, int others) {
+  const CellTableRecipe recipe{.lattices = usualCellLattices(), .seed = 4711};
+  std::vector<Wanted> out;
+  for (int n = 0; static_cast<int>(out.size()) < reachable; ++n) {
+    const StretchedCell cell = drawnStretchedCell(recipe, n);
+    const SolvedCell truth{cell, stretchedStiffness(cell.spec, cell.stretch, recipe.elements, recipe.poisson)};
+    if (holdsTogether(truth)) out.push_back({"reachable", truth.stiffness, cell.spec.volume_fraction});
+  }
+  const core::Random random(recipe.seed, 1);
+  for (int n = 0; n < others; ++n) {
+    const double share = kLeastShare + (kMostShare - kLeastShare) * random.uniform(static_cast<std::uint64_t>(n));
+    const IsotropicModuli most = hashinShtrikman({1 / 1.2, 1 / 2.6}, share);
+    const double modulus = 9 * most.bulk_mpa * most.shear_mpa / (3 * most.bulk_mpa + most.shear_mpa);
+    const Matrix6d stiff =
+        isotropic(0.97 * modulus, (3 * most.bulk_mpa - 2 * most.shear_mpa) / (6 * most.bulk_mpa + 2 * most.shear_mpa));
+    Matrix6d slanted = 0.05 * stiff;
+    slanted(2, 2) *= 10;
+    out.push_back({"bound", stiff, share});
+    out.push_back({"soft", 0.1 * out[static_cast<std::size_t>(n)].stiffness, out[static_cast<std::size_t>(n)].share});
+    out.push_back({"slanted", slanted, share});
+  }
+  return out;
+}
+
+int countOf(const char* name, int standard) {
+  const char* const text = std::getenv(name);
+  return text != nullptr ? std::atoi(text) : standard;
+}
+
+}  // namespace
+
+// scripts/bench/generator_targets runs it: a line of numbers a target and method.
+TEST_CASE("targets that training never saw", "[.][targets]") {
+  const char* const folder = std::getenv("WEIGHTS");
+  const Generator generator = readGenerator(generatorFolder(folder != nullptr ? folder : ""));
+  const std::vector<Wanted> all = wantedOnes(countOf("TARGETS", 200), countOf("UNREACHABLE", 20));
+  for (const Wanted& wanted : all)
+    for (const char* method : {"generator", "classical"}) {
+      CellTarget target;
+      target.stiffness_mpa = wanted.stiffness;
+      target.porosity = 1 - wanted.share;
+      target.solid = {"", 1, 0.3, 0};
+      const Inverted found = invert(generator, target, {.method = method});
+      const Attempt& first = found.attempts.front();
+      std::printf("%s %s first %.5f error %.5f predicted %.5f runs %zu %s\n", wanted.kind.c_str(), method, first.error,
+                  found.chosen().error, found.chosen().predicted_error, found.attempts.size(),
+                  latticeName(found.chosen().cell.spec).c_str());
+      std::fflush(stdout);
+    }
+}
