@@ -20,15 +20,21 @@ struct Slice {
   std::int64_t voxel(int u, int v) const { return base + u * du + v * dv; }
 };
 
-/// Flood-fills the open cells from `start`; a marrow space is closed by the mask, not too wide and holds no air.
+/// Flood-fills the open cells from `start`; a marrow space is closed by the mask, or cut off by one side of the image,
+/// not too wide and holds no air.
 struct Hole {
   std::vector<int> cells;
   double area = 0, outline = 0, air = 0;  ///< air: share below -250 HU
-  bool closed = true;
+  std::array<double, 4> border{};         ///< of the outline, on each side of the image
 
-  bool isMarrow(double max_radius_mm) const {
+  /// What it adds to the votes of its cells.
+  std::uint8_t vote(double max_radius_mm) const {
+    constexpr double kCutShare = 0.3;
+    const double cut = *std::max_element(border.begin(), border.end());
     // Outlines of pixels are 4 / pi times too long on average.
-    return closed && 2 * area / (outline * 0.785) <= max_radius_mm && air <= 0.05;
+    if (2 * area / (outline * 0.785) > max_radius_mm || air > 0.05) return 0;
+    if (cut == 0) return kClosedVote;
+    return std::count(border.begin(), border.end(), 0.0) >= 3 && cut <= kCutShare * outline ? kCutVote : 0;
   }
 };
 
@@ -44,7 +50,8 @@ Hole flood(const Slice& s, std::vector<std::uint8_t>& seen, int start, const ima
     for (std::size_t side = 0; side < 4; ++side) {
       const auto [a, b] = sides[side];
       if (a < 0 || b < 0 || a >= s.nu || b >= s.nv) {
-        hole.closed = false;
+        hole.outline += side < 2 ? s.sv : s.su;
+        hole.border[side] += side < 2 ? s.sv : s.su;
         continue;
       }
       if (mask.voxels[static_cast<std::size_t>(s.voxel(a, b))]) {
@@ -64,12 +71,8 @@ Hole flood(const Slice& s, std::vector<std::uint8_t>& seen, int start, const ima
   return hole;
 }
 
-}  // namespace
-
-namespace {
-
 /// Votes of all slices along one axis.
-void castVotes(const image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm, int axis,
+void castAlong(const image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm, int axis,
                std::vector<std::uint8_t>& votes) {
   const image::Frame& frame = mask.frame;
   const std::array<std::int64_t, 3> stride{1, frame.size[0], std::int64_t{frame.size[0]} * frame.size[1]};
@@ -87,8 +90,12 @@ void castVotes(const image::LabelVolume& mask, const image::CtVolume& ct, double
       if (seen[static_cast<std::size_t>(cell)]) continue;
       if (mask.voxels[static_cast<std::size_t>(s.voxel(cell % s.nu, cell / s.nu))]) continue;
       const Hole hole = flood(s, seen, cell, ct, mask);
-      if (!hole.isMarrow(max_radius_mm)) continue;
-      for (const int c : hole.cells) votes[static_cast<std::size_t>(s.voxel(c % s.nu, c / s.nu))] += 1;
+      const std::uint8_t vote = hole.vote(max_radius_mm);
+      if (vote == 0) continue;
+      for (const int c : hole.cells) {
+        std::uint8_t& sum = votes[static_cast<std::size_t>(s.voxel(c % s.nu, c / s.nu))];
+        sum = static_cast<std::uint8_t>(sum + vote);
+      }
     }
   });
 }
@@ -124,13 +131,18 @@ void addEnclosed(image::LabelVolume& mask, const image::LabelVolume& candidates)
 
 }  // namespace
 
-void fillMarrow(image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm) {
+std::vector<std::uint8_t> castVotes(const image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm) {
   std::vector<std::uint8_t> votes(mask.voxels.size(), 0);
-  for (int axis = 0; axis < 3; ++axis) castVotes(mask, ct, max_radius_mm, axis, votes);
+  for (int axis = 0; axis < 3; ++axis) castAlong(mask, ct, max_radius_mm, axis, votes);
+  return votes;
+}
+
+void fillMarrow(image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm) {
+  const std::vector<std::uint8_t> votes = castVotes(mask, ct, max_radius_mm);
   image::LabelVolume single(mask.frame);
   for (std::size_t i = 0; i < votes.size(); ++i) {
-    if (votes[i] >= 2) mask.voxels[i] = 1;
-    if (votes[i] == 1) single.voxels[i] = 1;
+    if (votes[i] >= 2 * kClosedVote) mask.voxels[i] = 1;
+    if (votes[i] / kClosedVote == 1) single.voxels[i] = 1;
   }
   addEnclosed(mask, single);
 }

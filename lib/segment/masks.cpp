@@ -3,7 +3,9 @@
 
 #include "core/parallel.h"
 #include "image/distance.h"
+#include "image/filters.h"
 #include "image/morphology.h"
+#include "image/resample.h"
 #include "segment/steps.h"
 
 namespace osteo::segment {
@@ -62,7 +64,8 @@ LabelVolume metalMask(const CtVolume& ct, const Options& options) {
 namespace {
 
 constexpr double kReach_mm = 4, kShare = 0.2, kCeiling_hu = 1500, kStreak_hu = 150, kStreakReach_mm = 30,
-                 kSure_hu = 140, kSureReach_mm = 10;
+                 kSure_hu = 140, kSureReach_mm = 10, kNoisy_hu = 70,
+                 kSmooth = 0.5;  ///< smoothed beyond this noise, by a Gaussian of this share of a voxel
 
 /// Largest value within `radius` voxels along one axis.
 void maximumAlong(CtVolume& volume, int axis, int radius) {
@@ -126,20 +129,44 @@ class StreakLevel {
   Vector3i stride_ = Vector3i::Ones();
 };
 
+double smooth_mm(const image::Frame& frame) { return kSmooth * frame.spacing_mm.minCoeff(); }
+
+/// Keeps what lies above the level; noise is smoothed first, a few slices at a time.
+void keepAbove(LabelVolume& mask, const CtVolume& ct, const CtVolume& level, double noise_hu) {
+  constexpr int kSlices = 16, kHalo = 3;
+  const Vector3i size = ct.frame.size;
+  const double sigma_mm = noise_hu > kNoisy_hu ? smooth_mm(ct.frame) : 0;
+  for (int first = 0; first < size[2]; first += kSlices) {
+    const image::Box slab = image::Box{{0, 0, first - kHalo}, {size[0], size[1], kSlices + 2 * kHalo}}.within(ct.frame);
+    const CtVolume smooth = sigma_mm > 0 ? image::gaussian(image::crop(ct, slab, 0.0f), sigma_mm) : CtVolume();
+    core::parallelFor(std::min(kSlices, size[2] - first), [&](std::int64_t n) {
+      const int k = first + static_cast<int>(n);
+      auto v = static_cast<std::size_t>(ct.index(0, 0, k));
+      for (int j = 0; j < size[1]; ++j) {
+        for (int i = 0; i < size[0]; ++i, ++v) {
+          const float hu = sigma_mm > 0 ? smooth.at(i, j, k - slab.low[2]) : ct.voxels[v];
+          if (hu <= level.voxels[v]) mask.voxels[v] = 0;
+        }
+      }
+    });
+  }
+}
+
 }  // namespace
 
 LabelVolume localThreshold(const CtVolume& ct, LabelVolume body, const LabelVolume& metal, Levels levels) {
   {
     const StreakLevel streak(metal, ct.frame);
-    CtVolume brightest = ct;
+    CtVolume level = levels.noise_hu > kNoisy_hu ? image::gaussian(ct, smooth_mm(ct.frame)) : ct;
     for (int axis = 0; axis < 3; ++axis) {
-      maximumAlong(brightest, axis, std::max(1, static_cast<int>(std::lround(kReach_mm / ct.frame.spacing_mm[axis]))));
+      maximumAlong(level, axis, std::max(1, static_cast<int>(std::lround(kReach_mm / ct.frame.spacing_mm[axis]))));
     }
     forVoxels(ct.frame, [&](int i, int j, int k, std::size_t v) {
-      const double rise = std::min<double>(brightest.voxels[v], kCeiling_hu) - levels.soft_hu;
-      const double level = std::max(levels.soft_hu + kShare * rise, levels.bone_hu);
-      body.voxels[v] = body.voxels[v] && ct.voxels[v] > level + streak.at(i, j, k) ? 1 : 0;
+      const double rise = std::min<double>(level.voxels[v], kCeiling_hu) - levels.soft_hu;
+      level.voxels[v] =
+          static_cast<float>(std::max(levels.soft_hu + kShare * rise, levels.bone_hu) + streak.at(i, j, k));
     });
+    keepAbove(body, ct, level, levels.noise_hu);
   }
   CoarseMask sure = CoarseMask::of(
       ct.frame, [&](std::size_t v) { return body.voxels[v] && ct.voxels[v] > levels.soft_hu + kSure_hu; });

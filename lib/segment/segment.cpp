@@ -11,7 +11,7 @@
 #include "image/distance.h"
 #include "image/morphology.h"
 #include "image/resample.h"
-#include "segment/holes.h"
+#include "segment/marrow.h"
 #include "segment/steps.h"
 #include "segment/vessels.h"
 
@@ -104,8 +104,8 @@ std::int64_t voxelsOf(double mm3, const image::Frame& frame) {
 
 /// The dense bone that stands out by itself: threshold inside the body, peeled, without small parts and shells.
 LabelVolume denseBone(const CtVolume& ct, const LabelVolume& metal, const Options& options, Result& result) {
-  LabelVolume bone =
-      localThreshold(ct, bodyMask(ct, result.removed_table_mm3), metal, {result.calibration.soft_hu, result.bone_hu});
+  LabelVolume bone = localThreshold(ct, bodyMask(ct, result.removed_table_mm3), metal,
+                                    {result.calibration.soft_hu, result.bone_hu, result.calibration.noise_hu});
   result.vessels_mm3 = dropVessels(bone, ct, result.calibration.soft_hu, result.calibration.noise_hu);
   peelToHalfway(bone, ct, result.calibration.soft_hu);
   keepSeeded(bone, ct, result.calibration.soft_hu + 200, voxelsOf(options.min_part_mm3, ct.frame));
@@ -113,16 +113,9 @@ LabelVolume denseBone(const CtVolume& ct, const LabelVolume& metal, const Option
   return bone;
 }
 
-/// Bone with its marrow: gaps bridged, marrow spaces filled.
-LabelVolume wholeBone(const LabelVolume& dense, const CtVolume& ct, const Options& options) {
-  const double radius =
-      options.closing_mm > 0 ? options.closing_mm : std::max(3.0, 1.45 * ct.frame.spacing_mm.maxCoeff());
-  LabelVolume whole = image::close(dense, radius);
-  for (std::size_t v = 0; v < whole.voxels.size(); ++v) {
-    if (!dense.voxels[v] && ct.voxels[v] < -250) whole.voxels[v] = 0;  // air cells
-  }
-  fillMarrow(whole, ct, options.fill_mm);
-  return image::dropSmall(whole, voxelsOf(options.min_part_mm3, ct.frame), image::Connectivity::Corners);
+/// Half the widest gap that is bridged.
+double closing_mm(const Options& options, const image::Frame& frame) {
+  return options.closing_mm > 0 ? options.closing_mm : std::max(3.0, 1.45 * frame.spacing_mm.maxCoeff());
 }
 
 }  // namespace
@@ -143,7 +136,13 @@ Result segment(CtVolume& ct, const Options& options) {
   progress.advance();
   LabelVolume dense = denseBone(ct, metal, options, result);
   progress.advance();
-  const LabelVolume whole = wholeBone(dense, ct, options);
+  LabelVolume whole = wholeBone(dense, ct,
+                                {.soft_hu = result.calibration.soft_hu,
+                                 .noise_hu = result.calibration.noise_hu,
+                                 .closing_mm = closing_mm(options, ct.frame),
+                                 .fill_mm = options.fill_mm});
+  peelToHalfway(whole, ct, result.calibration.soft_hu);
+  whole = image::dropSmall(whole, voxelsOf(options.min_part_mm3, ct.frame), image::Connectivity::Corners);
   if (options.bones) {
     result.bones = separateBones(
         {dense, whole}, ct,

@@ -21,7 +21,7 @@ image::LabelVolume metalMask(const image::CtVolume& ct, const Options& options);
 /// vessels stay out, while thin bone far from it stays in. What lies further than 10 mm from anything above soft + 140
 /// is cartilage. Near metal (may be empty) the threshold rises by up to 150 HU, over 30 mm, against streaks.
 struct Levels {
-  double soft_hu = 40, bone_hu = 130;
+  double soft_hu = 40, bone_hu = 130, noise_hu = 10;
 };
 image::LabelVolume localThreshold(const image::CtVolume& ct, image::LabelVolume body, const image::LabelVolume& metal,
                                   Levels levels);
