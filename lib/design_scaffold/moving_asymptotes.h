@@ -10,9 +10,9 @@ struct Constraint {
 };
 
 /// The method of moving asymptotes (Svanberg, The method of moving asymptotes: a new method for structural
-/// optimization, Int J Numer Methods Eng 24 (1987) 359-373): each step solves a convex, separable problem whose
-/// asymptotes close in where a variable swings and move out where it goes on. Several constraints may hold at once; a
-/// start that breaks them is led back.
+/// optimization, International Journal for Numerical Methods in Engineering 24 (1987) 359-373): each step solves a
+/// convex, separable problem whose asymptotes close in where a variable swings and move out where it goes on. Several
+/// constraints may hold at once; a start that breaks them is led back.
 class MovingAsymptotes {
  public:
   struct Bounds {
