@@ -48,7 +48,9 @@ LatticeSpec shapeOf(const cli::Context& ctx) {
 Wishes wishesOf(const cli::Context& ctx) {
   Wishes wishes{ctx.maybe("volume-fraction"), ctx.maybe("cell-mm"),     ctx.maybe("pore-mm"),
                 ctx.maybe("wall-mm"),         ctx.maybe("modulus-mpa"), ctx.maybe("permeability-m2")};
-  if (ctx.given("porosity") && !wishes.volume_fraction) wishes.volume_fraction = 1 - *ctx.maybe("porosity");
+  if (ctx.given("volume-fraction"))
+    ctx.refuse({"porosity"}, "says in other words what --volume-fraction says: give one");
+  if (ctx.given("porosity")) wishes.volume_fraction = 1 - *ctx.maybe("porosity");
   return wishes;
 }
 

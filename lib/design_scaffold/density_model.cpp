@@ -77,33 +77,64 @@ void DensityModel::forget() {
   for (auto& u : u_) u.clear();
 }
 
-void DensityModel::solve(const std::vector<double>& density) {
-  setStiffness(density);
-  iterations_ = 0;
-  std::vector<bool> is_done(cases_.size(), false);
-  for (std::size_t first = 0; first < cases_.size(); ++first) {
+/// Cases with the same fixed degrees of freedom share a preconditioner. Returns the iterations of all.
+int DensityModel::solveCases(const std::vector<Conditions>& cases, std::vector<simulate::Field>& u) {
+  int iterations = 0;
+  std::vector<bool> is_done(cases.size(), false);
+  for (std::size_t first = 0; first < cases.size(); ++first) {
     if (is_done[first]) continue;
-    simulate::Solver solver(K_, cases_[first].conditions.fixed);
+    simulate::Solver solver(K_, cases[first].fixed);
     std::vector<simulate::Solver::Problem> problems;
-    for (std::size_t c = first; c < cases_.size(); ++c) {
-      const Conditions& conditions = cases_[c].conditions;
-      if (is_done[c] || !solver.holds(conditions.fixed)) continue;
+    for (std::size_t c = first; c < cases.size(); ++c) {
+      if (is_done[c] || !solver.holds(cases[c].fixed)) continue;
       is_done[c] = true;
-      if (simulate::hasFreePoints(conditions)) {
-        Conditions own = conditions;
-        iterations_ += simulate::solveCase(K_, solver, own, options_, u_[c]).iterations;
+      if (simulate::hasFreePoints(cases[c])) {
+        Conditions own = cases[c];
+        iterations += simulate::solveCase(K_, solver, own, options_, u[c]).iterations;
       } else {
-        problems.push_back({&conditions.force, &conditions.fixed, &u_[c]});
+        problems.push_back({&cases[c].force, &cases[c].fixed, &u[c]});
       }
     }
     if (!problems.empty())
-      for (const auto& report : solver.solve(problems, options_)) iterations_ += report.iterations;
+      for (const auto& report : solver.solve(problems, options_)) iterations += report.iterations;
   }
+  return iterations;
+}
+
+void DensityModel::solve(const std::vector<double>& density) {
+  setStiffness(density);
+  std::vector<Conditions> cases;
+  for (const DesignCase& c : cases_) cases.push_back(c.conditions);
+  iterations_ = solveCases(cases, u_);
   simulate::Field reaction = K_.zeros();
   for (std::size_t c = 0; c < cases_.size(); ++c) {
     K_.apply(u_[c], reaction);
     works_[c] = simulate::dot(K_, u_[c], reaction);
   }
+}
+
+void DensityModel::solveAdjoint(const std::vector<simulate::Field>& forces, std::vector<simulate::Field>& u) {
+  std::vector<Conditions> cases(cases_.size());
+  for (std::size_t c = 0; c < cases_.size(); ++c) {
+    cases[c].fixed = cases_[c].conditions.fixed;
+    for (simulate::FixedDof& f : cases[c].fixed) f.value_mm = 0;
+    cases[c].force = forces[c];
+  }
+  iterations_ += solveCases(cases, u);
+}
+
+std::vector<double> DensityModel::workSlope(std::size_t c, const simulate::Field& other) const {
+  std::vector<double> out(static_cast<std::size_t>(model_->elements), 0.0);
+  const double own = simulate::dot(K_, u_[c], u_[c]), others = simulate::dot(K_, other, other);
+  if (!(own > 0 && others > 0)) return out;
+  // Of a quadratic form: (u + v)² − (u − v)² = 4 u v, both of a size.
+  const double scale = std::sqrt(own / others);
+  simulate::Field plus = u_[c], minus = u_[c];
+  for (std::size_t n = 0; n < plus.size(); ++n) plus[n] += scale * other[n], minus[n] -= scale * other[n];
+  const auto with = simulate::cubicEnergies(K_, plus), against = simulate::cubicEnergies(K_, minus);
+  for (std::size_t e = 0; e < out.size(); ++e)
+    for (std::size_t q = 0; q < 3; ++q) out[e] += slope_[e][q] * (with[e][q] - against[e][q]) / (4 * scale);
+  return out;
 }
 
 double DensityModel::compliance(std::vector<double>& derivative) const {

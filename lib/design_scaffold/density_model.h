@@ -64,6 +64,13 @@ class DensityModel {
   const std::vector<simulate::Field>& displacements_mm() const { return u_; }
   int iterations() const { return iterations_; }
 
+  /// Displacements under forces of their own, one for each case, held as the case is; `u` is a first guess where it has
+  /// the size. Of the last solve's stiffness; of no case with points that move freely.
+  void solveAdjoint(const std::vector<simulate::Field>& forces, std::vector<simulate::Field>& u);
+  /// What case c's displacements do against `other` ones through the derivative of each element's stiffness by its
+  /// density, N mm.
+  std::vector<double> workSlope(std::size_t c, const simulate::Field& other) const;
+
   /// Weighted sum of the compliances: works of loads, and the inverse of those of prescribed displacements.
   /// `derivative` by the density of each element.
   double compliance(std::vector<double>& derivative) const;
@@ -82,6 +89,7 @@ class DensityModel {
   int iterations_ = 0;
 
   void setStiffness(const std::vector<double>& density);
+  int solveCases(const std::vector<simulate::Conditions>& cases, std::vector<simulate::Field>& u);
 };
 
 }  // namespace osteo::design_scaffold

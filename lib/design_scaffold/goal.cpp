@@ -119,6 +119,7 @@ Goal readGoal(const std::string& path) {
   goal.element_mm = search.value("element_mm", 0.0);
   goal.filter_mm = search.value("filter_mm", 0.0);
   goal.accept_best = search.value("accept_best", false);
+  goal.by_asymptotes = search.value("optimiser", "oc") == "mma";
   return goal;
 }
 

@@ -32,6 +32,7 @@ struct Goal {
   int designs = 9, steps = 15;
   double element_mm = 0, filter_mm = 0;  ///< 0: chosen
   bool accept_best = false;
+  bool by_asymptotes = false;  ///< stress and stiffness are bounds of each design, not of the search alone
   std::string file;
 
   Bounds of(const std::string& name) const;

@@ -201,14 +201,21 @@ RelativeStiffness HomogenisedLaw::relative(double fraction) const {
   return out;
 }
 
+StressForm HomogenisedLaw::stressForm(double fraction) const {
+  StressForm out;
+  double by_ratio = 0;
+  const double ratio = interpolated(6, fraction, &by_ratio);
+  for (std::size_t q = 0; q < 3; ++q) {
+    double slope = 0;
+    const double square = interpolated(static_cast<int>(q) + 3, fraction, &slope);
+    out.value[q] = ratio * ratio * square;
+    out.derivative[q] = ratio * (ratio * slope + 2 * by_ratio * square);
+  }
+  return out;
+}
+
 double HomogenisedLaw::peakStress(double fraction, const Vector6d& strain) const {
-  // A cubic form by its three parts: the volume change, the axial deviator and shear.
-  const double mean = strain.head<3>().mean();
-  const Eigen::Vector3d deviator = strain.head<3>().array() - mean;
-  const double square = interpolated(3, fraction) * 3 * mean * mean +
-                        interpolated(4, fraction) * deviator.squaredNorm() +
-                        interpolated(5, fraction) * strain.tail<3>().squaredNorm();
-  return interpolated(6, fraction) * std::sqrt(square);
+  return std::sqrt(weighed(stressForm(fraction).value, strainParts(strain)));
 }
 
 nlohmann::json HomogenisedLaw::describe() const {

@@ -4,6 +4,7 @@
 
 #include "design_scaffold/density_model.h"
 #include "design_scaffold/lattice.h"
+#include "design_scaffold/wall_stress.h"
 
 namespace osteo::design_scaffold {
 
@@ -36,6 +37,8 @@ class HomogenisedLaw {
   /// 98th percentile of von Mises' stress in the walls under a mean strain (Voigt, engineering shear), over the
   /// modulus.
   double peakStress(double fraction, const simulate::Vector6d& strain) const;
+  /// The square of that percentile over the modulus squared, by the parts of a strain.
+  StressForm stressForm(double fraction) const;
   /// The cells that were resolved, for the record.
   nlohmann::json describe() const;
 

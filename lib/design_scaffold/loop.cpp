@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "design_scaffold/density_field.h"
+#include "design_scaffold/design_limits.h"
 #include "design_scaffold/grade.h"
 #include "design_scaffold/implant_grid.h"
 #include "design_scaffold/loop_checkpoint.h"
@@ -83,17 +84,6 @@ Range rangeOf(const Goal& goal, const HomogenisedLaw* law, double cell_mm) {
                fmt::format("a porosity of {:.3g} to {:.3g}, as walls and pores allow", 1 - before.high, 1 - before.low),
                fmt::format("{:.3g} to {:.3g}", porosity.min.value_or(0), porosity.max.value_or(1)));
   return range;
-}
-
-/// A point that moves freely with a region and is loaded: neither stands in the forces on the nodes.
-std::string keyOf(const simulate::Remote& remote, const std::vector<simulate::FixedDof>& region) {
-  std::string key;
-  for (const Eigen::Vector3d& v : {remote.point_mm, remote.force_n, remote.moment_n_mm})
-    key += fmt::format("{:.17g} {:.17g} {:.17g} ", v[0], v[1], v[2]);
-  for (const auto& held : {remote.displacement_mm, remote.rotation_rad})
-    for (const auto& value : held) key += value ? fmt::format("{:.17g} ", *value) : "free ";
-  for (const simulate::FixedDof& f : region) key += fmt::format("{} ", f.dof);
-  return key;
 }
 
 /// One loop with all that its designs share.
@@ -171,6 +161,7 @@ void Loop::prepare() {
   rules_ = rulesOf();
   json& j = results_["optimisation"];
   j["result"] = goal_.is_solid ? "solid" : "lattice";
+  j["optimiser"] = goal_.by_asymptotes ? "mma" : "oc";
   j["elements"] = grid_.model->elements;
   j["element_mm"] = grid_.element_mm;
   j["filter_radius_mm"] = rules_.radius_elements * grid_.element_mm;
@@ -196,6 +187,7 @@ void Loop::requirePossible(const json& solid_numbers) const {
 
 DesignRules Loop::rulesOf() const {
   DesignRules rules;
+  rules.by_asymptotes = goal_.by_asymptotes;
   rules.low = range_.low, rules.high = range_.high;
   if (law_) {
     rules.radius_elements = std::max(kUsualElements, 0.5 * task_.spec.cell_mm / grid_.element_mm);
@@ -219,6 +211,7 @@ DesignRules Loop::rulesOf() const {
 
 Tried Loop::design(double fraction) {
   Topology topology(*model_, rules_, fraction);
+  if (rules_.by_asymptotes) limitBy(goal_, yardstick_, *model_, topology);
   model_->forget();
   json steps = json::array();
   int iterations = 0;
@@ -260,13 +253,7 @@ std::string Loop::taskKey() const {
     key += core::sha256(values.data(), values.size() * sizeof(values[0]));
   };
   add(grid_.shares.body), add(grid_.shares.solid);
-  for (const DesignCase& c : model_->cases()) {
-    key += fmt::format(" {:.17g} ", c.weight);
-    add(c.conditions.force);
-    for (const auto& f : c.conditions.fixed) key += fmt::format("{} {:.17g} ", f.dof, f.value_mm);
-    for (const auto& part : c.conditions.constraints)
-      if (part.remote) key += keyOf(*part.remote, part.fixed);
-  }
+  for (const DesignCase& c : model_->cases()) key += keyOf(c);
   const LatticeSpec& s = task_.spec;
   key +=
       fmt::format("{} {} {:.17g} {:.17g} {} ", nameOf(s.type), static_cast<int>(s.kind), s.cell_mm, s.fillet, s.seed);

@@ -37,6 +37,17 @@ class Reader {
   std::size_t at_ = 0;
 };
 
+/// A point that moves freely with a region and is loaded: neither stands in the forces on the nodes.
+std::string keyOf(const simulate::Remote& remote, const std::vector<simulate::FixedDof>& region) {
+  std::string key;
+  for (const Eigen::Vector3d& v : {remote.point_mm, remote.force_n, remote.moment_n_mm})
+    key += fmt::format("{:.17g} {:.17g} {:.17g} ", v[0], v[1], v[2]);
+  for (const auto& held : {remote.displacement_mm, remote.rotation_rad})
+    for (const auto& value : held) key += value ? fmt::format("{:.17g} ", *value) : "free ";
+  for (const simulate::FixedDof& f : region) key += fmt::format("{} ", f.dof);
+  return key;
+}
+
 void append(std::string& bytes, std::uint64_t value) {
   bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
@@ -45,6 +56,16 @@ void append(std::string& bytes, std::uint64_t value) {
 std::string sealOf(const std::string& bytes) { return core::sha256(bytes.data(), bytes.size()); }
 
 }  // namespace
+
+std::string keyOf(const DesignCase& design_case) {
+  const simulate::Conditions& conditions = design_case.conditions;
+  std::string key = fmt::format(" {:.17g} ", design_case.weight);
+  key += core::sha256(conditions.force.data(), conditions.force.size() * sizeof(double));
+  for (const auto& f : conditions.fixed) key += fmt::format("{} {:.17g} ", f.dof, f.value_mm);
+  for (const auto& part : conditions.constraints)
+    if (part.remote) key += keyOf(*part.remote, part.fixed);
+  return key;
+}
 
 LoopCheckpoint::LoopCheckpoint(std::string path, const std::string& task)
     : path_(std::move(path)), key_(core::sha256(task.data(), task.size())) {}

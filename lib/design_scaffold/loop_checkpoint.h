@@ -2,9 +2,13 @@
 #include <string>
 #include <vector>
 
+#include "design_scaffold/density_model.h"
 #include "design_scaffold/search.h"
 
 namespace osteo::design_scaffold {
+
+/// All that a case's displacements depend on, for the key of a task.
+std::string keyOf(const DesignCase& design_case);
 
 /// The designs that a loop has tried, in a file, so that one that was stopped goes on after the last of them. The file
 /// knows its task by a key; one of another task is ignored with a warning. An empty path does nothing at all.

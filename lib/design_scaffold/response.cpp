@@ -46,7 +46,7 @@ double peakOf(const DensityModel& model, const std::vector<double>& density, con
   const Shares& shares = model.shares();
   std::vector<Weighted> stress;
   for (std::size_t e = 0; e < density.size(); ++e) {
-    if (shares.body[e] < kCounted) continue;
+    if (!countsForPeak(shares, e)) continue;
     if (shares.solid[e] > kCounted)
       stress.emplace_back(skinStress_mpa(by, strains[e]), shares.body[e] * shares.solid[e]);
     else if (isMade(by, density[e]))
@@ -63,13 +63,11 @@ double furthest_mm(const DensityModel& model, const simulate::Field& u) {
   return most;
 }
 
-/// Stiffness against that of bone in the same place: works of loads fall with it, works of displacements rise.
 void addStiffness(const DensityModel& model, const Yardstick& by, json& out) {
   if (by.bone_works_n_mm.empty()) return;
   double logs = 0;
   for (std::size_t c = 0; c < by.cases.size(); ++c) {
-    const double works = by.bone_works_n_mm[c] / model.works_n_mm()[c];
-    const double ratio = model.isMoved(c) ? 1 / works : works;
+    const double ratio = stiffnessRatio(model, by, c);
     out["cases"][by.cases[c]]["stiffness_ratio"] = ratio;
     logs += std::log(ratio) / static_cast<double>(by.cases.size());
   }
@@ -137,6 +135,29 @@ void addShape(const DensityModel& model, const std::vector<double>& density, con
 
 double wallStress_mpa(const Yardstick& by, double density, const Vector6d& strain) {
   return by.law ? by.solid.modulus_mpa * by.law->peakStress(density, strain) : skinStress_mpa(by, strain);
+}
+
+bool countsForPeak(const Shares& shares, std::size_t e) { return shares.body[e] >= kCounted; }
+
+StressForm stressForm(const Yardstick& by, const Shares& shares, std::size_t e, double density) {
+  const double shear_mpa = 0.5 * by.solid.modulus_mpa / (1 + by.solid.poisson);
+  if (shares.solid[e] > kCounted) return solidStress(shear_mpa);
+  if (!by.law) return relaxedStress(shear_mpa, density);
+  StressForm form = by.law->stressForm(density);
+  for (auto* numbers : {&form.value, &form.derivative})
+    for (double& v : *numbers) v *= by.solid.modulus_mpa * by.solid.modulus_mpa;
+  return form;
+}
+
+double peakStress_mpa(const DensityModel& model, const std::vector<double>& density, std::size_t c,
+                      const Yardstick& by) {
+  return peakOf(model, density, strainsOf(model, model.displacements_mm()[c]), by);
+}
+
+double stiffnessRatio(const DensityModel& model, const Yardstick& by, std::size_t c) {
+  // Works of loads fall with the stiffness, works of displacements rise.
+  const double works = by.bone_works_n_mm[c] / model.works_n_mm()[c];
+  return model.isMoved(c) ? 1 / works : works;
 }
 
 std::vector<WorstStrain> worstStrains(const DensityModel& model, const std::vector<double>& density,

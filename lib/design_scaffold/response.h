@@ -6,6 +6,7 @@
 #include "design_scaffold/goal.h"
 #include "design_scaffold/homogenised_law.h"
 #include "design_scaffold/stiffness.h"
+#include "design_scaffold/wall_stress.h"
 
 namespace osteo::design_scaffold {
 
@@ -25,6 +26,17 @@ nlohmann::json numbersOf(const DensityModel& model, const std::vector<double>& d
 
 /// Von Mises stress in the walls or members of an element under its strain, MPa: the 98th percentile of a lattice's.
 double wallStress_mpa(const Yardstick& by, double density, const simulate::Vector6d& strain);
+
+/// Whether enough of an element lies in the body for its stress to tell anything.
+bool countsForPeak(const Shares& shares, std::size_t e);
+/// What makes an element's stress of its strain: that of the skin where it is mostly skin, else that of walls or
+/// members.
+StressForm stressForm(const Yardstick& by, const Shares& shares, std::size_t e, double density);
+/// 98th percentile over the solid of the stress in case c, of the last solve.
+double peakStress_mpa(const DensityModel& model, const std::vector<double>& density, std::size_t c,
+                      const Yardstick& by);
+/// Stiffness in case c against that of bone in the same place.
+double stiffnessRatio(const DensityModel& model, const Yardstick& by, std::size_t c);
 
 /// Of each element, the case that stresses it most, and the strain there.
 struct WorstStrain {

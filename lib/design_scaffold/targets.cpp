@@ -21,9 +21,17 @@ namespace {
 struct SizeWish {
   const char* option;
   double wanted, power;
-  std::function<double(const Lattice&)> ofUnit;
-  double cell_mm(const Lattice& unit) const { return std::pow(wanted / ofUnit(unit), 1 / power); }
+  std::function<double(const Lattice&, std::optional<Thickness>&)> ofUnit;
+  /// `seen` keeps walls and pores of the unit for another wish about it.
+  double cell_mm(const Lattice& unit, std::optional<Thickness>& seen) const {
+    return std::pow(wanted / ofUnit(unit, seen), 1 / power);
+  }
 };
+
+const Thickness& thicknessOf(const Lattice& unit, std::optional<Thickness>& seen) {
+  if (!seen) seen = measureThickness(unit);
+  return *seen;
+}
 
 Lattice unitOf(LatticeSpec spec, double volume_fraction) {
   spec.cell_mm = 1;
@@ -53,15 +61,16 @@ Cube measuredPeriod(const Lattice& lattice) { return periodOf(lattice, lattice.c
 
 std::vector<SizeWish> sizesOf(const Wishes& wishes) {
   std::vector<SizeWish> sizes;
-  if (wishes.cell_mm) sizes.push_back({"--cell-mm", *wishes.cell_mm, 1, [](const Lattice&) { return 1.0; }});
+  using Seen = std::optional<Thickness>;
+  if (wishes.cell_mm) sizes.push_back({"--cell-mm", *wishes.cell_mm, 1, [](const Lattice&, Seen&) { return 1.0; }});
   if (wishes.pore_mm)
-    sizes.push_back(
-        {"--pore-mm", *wishes.pore_mm, 1, [](const Lattice& l) { return measureThickness(l).pore.mean_mm; }});
+    sizes.push_back({"--pore-mm", *wishes.pore_mm, 1,
+                     [](const Lattice& l, Seen& seen) { return thicknessOf(l, seen).pore.mean_mm; }});
   if (wishes.wall_mm)
-    sizes.push_back(
-        {"--wall-mm", *wishes.wall_mm, 1, [](const Lattice& l) { return measureThickness(l).wall.mean_mm; }});
+    sizes.push_back({"--wall-mm", *wishes.wall_mm, 1,
+                     [](const Lattice& l, Seen& seen) { return thicknessOf(l, seen).wall.mean_mm; }});
   if (wishes.permeability_m2)
-    sizes.push_back({"--permeability-m2", *wishes.permeability_m2, 2, [](const Lattice& l) {
+    sizes.push_back({"--permeability-m2", *wishes.permeability_m2, 2, [](const Lattice& l, Seen&) {
                        const Cube cube = measuredPeriod(l);
                        return permeability(cube.distance_mm, cube.nodes, cube.step_mm(), 0).k_m2;
                      }});
@@ -100,7 +109,9 @@ double fractionOfTwo(const LatticeSpec& spec, const SizeWish& a, const SizeWish&
   double least = 0, most = 0;
   const auto ratio = [&](double fraction) {
     const Lattice unit = unitOf(spec, fraction);
-    return a.cell_mm(unit) / b.cell_mm(unit);
+    std::optional<Thickness> seen;
+    const double of_a = a.cell_mm(unit, seen);
+    return of_a / b.cell_mm(unit, seen);
   };
   const std::optional<double> found = fractionFor(1.0, ratio, least, most);
   if (found) return *found;
@@ -160,7 +171,8 @@ LatticeSpec fulfilled(LatticeSpec spec, const Wishes& wishes, const SolidPhase& 
     spec.cell_mm = *wishes.cell_mm;
     return spec;
   }
-  const double cell = sizes[0].cell_mm(unitOf(spec, spec.volume_fraction));
+  std::optional<Thickness> seen;
+  const double cell = sizes[0].cell_mm(unitOf(spec, spec.volume_fraction), seen);
   constexpr double kLeast_mm = 0.1, kMost_mm = 100;
   if (!(cell > kLeast_mm && cell < kMost_mm))
     refuse(fmt::format("{} {:.4g} at a volume fraction of {:.3f} asks for cells of {:.4g} mm", sizes[0].option,

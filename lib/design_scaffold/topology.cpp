@@ -13,6 +13,7 @@ Topology::Topology(DensityModel& model, const DesignRules& rules, double volume_
       rules_(rules),
       grid_(model.model()),
       filter_(grid_, rules.radius_elements, rules.border),
+      asymptotes_({rules.low, rules.high, rules.move}),
       x_(grid_.place.size(), std::clamp(volume_fraction, rules.low, rules.high)) {
   if (rules.overhang) overhang_.emplace(grid_, rules.overhang->axis, rules.overhang->up);
   for (std::size_t e = 0; e < x_.size(); ++e) open_ += model.shares().open(e);
@@ -60,6 +61,19 @@ void Topology::settle(double volume_fraction) {
   }
 }
 
+std::vector<double> Topology::limited(const std::vector<double>& derivative, Constraint volume) {
+  const Made stiff = rules_.is_projected ? Made::Eroded : Made::Nominal;
+  std::vector<Constraint> all;
+  all.push_back(std::move(volume));
+  const std::vector<double> density = limits_.empty() ? std::vector<double>() : densities(stiff);
+  for (const Limit& limit : limits_)
+    for (Constraint& own : limit(model_, density)) {
+      own.derivative = transposed(own.derivative, stiff);
+      all.push_back(std::move(own));
+    }
+  return asymptotes_.next(x_, derivative, all);
+}
+
 Topology::Step Topology::advance(double volume_fraction) {
   const Made stiff = rules_.is_projected ? Made::Eroded : Made::Nominal;
   const Made large = rules_.is_projected ? Made::Dilated : Made::Nominal;
@@ -79,7 +93,9 @@ Topology::Step Topology::advance(double volume_fraction) {
   double linear = 0;
   for (std::size_t e = 0; e < x_.size(); ++e) linear += by_volume[e] * x_[e];
   std::vector<double> next =
-      nextDesign(x_, {derivative, by_volume, linear + bound - now, rules_.low, rules_.high, rules_.move});
+      rules_.by_asymptotes
+          ? limited(derivative, {now - bound, by_volume})
+          : nextDesign(x_, {derivative, by_volume, linear + bound - now, rules_.low, rules_.high, rules_.move});
   for (std::size_t e = 0; e < x_.size(); ++e) step.change = std::max(step.change, std::abs(next[e] - x_[e]));
   x_ = std::move(next);
   return step;

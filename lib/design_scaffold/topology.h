@@ -1,10 +1,12 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 
 #include "design_scaffold/density_filter.h"
 #include "design_scaffold/density_model.h"
 #include "design_scaffold/heaviside.h"
+#include "design_scaffold/moving_asymptotes.h"
 #include "design_scaffold/overhang_filter.h"
 
 namespace osteo::design_scaffold {
@@ -24,11 +26,13 @@ struct DesignRules {
   bool is_projected = false;                    ///< towards 0 and 1
   double margin = 0.2;                          ///< of the thresholds of the eroded and the dilated design around 0.5
   std::optional<BuildDirection> overhang = {};  ///< for which faces are 45° or steeper
+  bool by_asymptotes = false;                   ///< moving asymptotes take the steps, not optimality criteria
 };
 
 /// The stiffest distribution of a given volume, step by step: filter, projection and overhang filter turn the variables
-/// into densities; optimality criteria take the steps. With projection it is the eroded design that is made stiff, and
-/// the nominal one that has the volume, so that members and gaps survive being made too thin or too thick.
+/// into densities; optimality criteria or moving asymptotes take the steps. With projection it is the eroded design
+/// that is made stiff, and the nominal one that has the volume, so that members and gaps survive being made too thin or
+/// too thick.
 class Topology {
  public:
   /// Starts with the same density everywhere.
@@ -44,6 +48,10 @@ class Topology {
   };
   /// Solves the design and takes a step towards a volume fraction.
   Step advance(double volume_fraction);
+  /// What has to stay at 0 or below beside the volume, of the densities that were solved last and by them; with moving
+  /// asymptotes only.
+  using Limit = std::function<std::vector<Constraint>(DensityModel& model, const std::vector<double>& density)>;
+  void limit(Limit limit) { limits_.push_back(std::move(limit)); }
 
   /// Sharpness of the projection; of no effect without one.
   void sharpen(double sharpness) { sharpness_ = sharpness; }
@@ -68,10 +76,14 @@ class Topology {
   ElementGrid grid_;
   DensityFilter filter_;
   std::optional<OverhangFilter> overhang_;
+  MovingAsymptotes asymptotes_;
+  std::vector<Limit> limits_;
   std::vector<double> x_;
   double sharpness_ = 1, threshold_ = 0.5, open_ = 0;
 
   Heaviside projection(Made made) const;
+  /// The step that stays within the volume and all limits.
+  std::vector<double> limited(const std::vector<double>& derivative, Constraint volume);
   /// The derivative by the variables of what has the given one by the densities.
   std::vector<double> transposed(const std::vector<double>& derivative, Made made) const;
 };

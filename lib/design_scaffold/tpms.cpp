@@ -4,6 +4,7 @@
 
 #include <Eigen/Geometry>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -19,8 +20,9 @@ constexpr double kTwoPi = 2 * std::numbers::pi;
 
 /// Sines and cosines of the angles and of twice the angles.
 struct Waves {
-  explicit Waves(const Vector3d& u)
-      : s(u.array().sin()), c(u.array().cos()), s2(2 * s * c), c2(c.square() - s.square()) {}
+  explicit Waves(const Vector3d& u) : Waves(u.array().sin(), u.array().cos()) {}
+  Waves(const Eigen::Array3d& sines, const Eigen::Array3d& cosines)
+      : s(sines), c(cosines), s2(2 * s * c), c2(c.square() - s.square()) {}
   Eigen::Array3d s, c, s2, c2;
 };
 
@@ -71,6 +73,30 @@ double product(double factor, const Eigen::Array3d& f, const Eigen::Array3d& slo
   return factor * f.prod();
 }
 
+/// F of any surface but the gyroid.
+double valueOf(Tpms surface, const Waves& w, Vector3d& gradient) {
+  gradient.setZero();
+  switch (surface) {
+    case Tpms::Diamond:
+      return cyclic(diamondTerm, w, gradient) + product(1, w.s, w.c, gradient);
+    case Tpms::Primitive:
+      return cyclic(primitiveTerm, w, gradient);
+    case Tpms::Iwp:
+      return cyclic(iwpTerm, w, gradient);
+    case Tpms::Neovius: {
+      const double sum = 3 * cyclic(primitiveTerm, w, gradient);
+      gradient *= 3;
+      return sum + product(4, w.c, -w.s, gradient);
+    }
+    case Tpms::FischerKochS:
+      return cyclic(fischerKochTerm, w, gradient);
+    case Tpms::Lidinoid:
+      return cyclic(lidinoidTerm, w, gradient);
+    default:
+      return cyclic(frdTerm, w, gradient) + product(4, w.c, -w.s, gradient);
+  }
+}
+
 /// Cell averages of F and how much F changes across each cell.
 struct Samples {
   std::vector<float> mean, change;
@@ -109,9 +135,15 @@ Samples sample(Tpms surface) {
         for (int i = 0; i < kSide; ++i) visit(i, j, static_cast<int>(k));
     });
   };
+  std::array<double, kSide> sine, cosine;  // of the planes of the grid, the same along all axes
+  for (std::size_t n = 0; n < kSide; ++n) {
+    const double at = kStep * (static_cast<double>(n) + 0.5);
+    sine[n] = std::sin(at), cosine[n] = std::cos(at);
+  }
   everywhere([&](int i, int j, int k) {
     Vector3d gradient;
-    values[at(i, j, k)] = nodal(surface, kStep * Vector3d(i + 0.5, j + 0.5, k + 0.5), gradient);
+    const Waves waves({sine[i], sine[j], sine[k]}, {cosine[i], cosine[j], cosine[k]});
+    values[at(i, j, k)] = valueOf(surface, waves, gradient);
     out.change[at(i, j, k)] = static_cast<float>(kStep * gradient.norm());
   });
   // The mean over a cell is the middle's value plus a twenty-fourth of the second differences.
@@ -143,28 +175,7 @@ Tpms tpmsNamed(const std::string& name) {
 const std::string& nameOf(Tpms surface) { return tpmsNames()[static_cast<std::size_t>(surface)]; }
 
 double nodal(Tpms surface, const Vector3d& u, Vector3d& gradient) {
-  if (surface == Tpms::Gyroid) return gyroid(u, gradient);
-  const Waves w(u);
-  gradient.setZero();
-  switch (surface) {
-    case Tpms::Diamond:
-      return cyclic(diamondTerm, w, gradient) + product(1, w.s, w.c, gradient);
-    case Tpms::Primitive:
-      return cyclic(primitiveTerm, w, gradient);
-    case Tpms::Iwp:
-      return cyclic(iwpTerm, w, gradient);
-    case Tpms::Neovius: {
-      const double sum = 3 * cyclic(primitiveTerm, w, gradient);
-      gradient *= 3;
-      return sum + product(4, w.c, -w.s, gradient);
-    }
-    case Tpms::FischerKochS:
-      return cyclic(fischerKochTerm, w, gradient);
-    case Tpms::Lidinoid:
-      return cyclic(lidinoidTerm, w, gradient);
-    default:
-      return cyclic(frdTerm, w, gradient) + product(4, w.c, -w.s, gradient);
-  }
+  return surface == Tpms::Gyroid ? gyroid(u, gradient) : valueOf(surface, Waves(u), gradient);
 }
 
 double volumeFraction(Tpms surface, Kind kind, double t) {

@@ -76,6 +76,20 @@ TEST_CASE("a sheet has its share too, and keeps two pore networks open") {
   CHECK(results["components"] == 1);
 }
 
+TEST_CASE("a piece whose cells hold their own shares is not moved, any other is") {
+  const levelset::LevelSet ball =
+      levelset::fromFunction([](const Vector3d& p) { return (p - Vector3d(0.7, 0.4, 0)).norm() - 2.6; },
+                             Vector3d::Constant(-6), Vector3d::Constant(6), 0.25);
+  const Lattice lattice({Kind::Network, 3.0, 0.4});
+  nlohmann::json held, kept;
+  design({ball, {}, {}, 0.2, false}, lattice, held);
+  design({ball, {}, {}, 0.2, false, false}, lattice, kept);
+  CHECK(kept["surface_shift_mm"] == 0);
+  CHECK(std::abs(held["surface_shift_mm"].get<double>()) > 0.002);
+  CHECK(held["core_volume_fraction"].get<double>() == Approx(0.4).margin(2e-3));
+  CHECK(std::abs(kept["core_volume_fraction"].get<double>() - 0.4) > 2e-3);
+}
+
 TEST_CASE("half of any ball around the origin is gyroid") {
   const levelset::LevelSet ball = levelset::fromFunction([](const Vector3d& p) { return p.norm() - 5; },
                                                          Vector3d::Constant(-6), Vector3d::Constant(6), 0.15);

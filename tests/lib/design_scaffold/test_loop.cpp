@@ -131,6 +131,9 @@ TEST_CASE("goals are read with their bounds, and what makes no sense is refused"
   CHECK(*goal.of("porosity").min == 0.5);
   CHECK_FALSE(goal.of("safety_factor").max);
   CHECK_FALSE(goal.is_solid);
+  CHECK_FALSE(goal.by_asymptotes);
+  CHECK(read(R"({"goals": {"safety_factor": {"min": 2}}, "search": {"optimiser": "mma"}})").by_asymptotes);
+  CHECK(refusal(R"({"goals": {"safety_factor": {"min": 2}}, "search": {"optimiser": "gcmma"}})") == core::Exit::Config);
   CHECK(refusal(R"({"goals": {}})") == core::Exit::Config);
   CHECK(refusal(R"({"goals": {"peak_p98_von_mises_pa": {"max": 2e8}}})") == core::Exit::Config);  // another unit
   CHECK(refusal(R"({"goals": {"porosity": {"min": 60}}})") == core::Exit::Config);                // percent
@@ -212,6 +215,35 @@ TEST_CASE("a checkpoint gives back what was written, for its own task alone") {
   CHECK_FALSE(std::filesystem::exists(path));
 }
 
+TEST_CASE("a task's key tells all that a case depends on, points that move with a region as well") {
+  const auto keyWith = [](const std::function<void(DesignCase&)>& change) {
+    DesignCase c;
+    c.conditions.force = {1, 2, 3};
+    c.conditions.fixed = {{4, 0.5}};
+    simulate::Conditions::Part part;
+    part.fixed = {{7, 0}};
+    part.remote.emplace();
+    c.conditions.constraints = {part};
+    change(c);
+    return keyOf(c);
+  };
+  const auto remoteOf = [](DesignCase& c) -> simulate::Remote& { return *c.conditions.constraints[0].remote; };
+  const std::vector<std::string> keys = {keyWith([](DesignCase&) {}),
+                                         keyWith([](DesignCase& c) { c.weight = 2; }),
+                                         keyWith([](DesignCase& c) { c.conditions.force[1] = 2.5; }),
+                                         keyWith([](DesignCase& c) { c.conditions.fixed[0].value_mm = 0.25; }),
+                                         keyWith([](DesignCase& c) { c.conditions.constraints[0].remote.reset(); }),
+                                         keyWith([](DesignCase& c) { c.conditions.constraints[0].fixed[0].dof = 8; }),
+                                         keyWith([&](DesignCase& c) { remoteOf(c).point_mm[0] += 1; }),
+                                         keyWith([&](DesignCase& c) { remoteOf(c).force_n[1] += 1; }),
+                                         keyWith([&](DesignCase& c) { remoteOf(c).moment_n_mm[2] += 1; }),
+                                         keyWith([&](DesignCase& c) { remoteOf(c).displacement_mm[0] = 0; }),
+                                         keyWith([&](DesignCase& c) { remoteOf(c).rotation_rad[0] = 0; })};
+  for (std::size_t a = 0; a < keys.size(); ++a)
+    for (std::size_t b = 0; b < a; ++b) CHECK(keys[a] != keys[b]);
+  CHECK(keys[0] == keyWith([](DesignCase&) {}));
+}
+
 TEST_CASE("the homogenised law of a gyroid meets the published cell, and a resolved one its energy") {
   LatticeSpec spec;
   spec.cell_mm = 2;
@@ -227,6 +259,13 @@ TEST_CASE("the homogenised law of a gyroid meets the published cell, and a resol
   for (std::size_t q = 0; q < 3; ++q)
     CHECK((law->relative(0.32 + step).value[q] - law->relative(0.32 - step).value[q]) / (2 * step) ==
           Approx(law->relative(0.32).derivative[q]).epsilon(1e-3));
+  simulate::Vector6d any;
+  any << 0.003, -0.001, 0.0005, 0.002, -0.001, 0.0015;
+  const StressForm form = law->stressForm(0.32);
+  CHECK(std::sqrt(weighed(form.value, strainParts(any))) == Approx(law->peakStress(0.32, any)));
+  for (std::size_t q = 0; q < 3; ++q)
+    CHECK((law->stressForm(0.32 + step).value[q] - law->stressForm(0.32 - step).value[q]) / (2 * step) ==
+          Approx(form.derivative[q]).epsilon(1e-3));
   CHECK(law->at(0.3).permeability > law->at(0.39).permeability);
   CHECK(law->at(0.3).wall < law->at(0.39).wall);
   LoopResult task{Infill(Lattice(spec)), {}, {}, {}, {}, {}, law, 1000, 0.3, spec.cell_mm};

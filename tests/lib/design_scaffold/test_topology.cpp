@@ -5,8 +5,10 @@
 #include <numbers>
 #include <numeric>
 
+#include "core/error.h"
 #include "core/random.h"
 #include "design_scaffold/density_field.h"
+#include "design_scaffold/implant_grid.h"
 #include "design_scaffold/optimality_criteria.h"
 #include "design_scaffold/topology.h"
 #include "image/io.h"
@@ -116,7 +118,8 @@ TEST_CASE("bench: a hundred designs of the 64×32×32 cantilever, with output", 
   const auto start = std::chrono::steady_clock::now();
   const auto model = cantilever(
       {64, 32, 32}, 1.0 / 32, [](int j) { return j == 0 || j == 32 ? -0.0005 : -0.001; }, 1e-3);
-  Topology topology(*model, {.radius_elements = 0.08 * 32}, 0.12);
+  const bool by_asymptotes = GENERATE(false, true);
+  Topology topology(*model, {.radius_elements = 0.08 * 32, .by_asymptotes = by_asymptotes}, 0.12);
   double first = 0, last = 0;
   for (int it = 0; it < 100; ++it) {
     last = topology.advance(0.12).compliance_n_mm;
@@ -126,8 +129,9 @@ TEST_CASE("bench: a hundred designs of the 64×32×32 cantilever, with output", 
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::filesystem::remove(file);
-  WARN("100 designs of 64x32x32 with filter, update and output: " << seconds << " s; compliance at first " << first
-                                                                  << ", of design 100 " << last);
+  WARN("100 designs of 64x32x32 by " << (by_asymptotes ? "moving asymptotes" : "optimality criteria")
+                                     << " with filter, update and output: " << seconds << " s; compliance at first "
+                                     << first << ", of design 100 " << last);
 }
 
 TEST_CASE("a filter keeps what is even, and its transpose is its derivative") {
@@ -275,4 +279,42 @@ TEST_CASE("projected designs are solid or empty, survive erosion in one piece an
   CHECK(model->works_n_mm()[0] < 10 * nominal);
   topology.settle(0.28);
   CHECK(topology.volumeFraction() == Approx(0.28).margin(0.002));
+}
+
+TEST_CASE("a case of a design that neither loads the body nor moves it, or does both, is refused") {
+  const auto refused = [](double force, double move) {
+    auto mesh = box({2, 2, 2});
+    const simulate::Operator K(*mesh);
+    DesignCase c;
+    simulate::forEachNode(*mesh, [&](std::int64_t n, int i, int, int) {
+      for (int axis = 0; i == 0 && axis < 3; ++axis) c.conditions.fixed.push_back({axis * K.stride() + n, move});
+    });
+    c.conditions.force = K.zeros();
+    c.conditions.force[0] = force;
+    const Shares shares = all(*mesh);
+    try {
+      DensityModel(std::move(mesh), simpLaw(simulate::isotropic(1, 0.3), 3, 1e-9), shares, {c}, {});
+    } catch (const core::Error& error) {
+      CHECK(error.code() == core::Exit::Config);
+      return true;
+    }
+    return false;
+  };
+  CHECK(refused(0, 0));
+  CHECK(refused(1, 1));
+  CHECK_FALSE(refused(1, 0));
+  CHECK_FALSE(refused(0, 1));
+}
+
+TEST_CASE("memory is asked for before a design is laid out on a fine grid") {
+  const levelset::LevelSet ball =
+      levelset::fromFunction([](const Eigen::Vector3d& p) { return p.norm() - 5; }, {-6, -6, -6}, {6, 6, 6}, 0.4);
+  const Envelope envelope = makeEnvelope(ball, {}, {});
+  CHECK(implantGrid(envelope, 1).model->elements > 300);
+  try {
+    implantGrid(envelope, 5e-5);  // 10^16 voxels
+    FAIL("nothing was thrown");
+  } catch (const core::Error& error) {
+    CHECK(error.code() == core::Exit::Memory);
+  }
 }
