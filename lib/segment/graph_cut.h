@@ -19,8 +19,8 @@ struct CutCosts {
 
 /// Decides the undecided voxels at the least total cost, by the minimum cut of the grid graph (Boykov and Kolmogorov,
 /// IEEE PAMI 26, 1124, 2004); where both cost the same a voxel is outside. Takes about 70 bytes an undecided voxel and
-/// nothing for the others: Boost.Graph's general graph would take five times as much. Returns the cost of the cut
-/// beyond that of each voxel taking what is cheaper for it.
+/// nothing for the others, which is why it is no general graph of a library. Returns the cost of the cut beyond that of
+/// each voxel taking what is cheaper for it.
 std::int64_t cutUndecided(image::LabelVolume& trimap, const CutCosts& costs);
 
 }  // namespace osteo::segment

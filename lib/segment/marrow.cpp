@@ -23,7 +23,8 @@ namespace {
 
 constexpr double kAir_hu = -250, kRay_mm = 30, kBand_mm = 4;
 constexpr double kNoisy_hu = 70, kSmooth = 0.75;  ///< smoothed beyond this noise, by a Gaussian of this many voxels
-// Points, chosen on real scans of pelvis, spine and thorax together; each may be a third off and costs 0.003 of Dice.
+// Points, chosen on real scans of pelvis, spine and chest together, on which the figures of apps/segment.md are taken
+// too.
 constexpr double kClosed = 0.6;      ///< for an axis along which a slice closes, of two at most, at each bridging
 constexpr double kBridged = 0.7;     ///< for lying in a bridged gap, at each bridging
 constexpr double kWidest = 0.2;      ///< the same at the widest
