@@ -98,7 +98,7 @@ Dual evaluate(const Subproblem& s, const VectorXd& multipliers, std::vector<doub
   return out;
 }
 
-/// Goes up from the multipliers to the maximum of the dual and a barrier of the given weight; false when it stalls.
+/// Goes up from the multipliers to the maximum of the dual and a barrier of the given weight, or until it stalls.
 void climb(const Subproblem& s, double barrier, VectorXd& multipliers, std::vector<double>& x) {
   constexpr int kSteps = 40, kHalvings = 30;
   constexpr double kMost = 0.95;  // of the way to a multiplier of 0
