@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/parallel.h"
 
 namespace osteo::learn {
@@ -26,6 +27,8 @@ std::vector<std::string> places() {
 const Module* open() {
   // torch's threads would spin between two layers and starve whatever else runs on the machine.
   ::setenv("OMP_WAIT_POLICY", "passive", 0);
+  // Layers ask for the same large blocks again and again: given back to the system, each would cost its page faults.
+  core::keepFreedMemory();
   std::string why = "osteo_learn.so is not installed";
   for (const std::string& place : places()) {
     if (!std::filesystem::exists(place)) continue;
