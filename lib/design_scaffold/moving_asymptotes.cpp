@@ -76,7 +76,11 @@ Dual part(const Subproblem& s, const VectorXd& multipliers, std::int64_t first, 
       out.slope[i] += s.p[row][j] * up + s.q[row][j] * down;
       slope[i] = s.p[row][j] * up * up - s.q[row][j] * down * down;
     }
-    if (x[j] == wanted) out.curvature -= slope * slope.transpose() / (2 * (p * up * up * up + q * down * down * down));
+    if (x[j] != wanted) continue;
+    const double bend = 0.5 / (p * up * up * up + q * down * down * down);
+    for (Eigen::Index a_row = 0; a_row < m; ++a_row)
+      for (Eigen::Index b_row = 0; b_row < m; ++b_row)
+        out.curvature(a_row, b_row) -= bend * slope[a_row] * slope[b_row];
   }
   return out;
 }
@@ -101,7 +105,8 @@ Dual evaluate(const Subproblem& s, const VectorXd& multipliers, std::vector<doub
 /// Goes up from the multipliers to the maximum of the dual and a barrier of the given weight, or until it stalls.
 void climb(const Subproblem& s, double barrier, VectorXd& multipliers, std::vector<double>& x) {
   constexpr int kSteps = 40, kHalvings = 30;
-  constexpr double kMost = 0.95;  // of the way to a multiplier of 0
+  constexpr double kMost = 0.95;       // of the way to a multiplier of 0
+  constexpr double kRounding = 1e-13;  // of a sum over all variables: smaller gains can't be seen
   const auto height = [&](const Dual& d, const VectorXd& at) { return d.value + barrier * at.array().log().sum(); };
   if (multipliers.size() == 0) return;
   Dual here = evaluate(s, multipliers, x);
@@ -114,12 +119,13 @@ void climb(const Subproblem& s, double barrier, VectorXd& multipliers, std::vect
     double length = 1;
     for (Eigen::Index i = 0; i < way.size(); ++i)
       if (way[i] < 0) length = std::min(length, -kMost * multipliers[i] / way[i]);
-    const double from = height(here, multipliers), promised = slope.dot(way);
+    const double from = height(here, multipliers), promised = slope.dot(way), unseen = kRounding * (1 + std::abs(from));
+    if (promised <= unseen) return;
     for (int k = 0;; ++k, length *= 0.5) {
       if (k == kHalvings) return;
       const VectorXd there = multipliers + length * way;
       const Dual next = evaluate(s, there, x);
-      if (height(next, there) < from + 1e-4 * length * promised && k + 1 < kHalvings) continue;
+      if (height(next, there) < from + 1e-4 * length * promised - unseen) continue;
       here = next, multipliers = there;
       break;
     }
