@@ -190,7 +190,7 @@ DesignRules Loop::rulesOf() const {
   rules.by_asymptotes = goal_.by_asymptotes;
   rules.low = range_.low, rules.high = range_.high;
   if (law_) {
-    rules.radius_elements = std::max(kUsualElements, 0.5 * task_.spec.cell_mm / grid_.element_mm);
+    rules.radius_elements = std::max(kUsualElements, task_.spec.cell_mm / grid_.element_mm);
     if (goal_.filter_mm > 0) rules.radius_elements = goal_.filter_mm / grid_.element_mm;
     return rules;
   }
