@@ -16,6 +16,24 @@
 #include "core/random.h"
 
 namespace osteo::design_scaffold {
+std::vector<nlohmann::json> tableRows(const std::string& path, const nlohmann::json& head) {
+  std::vector<nlohmann::json> out;
+  if (path.empty() || !std::filesystem::exists(path)) return out;
+  std::istringstream lines(core::readFile(path));
+  std::string line;
+  std::getline(lines, line);
+  if (nlohmann::json::parse(line, nullptr, false) != head)
+    throw core::Error(core::Exit::DataError, {.what = "the checkpoint holds cells of another recipe",
+                                              .file = core::baseName(path),
+                                              .hint = "give the same options, or another --checkpoint"});
+  while (std::getline(lines, line)) {
+    nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
+    if (row.is_discarded() || row.value("cell", -1) != static_cast<int>(out.size())) break;
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
 namespace {
 
 using nlohmann::json;
@@ -55,25 +73,13 @@ CellProperties fromJson(const json& row) {
           matrixOf<Eigen::Vector3d>(row.at("strength"))};
 }
 
-/// The cells that a file holds, in order; a line that was cut off by a kill ends them.
+/// The cells that a file holds, in order.
 std::vector<CellProperties> readTable(const CellTableRecipe& recipe, const std::string& path) {
+  const std::vector<json> rows = tableRows(path, headOf(recipe));
   std::vector<CellProperties> out;
-  if (path.empty() || !std::filesystem::exists(path)) return out;
-  std::istringstream lines(core::readFile(path));
-  std::string line;
-  std::getline(lines, line);
-  if (json::parse(line, nullptr, false) != headOf(recipe))
-    throw core::Error(core::Exit::DataError, {.what = "the checkpoint holds cells of another recipe",
-                                              .file = core::baseName(path),
-                                              .hint = "give the same options, or another --checkpoint"});
-  while (std::getline(lines, line)) {
-    const json row = json::parse(line, nullptr, false);
-    if (row.is_discarded() || row.value("cell", -1) != static_cast<int>(out.size())) break;
-    try {
-      out.push_back(fromJson(row));
-    } catch (const std::exception&) {
-      break;
-    }
+  try {
+    for (const json& row : rows) out.push_back(fromJson(row));
+  } catch (const std::exception&) {  // what is damaged ends them
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -35,5 +36,9 @@ LatticeSpec drawnCell(const CellTableRecipe& recipe, int number);
 /// The recipe's cells, resolved; the same for any number of threads. `path`: a file of JSON lines that keeps what is
 /// done and is gone on from, "" without. Throws DataError for a file of another recipe.
 std::vector<Cell> cellTable(const CellTableRecipe& recipe, const std::string& path);
+
+/// The numbered rows of such a file below its head, in order; a line that was cut off by a kill ends them; none where
+/// there is no file. Throws DataError for another head.
+std::vector<nlohmann::json> tableRows(const std::string& path, const nlohmann::json& head);
 
 }  // namespace osteo::design_scaffold

@@ -34,20 +34,10 @@ json rowOf(std::size_t number, const Matrix6d& stiffness) {
   return {{"cell", number}, {"stiffness", std::vector<double>(stiffness.data(), stiffness.data() + stiffness.size())}};
 }
 
-/// The stiffnesses that a file holds, in order; a line that was cut off by a kill ends them.
+/// The stiffnesses that a file holds, in order.
 std::vector<Matrix6d> readTable(const CellTableRecipe& recipe, const std::string& path) {
   std::vector<Matrix6d> out;
-  if (path.empty() || !std::filesystem::exists(path)) return out;
-  std::istringstream lines(core::readFile(path));
-  std::string line;
-  std::getline(lines, line);
-  if (json::parse(line, nullptr, false) != headOf(recipe))
-    throw core::Error(core::Exit::DataError, {.what = "the checkpoint holds cells of another recipe",
-                                              .file = core::baseName(path),
-                                              .hint = "give the same options, or another --checkpoint"});
-  while (std::getline(lines, line)) {
-    const json row = json::parse(line, nullptr, false);
-    if (row.is_discarded() || row.value("cell", -1) != static_cast<int>(out.size())) break;
+  for (const json& row : tableRows(path, headOf(recipe))) {
     const auto numbers = row.value("stiffness", std::vector<double>());
     if (numbers.size() != 36) break;
     out.emplace_back(Eigen::Map<const Matrix6d>(numbers.data()));

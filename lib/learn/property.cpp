@@ -14,14 +14,6 @@ namespace {
 using Eigen::MatrixXd;
 using RowsF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-const Tensor& tensorNamed(const Network& network, const std::string& name) {
-  const auto found = std::find_if(network.tensors.begin(), network.tensors.end(),
-                                  [&](const Tensor& tensor) { return tensor.name == name; });
-  if (found == network.tensors.end())
-    throw core::Error(core::Exit::DataError, {.what = "the weights lack the tensor " + name});
-  return *found;
-}
-
 /// One member's part of a tensor.
 MatrixXd partOf(const Network& network, const std::string& name, int member) {
   const Tensor& tensor = tensorNamed(network, name);

@@ -14,14 +14,6 @@ using Eigen::MatrixXd;
 constexpr double kLeastLogVariance = -10, kMostLogVariance = 4;  // as torch/proposal.cpp holds them
 using RowsF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-const Tensor& tensorNamed(const Network& network, const std::string& name) {
-  const auto found = std::find_if(network.tensors.begin(), network.tensors.end(),
-                                  [&](const Tensor& tensor) { return tensor.name == name; });
-  if (found == network.tensors.end())
-    throw core::Error(core::Exit::DataError, {.what = "the weights lack the tensor " + name});
-  return *found;
-}
-
 MatrixXd matrixNamed(const Network& network, const std::string& name) {
   const Tensor& tensor = tensorNamed(network, name);
   return Eigen::Map<const RowsF>(tensor.values.data(), tensor.shape.at(0), tensor.shape.at(1)).cast<double>();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -121,6 +122,14 @@ Weights readWeights(const std::string& folder, const std::string& architecture) 
   } catch (const json::exception&) {
     refuse(folder, "index.json lacks a part, or has one of another kind");
   }
+}
+
+const Tensor& tensorNamed(const Network& network, const std::string& name) {
+  const auto found = std::find_if(network.tensors.begin(), network.tensors.end(),
+                                  [&](const Tensor& tensor) { return tensor.name == name; });
+  if (found == network.tensors.end())
+    throw core::Error(core::Exit::DataError, {.what = "the weights lack the tensor " + name});
+  return *found;
 }
 
 void requireSettings(const Network& network, const std::string& folder, const std::vector<Bound>& bounds) {

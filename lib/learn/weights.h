@@ -22,6 +22,9 @@ void writeWeights(const Weights& weights, const std::string& folder);
 /// Throws NoInput.
 Weights readWeights(const std::string& folder, const std::string& architecture);
 
+/// A tensor by its name. Throws DataError.
+const Tensor& tensorNamed(const Network& network, const std::string& name);
+
 /// The settings that a reader needs, each within its bounds. Throws DataError.
 struct Bound {
   const char* name;

@@ -101,17 +101,6 @@ void add(Points& points, std::size_t v, double more) {
   points.voxels[v] = static_cast<std::int8_t>(std::clamp(points.voxels[v] + std::lround(kPart * more), -kEnd, kEnd));
 }
 
-/// Runs body(i, j, k, voxel) for all voxels, slices in parallel.
-template <class Body>
-void forVoxels(const image::Frame& frame, const Body& body) {
-  core::parallelFor(frame.size[2], [&](std::int64_t k) {
-    auto voxel = static_cast<std::size_t>(k * frame.size[0] * frame.size[1]);
-    for (int j = 0; j < frame.size[1]; ++j) {
-      for (int i = 0; i < frame.size[0]; ++i, ++voxel) body(i, j, static_cast<int>(k), voxel);
-    }
-  });
-}
-
 /// Points for what closes; returns what the widest closing closes.
 LabelVolume closures(const LabelVolume& dense, const CtVolume& ct, const MarrowSearch& how, Points& points) {
   const double voxel_mm = ct.frame.spacing_mm.maxCoeff(), widest_mm = how.closing_mm;

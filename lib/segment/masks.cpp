@@ -16,17 +16,6 @@ using image::LabelVolume;
 
 namespace {
 
-/// Runs body(i, j, k, voxel) for all voxels, slices in parallel.
-template <class Body>
-void forVoxels(const image::Frame& frame, const Body& body) {
-  core::parallelFor(frame.size[2], [&](std::int64_t k) {
-    auto voxel = static_cast<std::size_t>(k * frame.size[0] * frame.size[1]);
-    for (int j = 0; j < frame.size[1]; ++j) {
-      for (int i = 0; i < frame.size[0]; ++i, ++voxel) body(i, j, static_cast<int>(k), voxel);
-    }
-  });
-}
-
 bool onSurface(const LabelVolume& mask, int i, int j, int k) {
   const auto open = [&](int a, int b, int c) { return mask.contains(a, b, c) && !mask.at(a, b, c); };
   return open(i - 1, j, k) || open(i + 1, j, k) || open(i, j - 1, k) || open(i, j + 1, k) || open(i, j, k - 1) ||

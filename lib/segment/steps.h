@@ -1,8 +1,20 @@
 #pragma once
+#include "core/parallel.h"
 #include "segment/segment.h"
 
 /// The steps of segment(), in their order; masks are 0 and 1 on the frame of the CT.
 namespace osteo::segment {
+
+/// Runs body(i, j, k, voxel) for all voxels, slices in parallel.
+template <class Body>
+void forVoxels(const image::Frame& frame, const Body& body) {
+  core::parallelFor(frame.size[2], [&](std::int64_t k) {
+    auto voxel = static_cast<std::size_t>(k * frame.size[0] * frame.size[1]);
+    for (int j = 0; j < frame.size[1]; ++j) {
+      for (int i = 0; i < frame.size[0]; ++i, ++voxel) body(i, j, static_cast<int>(k), voxel);
+    }
+  });
+}
 
 /// A grid over the same box whose voxels are whole numbers of the frame's, about `mm` wide.
 image::Frame coarseFrame(const image::Frame& frame, double mm);
