@@ -96,7 +96,6 @@ json describe(const CompletionReport& report) {
     trial = {{"volume_mm3", t.piece.volume_mm3},
              {"rim_offset_before_mm", t.rim.before_mm},
              {"rim_points", t.rim.points},
-             {"bending", t.rim.bending},
              {"open_edge_share", t.open_share},
              {"hidden_ring_mm", t.rim.hidden_width_mm},
              {"hidden_ring_rms_mm", t.rim.hidden_error_mm},

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -24,6 +23,9 @@ constexpr float kFar = 1e3F;
 constexpr double kRing_mm = 25;     ///< the host's surface that counts as rim
 constexpr double kWall_mm = 2.5;    ///< nearer to the piece, its edges and walls begin
 constexpr std::size_t kMost = 400;  ///< points a spline
+/// How far a bending carries into the hole what the rim says. Of 5 to 40 mm, and of splines that don't fade, the best on
+/// holes of 50 to 90 mm (scripts/bench/reconstruct_defects); thin plates run away across a hole.
+constexpr double kReach_mm = 10;
 
 /// A point of the host's surface near the hole and what the proposal says there.
 struct RimPoint {
@@ -56,10 +58,9 @@ std::vector<RimPoint> rimPoints(const Host& host, const Whole& whole, const Cand
 }
 
 /// The correction of one side, or none where the rim has too few points.
-std::unique_ptr<Spline> correction(const std::vector<RimPoint>& points, bool outer, double nearest_mm,
-                                   Spline::Kernel kernel) {
+std::unique_ptr<Spline> correction(const std::vector<RimPoint>& points, bool outer, double nearest_mm) {
   constexpr std::size_t kFewest = 12;
-  const double smoothing = kernel == Spline::Kernel::ThinPlate ? 2e-3 : 2e-2;
+  constexpr double kSmoothing = 2e-2;
   std::vector<Eigen::Vector3d> positions;
   std::vector<double> values;
   for (const auto& p : points) {
@@ -80,7 +81,7 @@ std::unique_ptr<Spline> correction(const std::vector<RimPoint>& points, bool out
     chosen.push_back(positions[i]);
     chosen_values.push_back(values[i]);
   }
-  return std::make_unique<Spline>(kernel, chosen, chosen_values, smoothing);
+  return std::make_unique<Spline>(Spline::Kernel::Fading, chosen, chosen_values, kSmoothing, kReach_mm);
 }
 
 /// A function on a grid around the piece, 0 beyond.
@@ -189,12 +190,11 @@ void setErrors(std::vector<double> errors, double width_mm, RimFit& fit) {
   fit.hidden_p95_mm = core::quantile(std::move(errors), 0.95);
 }
 
-/// What a bending leaves on the ring next to the hole that it has not seen.
-std::vector<double> hiddenErrors(const std::vector<RimPoint>& points, double width_mm,
-                                 const std::optional<Spline::Kernel>& kernel) {
+/// What the bending leaves on the ring next to the hole that it has not seen.
+std::vector<double> hiddenErrors(const std::vector<RimPoint>& points, double width_mm) {
   std::vector<double> errors;
   for (const bool outer : {true, false}) {
-    const auto spline = kernel ? correction(points, outer, width_mm, *kernel) : nullptr;
+    const auto spline = correction(points, outer, width_mm);
     for (const auto& p : points) {
       if (p.outer != outer || p.to_piece_mm >= width_mm) continue;
       errors.push_back(std::abs(p.distance_mm - (spline ? (*spline)(p.position) : 0)));
@@ -277,7 +277,6 @@ double hiddenWidth(const Candidate& piece) {
 }
 
 RimFit fitRim(const Host& host, const Whole& whole, const Candidate& piece) {
-  using Kernel = Spline::Kernel;
   RimFit fit;
   const double width = hiddenWidth(piece);
   const auto points = rimPoints(host, whole, piece, kRing_mm + width);
@@ -285,20 +284,8 @@ RimFit fitRim(const Host& host, const Whole& whole, const Candidate& piece) {
   std::vector<double> offsets;
   for (const auto& p : points) offsets.push_back(std::abs(p.distance_mm));
   fit.before_mm = core::quantile(offsets, 0.5);
-  std::optional<Kernel> taken;
-  setErrors(hiddenErrors(points, width, taken), width, fit);
-  for (const auto& [kernel, name] : {std::pair{Kernel::Biharmonic, "biharmonic"}, {Kernel::ThinPlate, "thin-plate"}}) {
-    RimFit trial = fit;
-    setErrors(hiddenErrors(points, width, kernel), width, trial);
-    if (trial.hidden_error_mm >= fit.hidden_error_mm) continue;
-    fit = trial;
-    fit.bending = name;
-    taken = kernel;
-  }
-  // Even where bending doesn't help far from the rim, it closes the step at the rim: it fades out within the ring's
-  // width.
-  const auto outer = correction(points, true, 0, taken.value_or(Kernel::Biharmonic)),
-             inner = correction(points, false, 0, taken.value_or(Kernel::Biharmonic));
+  setErrors(hiddenErrors(points, width), width, fit);
+  const auto outer = correction(points, true, 0), inner = correction(points, false, 0);
   fit.corrected = corrected(host, whole, piece, outer.get(), inner.get());
   return fit;
 }

@@ -1,6 +1,4 @@
 #pragma once
-#include <string>
-
 #include "reconstruct/pieces.h"
 #include "reconstruct/whole.h"
 
@@ -15,12 +13,11 @@ struct RimFit {
   double hidden_p95_mm = 0;
   double hidden_width_mm = 0;  ///< width of that ring
   int hidden_points = 0;
-  std::string bending = "none";  ///< none, biharmonic or thin-plate
 };
 
-/// Bends a proposal so that it meets the host's surfaces around the piece: splines in space (Duchon 1977; Carr et al.,
-/// SIGGRAPH 2001), for the outer and the inner surface apart, through the distances measured on the host's surface
-/// within 25 mm. Thin-plate, biharmonic or no bending: what misses a hidden ring next to the hole least.
+/// Bends a proposal so that it meets the host's surfaces around the piece: smoothing splines in space (Carr et al.,
+/// SIGGRAPH 2001) with an exponential kernel, which fade across the hole, for the outer and the inner surface apart,
+/// through the distances measured on the host's surface within 25 mm.
 RimFit fitRim(const Host& host, const Whole& whole, const Candidate& piece);
 
 /// Width of the ring of the host's surface that is hidden to judge a method, mm: about half the hole's radius.

@@ -25,8 +25,8 @@ TEST_CASE("splines without smoothing pass through their values") {
   const auto points = cloud(120);
   std::vector<double> values;
   for (const auto& p : points) values.push_back(std::sin(p[0] / 7) + p[1] * p[2] / 500);
-  for (const Kernel kernel : {Kernel::Biharmonic, Kernel::ThinPlate}) {
-    const reconstruct::Spline spline(kernel, points, values, 0);
+  for (const Kernel kernel : {Kernel::Biharmonic, Kernel::ThinPlate, Kernel::Fading}) {
+    const reconstruct::Spline spline(kernel, points, values, 0, 20);
     for (std::size_t i = 0; i < points.size(); ++i) CHECK(spline(points[i]) == Approx(values[i]).margin(1e-6));
   }
 }
@@ -40,6 +40,18 @@ TEST_CASE("a thin-plate spline goes on with what is linear, a biharmonic one wit
   const Vector3d far(260, 70, -120);
   CHECK(plate(far) == Approx(1 + 0.3 * far[0] - 0.2 * far[1] + 0.7 * far[2]).epsilon(1e-4));
   CHECK(harmonic(far) == Approx(3.5).epsilon(1e-6));
+}
+
+TEST_CASE("a fading spline keeps what is constant everywhere, and forgets a bump beyond its reach") {
+  const auto points = cloud(60);
+  std::vector<double> constant(points.size(), 3.5), bumped = constant;
+  bumped[7] += 5;
+  const Vector3d far = points[7] + Vector3d(150, 0, 0);
+  CHECK(reconstruct::Spline(Kernel::Fading, points, constant, 0.01, 10)(far) == Approx(3.5).epsilon(1e-6));
+  const reconstruct::Spline spline(Kernel::Fading, points, bumped, 0, 10);
+  CHECK(spline(points[7]) == Approx(8.5));
+  CHECK(spline(far) == Approx(3.5).margin(5.0 / 20));  // its share of the mean
+  CHECK(spline(far) == Approx(spline(far + Vector3d(50, 0, 0))).margin(1e-4));
 }
 
 TEST_CASE("chosen points lie far from one another") {
