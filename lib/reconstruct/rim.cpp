@@ -23,8 +23,8 @@ constexpr float kFar = 1e3F;
 constexpr double kRing_mm = 25;     ///< the host's surface that counts as rim
 constexpr double kWall_mm = 2.5;    ///< nearer to the piece, its edges and walls begin
 constexpr std::size_t kMost = 400;  ///< points a spline
-/// How far a bending carries into the hole what the rim says. Of 5 to 40 mm, and of splines that don't fade, the best on
-/// holes of 50 to 90 mm (scripts/bench/reconstruct_defects); thin plates run away across a hole.
+/// How far a bending carries into the hole what the rim says. Of 5 to 40 mm, and of splines that don't fade, the best
+/// on holes of 50 to 90 mm (scripts/bench/reconstruct_defects); thin plates run away across a hole.
 constexpr double kReach_mm = 10;
 
 /// A point of the host's surface near the hole and what the proposal says there.

@@ -11,8 +11,8 @@ class Spline {
   enum class Kernel { Biharmonic, ThinPlate, Fading };
   /// Least bending energy through `values` at `points`; `smoothing` (in units of the kernel at the points' own scale)
   /// lets it miss them; `reach_mm` is that of the fading kernel. O(n³) for n points.
-  Spline(Kernel kernel, const std::vector<Eigen::Vector3d>& points, const std::vector<double>& values,
-         double smoothing, double reach_mm = 1);
+  Spline(Kernel kernel, const std::vector<Eigen::Vector3d>& points, const std::vector<double>& values, double smoothing,
+         double reach_mm = 1);
   double operator()(const Eigen::Vector3d& p) const;
 
  private:
