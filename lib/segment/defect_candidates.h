@@ -34,4 +34,21 @@ std::vector<DefectCandidate> vaultHoles(const BoneScan& scan);
 /// Missing sections of shafts: two tubes of like section that face each other on one axis.
 std::vector<DefectCandidate> shaftGaps(const BoneScan& scan);
 
+/// The scan on a grid that is coarse enough for whole-volume work within the memory's bound: mean HU and most of bone.
+struct WorkGrid {
+  Eigen::Vector3i stride = Eigen::Vector3i::Ones();  ///< voxels of the scan in one of the grid
+  image::CtVolume ct;                                ///< lightly smoothed where noise asks for it
+  image::LabelVolume bone;                           ///< 1 in bone
+
+  explicit WorkGrid(const BoneScan& scan);
+  /// The scan's voxels in the grid's, ascending.
+  std::vector<std::int64_t> fine(const std::vector<std::int64_t>& voxels, const image::Frame& frame) const;
+};
+
+/// Dark places of clear outline inside bone.
+std::vector<DefectCandidate> cavities(const BoneScan& scan, const WorkGrid& grid);
+
+/// Bites: pockets between a bone and its closing by balls of several sizes.
+std::vector<DefectCandidate> bites(const BoneScan& scan, const WorkGrid& grid);
+
 }  // namespace osteo::segment
