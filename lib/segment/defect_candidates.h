@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "image/volume.h"
-#include "segment/defects.h"
 
 /// The searches of findDefects(), one for each kind of defect.
 namespace osteo::segment {
@@ -21,11 +20,12 @@ struct BoneScan {
 
 /// What may be a defect.
 struct DefectCandidate {
-  DefectKind kind = DefectKind::Breach;
-  double score = 0;                   ///< 0 to 1
-  std::vector<std::int64_t> voxels;   ///< places in the volume, ascending
-  std::vector<double> evidence = {};  ///< what the score rests on
+  double score = 0;                  ///< 0 to 1
+  std::vector<std::int64_t> voxels;  ///< places in the volume, ascending
 };
+
+/// 0 far below the limit, 1/2 at it, 1 far above; `width` may be negative.
+double beyond(double value, double limit, double width);
 
 /// Holes in the vault of a skull. The vault is what closes around a point in most directions; where it is missing in
 /// front of the outer air, its inner surface and thickness are continued from the rim.
@@ -47,8 +47,5 @@ struct WorkGrid {
 
 /// Dark places of clear outline inside bone.
 std::vector<DefectCandidate> cavities(const BoneScan& scan, const WorkGrid& grid);
-
-/// Bites: pockets between a bone and its closing by balls of several sizes.
-std::vector<DefectCandidate> bites(const BoneScan& scan, const WorkGrid& grid);
 
 }  // namespace osteo::segment

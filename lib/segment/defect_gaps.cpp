@@ -352,17 +352,15 @@ std::optional<DefectCandidate> gapBetween(const BoneScan& scan, const Stump& a, 
   if (low.full <= 1 || high.full + 2 >= tunnel.layers() || gap_mm < kLeastGap_mm) return {};
   double held = 0;
   for (int k = low.half + 1; k < high.half; ++k) held += tunnel.layer(k).area_mm2 / (high.half - low.half - 1);
-  DefectCandidate out{DefectKind::Segmental, 0, between(scan, tunnel, low, high)};
+  DefectCandidate out{0, between(scan, tunnel, low, high)};
   if (out.voxels.empty()) return {};
   const double width = 2 * std::sqrt(reference / M_PI), lag = (low.half - low.full + high.full - high.half) / 2.0;
-  out.evidence = {gap_mm,
-                  gap_mm / width,
-                  std::abs(std::log(std::max(low.area_mm2, 1.0) / std::max(high.area_mm2, 1.0))),
-                  std::max(std::abs(std::log(std::max(low.flare, 0.01))), std::abs(std::log(std::max(high.flare, 0.01)))),
-                  held / reference,
-                  lag * tunnel.step_mm() / width,
-                  std::max(low.cap, high.cap),
-                  std::min(a.length_mm, b.length_mm) / width};
+  const auto change = [](double ratio) { return std::abs(std::log(std::max(ratio, 0.01))); };
+  // Cut shafts keep their section up to the end, joints and processes don't, and have a dense end.
+  out.score = beyond(std::max(change(low.flare), change(high.flare)), 0.23, -0.03) *
+              beyond(change(low.area_mm2 / std::max(high.area_mm2, 1.0)), 0.35, -0.04) *
+              beyond(held / reference, 0.25, -0.03) * beyond(lag * tunnel.step_mm() / width, 0.35, -0.05) *
+              beyond(std::max(low.cap, high.cap), 0.75, -0.05);
   return out;
 }
 

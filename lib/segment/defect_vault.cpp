@@ -410,7 +410,7 @@ std::vector<std::int64_t> missing(const Rays& rays, const Vault& vault, const Ho
 }  // namespace
 
 std::vector<DefectCandidate> vaultHoles(const BoneScan& scan) {
-  constexpr double kLeast_mm2 = 40, kWidest = 1.05;  // radians to either side of the middle
+  constexpr double kLeast_mm2 = 40, kLeastScore = 0.05, kWidest = 1.05;  // radians to either side of the middle
   const Rays rays(scan);
   const std::optional<Vector3d> centre = vaultCentre(rays);
   if (!centre) return {};
@@ -432,8 +432,11 @@ std::vector<DefectCandidate> vaultHoles(const BoneScan& scan) {
     }
     cut /= static_cast<double>(hole.nodes.size());
     if (area_mm2 < kLeast_mm2 || hole.half_angle > kWidest) continue;
-    DefectCandidate found{DefectKind::Hole, 0, missing(rays, vault, hole)};
-    found.evidence = {area_mm2, hole.whole, hole.rms_mm, hole.thickness_mm, hole.open, cut};
+    // Limits between the openings of skulls, real and of phantoms, and holes that are known.
+    const double score = beyond(area_mm2, 75, 10) * beyond(hole.whole, 0.8, 0.04) * beyond(hole.rms_mm, 3.8, -0.25) *
+                         beyond(hole.thickness_mm, 14, -1) * beyond(hole.open, 0.93, 0.015) * beyond(cut, 0.1, -0.02);
+    if (score < kLeastScore) continue;
+    DefectCandidate found{score, missing(rays, vault, hole)};
     if (!found.voxels.empty()) out.push_back(std::move(found));
   }
   return out;
