@@ -81,18 +81,19 @@ Stump stumpOf(const std::vector<Section>& tube) {
   const Section& last = tube.back();
   std::size_t first = tube.size() - 1;
   while (first > 0 && (tube[first].centre_mm - last.centre_mm).norm() < kAxis_mm) --first;
-  Vector3d mean = Vector3d::Zero();
-  const auto n = static_cast<double>(tube.size() - first);
   std::vector<double> areas;
   for (std::size_t i = first; i < tube.size(); ++i) {
-    mean += tube[i].centre_mm / n;
     areas.push_back(tube[i].area_mm2);
     out.radius_mm = std::max(out.radius_mm, tube[i].radius_mm);
   }
   std::nth_element(areas.begin(), areas.begin() + static_cast<std::ptrdiff_t>(areas.size() / 2), areas.end());
   out.area_mm2 = areas[areas.size() / 2];
-  out.axis = (last.centre_mm - tube[first].centre_mm).normalized();
-  out.end_mm = last.centre_mm;
+  // Where the cut runs askew the last sections are incomplete: the axis goes on without them.
+  std::size_t whole = tube.size() - 1;
+  while (whole > first + 2 * (tube.size() - first) / 3 && tube[whole].area_mm2 < 0.92 * out.area_mm2) --whole;
+  const Vector3d base = tube[whole].centre_mm;
+  out.axis = (base - tube[first].centre_mm).normalized();
+  out.end_mm = base + (last.centre_mm - base).dot(out.axis) * out.axis;
   out.length_mm = (last.centre_mm - tube.front().centre_mm).norm();
   return out;
 }
