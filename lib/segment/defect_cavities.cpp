@@ -38,8 +38,7 @@ class DarkPlaces {
     std::size_t next = 0;
     for (int level = 0; level < kLevels; ++level) {
       const double hu = kLowest_hu + (level + 1) * kLevel_hu;
-      for (; next < order_.size() && ct.voxels[static_cast<std::size_t>(order_[next])] < hu; ++next)
-        add(order_[next]);
+      for (; next < order_.size() && ct.voxels[static_cast<std::size_t>(order_[next])] < hu; ++next) add(order_[next]);
       for (std::size_t n = 0; n < next; ++n) {
         const std::int32_t v = order_[n];
         if (up_[static_cast<std::size_t>(v)] != v || size_[static_cast<std::size_t>(v)] < least) continue;
@@ -134,8 +133,8 @@ class DarkPlaces {
 };
 
 /// How much a dark place looks like a cavity: round, of one level, in denser bone all around.
-double scoreOf(const BoneScan& scan, const WorkGrid& grid, const LabelVolume& inside,
-                               const DarkPlaces::Place& place, const std::vector<std::int64_t>& voxels) {
+double scoreOf(const BoneScan& scan, const WorkGrid& grid, const LabelVolume& inside, const DarkPlaces::Place& place,
+               const std::vector<std::int64_t>& voxels) {
   const image::Frame& frame = grid.ct.frame;
   Vector3d centre = Vector3d::Zero();
   double mean = 0, square = 0;
@@ -151,7 +150,9 @@ double scoreOf(const BoneScan& scan, const WorkGrid& grid, const LabelVolume& in
     spread += d * d.transpose() / n;
   }
   const Vector3d axes = Eigen::SelfAdjointEigenSolver<Eigen::Matrix3d>(spread, Eigen::EigenvaluesOnly)
-                            .eigenvalues().cwiseMax(0.05).cwiseSqrt();
+                            .eigenvalues()
+                            .cwiseMax(0.05)
+                            .cwiseSqrt();
   // Shells about it: the first holds the outline's partial volume.
   std::vector<char> seen(grid.ct.voxels.size(), 0);
   std::vector<std::int64_t> front = voxels;

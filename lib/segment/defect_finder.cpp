@@ -26,9 +26,8 @@ image::CtVolume findDefects(const image::CtVolume& ct, image::LabelVolume& label
                    [](const DefectCandidate& a, const DefectCandidate& b) { return a.score > b.score; });
   image::CtVolume score(ct.frame);
   for (const DefectCandidate& candidate : all) {
-    const auto taken = std::count_if(candidate.voxels.begin(), candidate.voxels.end(), [&](std::int64_t v) {
-      return score.voxels[static_cast<std::size_t>(v)] > 0;
-    });
+    const auto taken = std::count_if(candidate.voxels.begin(), candidate.voxels.end(),
+                                     [&](std::int64_t v) { return score.voxels[static_cast<std::size_t>(v)] > 0; });
     if (static_cast<double>(taken) > kShared * static_cast<double>(candidate.voxels.size())) continue;
     for (const std::int64_t v : candidate.voxels) {
       const auto at = static_cast<std::size_t>(v);

@@ -17,7 +17,7 @@ using Eigen::Vector3i;
 namespace {
 
 constexpr double kLeast_mm2 = 30, kMost_mm2 = 3500, kRound = 0.4;  ///< sections of tubes: area, share of their circle
-constexpr double kLeastTube_mm = 9, kAxis_mm = 25;                 ///< length of a tube, and what its axis is taken from
+constexpr double kLeastTube_mm = 9, kAxis_mm = 25;  ///< length of a tube, and what its axis is taken from
 constexpr double kLeastGap_mm = 4, kWidestGap_mm = 80, kBeyond_mm = 22;
 
 /// A compact piece of bone in a slice.
@@ -230,8 +230,7 @@ class Tunnel {
     for (int i = 0; i < n; ++i) {
       for (const int edge : {i, i + n * (n - 1), n * i, n * i + n - 1}) visit(edge);
     }
-    for (std::size_t next = 0; next < queue.size(); ++next)
-      image::forFaceNeighbours(bone.frame, queue[next], visit);
+    for (std::size_t next = 0; next < queue.size(); ++next) image::forFaceNeighbours(bone.frame, queue[next], visit);
     return out;
   }
 
@@ -319,8 +318,8 @@ std::vector<std::int64_t> between(const BoneScan& scan, const Tunnel& tunnel, co
   Vector3d from = Vector3d::Constant(1e9), to = -from;
   const int side = low.frame.size[0] - 1;
   for (int corner = 0; corner < 8; ++corner) {
-    const Vector3d index = frame.toIndex(
-        tunnel.placeOf(corner & 1 ? side : 0, corner & 2 ? side : 0, corner & 4 ? last : first));
+    const Vector3d index =
+        frame.toIndex(tunnel.placeOf(corner & 1 ? side : 0, corner & 2 ? side : 0, corner & 4 ? last : first));
     from = from.cwiseMin(index), to = to.cwiseMax(index);
   }
   const Vector3i begin = from.array().floor().cast<int>().max(0),
@@ -379,7 +378,8 @@ std::vector<DefectCandidate> shaftGaps(const BoneScan& scan) {
         const double gap_mm = way.norm();
         if (gap_mm < kLeastGap_mm || gap_mm > kWidestGap_mm) continue;
         const Vector3d axis_ab = way / gap_mm;
-        if (a.axis.dot(axis_ab) < kAligned || -b.axis.dot(axis_ab) < kAligned || -a.axis.dot(b.axis) < kAligned) continue;
+        if (a.axis.dot(axis_ab) < kAligned || -b.axis.dot(axis_ab) < kAligned || -a.axis.dot(b.axis) < kAligned)
+          continue;
         if (std::abs(std::log(a.area_mm2 / b.area_mm2)) > std::log(2.0)) continue;
         if (auto found = gapBetween(scan, a, b)) out.push_back(std::move(*found));
       }

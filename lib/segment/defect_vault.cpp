@@ -21,8 +21,8 @@ namespace {
 
 constexpr double kReach_mm = 130, kNear_mm = 25;  ///< from the vault's middle to its inner surface
 constexpr double kStep_mm = 0.5, kThickest_mm = 20, kThinnest_mm = 1.5;
-constexpr double kDiploe_mm = 3;    ///< of a shell's inside that may look like soft tissue
-constexpr double kScalp_mm = 40;    ///< from the missing bone to the outer air
+constexpr double kDiploe_mm = 3;      ///< of a shell's inside that may look like soft tissue
+constexpr double kScalp_mm = 40;      ///< from the missing bone to the outer air
 constexpr int kBand = 14, kEdge = 3;  ///< rings of directions about a hole: those fitted, those that may hold its rim
 
 /// Nearest voxel's state along rays through a scan.
@@ -220,9 +220,9 @@ struct Vault {
 
 /// A hole in the vault with the rings of directions about it, and its continued wall.
 struct Hole {
-  Nodes nodes, rim;                   ///< rim: kBand rings, nearest first
-  std::vector<int> ring;              ///< of every direction: -1 far away, 0 hole, 1, 2, …
-  std::vector<double> inner, thick;   ///< by direction, within hole and rim
+  Nodes nodes, rim;                  ///< rim: kBand rings, nearest first
+  std::vector<int> ring;             ///< of every direction: -1 far away, 0 hole, 1, 2, …
+  std::vector<double> inner, thick;  ///< by direction, within hole and rim
   double rms_mm = 0, thickness_mm = 0, whole = 0, open = 0, half_angle = 0;
 };
 

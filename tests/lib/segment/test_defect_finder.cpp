@@ -132,5 +132,6 @@ TEST_CASE("directions of a geodesic have five or six neighbours, and the nearest
   CHECK(fives == 12);
   const Vector3d d = Vector3d(0.3, -0.8, 0.5).normalized();
   const int at = all.nearest(d, 0);
-  for (const Vector3d& other : all.directions) CHECK(other.dot(d) <= all.directions[static_cast<std::size_t>(at)].dot(d));
+  for (const Vector3d& other : all.directions)
+    CHECK(other.dot(d) <= all.directions[static_cast<std::size_t>(at)].dot(d));
 }
