@@ -49,6 +49,7 @@ void run(cli::Context& ctx) {
   options.min_part_mm3 = ctx.number("min-part-mm3");
   options.metal_hu = ctx.number("metal-hu");
   options.bones = ctx.given("bones");
+  options.defects = ctx.text("defects") == "auto";
   const Models models = modelsOf(ctx);
   if (!ctx.given("resection")) ctx.refuse({"margin-mm"}, "goes with --resection");
   if (ctx.dryRun(3e7 + (options.bones ? 20 : 16) * voxels + networkBytes(ctx, models, frame))) return;
@@ -81,7 +82,7 @@ cli::App cli::describe() {
          "segment ct.nrrd -o labels.seg.nrrd --points cloud.ply --picture labels.png"},
         joined(
             {input("ct", {".nrrd", ".nii", ".nii.gz"}, "CT volume in HU"),
-             output({".seg.nrrd"}, "labels: 1 cortical, 2 cancellous, 3 metal, 4 defect (networks alone)"),
+             output({".seg.nrrd"}, "labels: 1 cortical, 2 cancellous, 3 metal, 4 defect"),
              number("shift-hu", "HU", 0, {-4096, 4096}, "added to all values first, such as -1024 for raw values"),
              optionalNumber("bone-hu", "HU", {0, 2000}, "bone begins here; from the soft tissue's level unless given"),
              optionalNumber("closing-mm", "mm", {0.1, 15},
@@ -91,6 +92,7 @@ cli::App cli::describe() {
              number("metal-hu", "HU", 2500, {1000, 30000}, "metal begins here").advanced(),
              outputOption("points", {".ply"}, "point cloud of the surface: position, outward normal, label, HU"),
              outputOption("bones", {".seg.nrrd"}, "single bones, told apart at their joint spaces: labels 10, 11, …"),
+             choice("defects", {"auto", "none"}, "auto", "whether defects are sought in what is labelled bone"),
              number("critical-mm", "mm", 25, {1, 500}, "defects of this extent and more count as critical"),
              outputOption("resection", {".seg.nrrd"}, "the defect with the bone around it that has to come out"),
              number("margin-mm", "mm", 10, {0, 100}, "of --resection: bone that is taken with the defect"),

@@ -131,7 +131,7 @@ void labelByNetwork(cli::Context& ctx, const Models& models, const image::CtVolu
       core::warn("the scan is unlike those that the network was trained on: look at its labels with care");
     segment::relabel(result, found.labels);
   }
-  result.defect_probability = std::move(found.defect);
+  if (ctx.text("method") != "auto" || measured.defect) result.defect_probability = std::move(found.defect);
   if (!uncertainty.empty()) writeUncertainty(ct.frame, found, uncertainty);
   if (!explanation.empty()) told["explained"] = explainTo(models.front(), ct, found.labels, explanation);
   ctx.results()["network"] = told;

@@ -11,6 +11,7 @@
 #include "image/distance.h"
 #include "image/morphology.h"
 #include "image/resample.h"
+#include "segment/defect_finder.h"
 #include "segment/marrow.h"
 #include "segment/steps.h"
 #include "segment/vessels.h"
@@ -151,12 +152,19 @@ Result segment(CtVolume& ct, const Options& options) {
   dense = {};
   progress.advance();
   result.split_hu = otsu(ct, awayFrom(metal, whole), result.calibration.soft_hu, 1800);
-  const LabelVolume cortical = corticalMask(whole, ct, result.split_hu);
+  LabelVolume cortical = corticalMask(whole, ct, result.split_hu);
   progress.advance();
   result.labels = LabelVolume(ct.frame);
   for (std::size_t v = 0; v < whole.voxels.size(); ++v) {
     if (whole.voxels[v]) result.labels.voxels[v] = cortical.voxels[v] ? image::Cortical : image::Cancellous;
     if (!metal.voxels.empty() && metal.voxels[v]) result.labels.voxels[v] = image::Metal;
+  }
+  result.parts = listParts(whole);
+  whole = {}, metal = {}, cortical = {};
+  result.unresolved_cortex = unresolvedShare(result.labels);
+  if (options.defects) {
+    result.defect_probability = findDefects(
+        ct, result.labels, {.soft_hu = result.calibration.soft_hu, .noise_hu = result.calibration.noise_hu});
   }
   result.cortical_mm3 = volume_mm3(result.labels, image::Cortical);
   result.cancellous_mm3 = volume_mm3(result.labels, image::Cancellous);
@@ -166,7 +174,6 @@ Result segment(CtVolume& ct, const Options& options) {
                                               .expected = fmt::format("parts above {:.0f} HU of at least {:.0f} mm³",
                                                                       result.bone_hu, options.min_part_mm3)});
   }
-  result.unresolved_cortex = unresolvedShare(result.labels);
   if (result.unresolved_cortex > 0.3) {
     core::warn(
         fmt::format("{:.0f} % of the bone surface shows no dense cortex: it is thinner than the scan resolves, and is "
@@ -178,7 +185,6 @@ Result segment(CtVolume& ct, const Options& options) {
         fmt::format("voxels of {:.2f} mm: thin cortex, diploe and joint spaces below twice that are not resolved",
                     ct.frame.spacing_mm.maxCoeff()));
   }
-  result.parts = listParts(whole);
   progress.advance();
   return result;
 }

@@ -17,6 +17,7 @@ struct Options {
   double metal_hu = 2500;     ///< metal begins here
   double min_metal_mm3 = 60;  ///< smaller bright spots are enamel or calcification
   bool bones = false;         ///< bones that touch are told apart
+  bool defects = true;        ///< what is missing is sought (segment/defect_finder.h)
 };
 
 struct Part {
@@ -25,8 +26,8 @@ struct Part {
 };
 
 struct Result {
-  image::LabelVolume labels;           ///< Cortical, Cancellous, Metal; a network's also Defect
-  image::CtVolume defect_probability;  ///< where Defect is labelled; empty without a network that says so
+  image::LabelVolume labels;           ///< Cortical, Cancellous, Metal, Defect
+  image::CtVolume defect_probability;  ///< where Defect is labelled; empty where nobody says so
   Calibration calibration;
   double bone_hu = 0, split_hu = 0;
   double removed_table_mm3 = 0, vessels_mm3 = 0;  ///< what was taken for no bone
