@@ -47,7 +47,7 @@ void run(cli::Context& ctx) {
   if (ctx.given("closing-mm")) options.closing_mm = ctx.number("closing-mm");
   options.fill_mm = ctx.number("fill-mm");
   options.min_part_mm3 = ctx.number("min-part-mm3");
-  options.metal_hu = ctx.number("metal-hu");
+  if (ctx.given("metal-hu")) options.metal_hu = ctx.number("metal-hu");
   options.bones = ctx.given("bones");
   options.defects = ctx.text("defects") == "auto";
   const Models models = modelsOf(ctx);
@@ -89,7 +89,9 @@ cli::App cli::describe() {
                             "half the widest gap that is bridged in the cortex; 3 mm or 1.45 voxels unless given"),
              number("fill-mm", "mm", 20, {0, 60}, "marrow spaces up to this radius are filled"),
              number("min-part-mm3", "mm3", 300, {0, 1e6}, "smaller separate parts are dropped"),
-             number("metal-hu", "HU", 2500, {1000, 30000}, "metal begins here").advanced(),
+             optionalNumber("metal-hu", "HU", {1000, 30000},
+                            "metal begins here; by size, peak, streaks and site unless given")
+                 .advanced(),
              outputOption("points", {".ply"}, "point cloud of the surface: position, outward normal, label, HU"),
              outputOption("bones", {".seg.nrrd"}, "single bones, told apart at their joint spaces: labels 10, 11, …"),
              choice("defects", {"auto", "none"}, "auto", "whether defects are sought in what is labelled bone"),

@@ -24,32 +24,6 @@ bool onSurface(const LabelVolume& mask, int i, int j, int k) {
 
 }  // namespace
 
-LabelVolume metalMask(const CtVolume& ct, const Options& options) {
-  constexpr double kBall_mm = 1.2;
-  LabelVolume seeds = image::threshold(ct, static_cast<float>(options.metal_hu), 1e9f);
-  if (std::all_of(seeds.voxels.begin(), seeds.voxels.end(), [](auto s) { return s == 0; })) return seeds;
-  const LabelVolume deep = image::erode(seeds, kBall_mm + ct.frame.spacing_mm.minCoeff() / 2 - 1e-3);
-  const image::Components parts = image::components(seeds, image::Connectivity::Corners);
-  std::vector<char> thick(parts.voxels.size(), 0);
-  for (std::size_t v = 0; v < seeds.voxels.size(); ++v) {
-    if (deep.voxels[v]) thick[static_cast<std::size_t>(parts.ids.voxels[v] - 1)] = 1;
-  }
-  const double voxel_mm3 = ct.frame.voxelVolume_mm3();
-  for (std::size_t v = 0; v < seeds.voxels.size(); ++v) {
-    const std::int32_t id = parts.ids.voxels[v];
-    if (id == 0) continue;
-    const auto part = static_cast<std::size_t>(id - 1);
-    const bool big = static_cast<double>(parts.voxels[part]) * voxel_mm3 >= options.min_metal_mm3;
-    if (!big || !thick[part]) seeds.voxels[v] = 0;
-  }
-  // One voxel of partial volume belongs to the metal.
-  const LabelVolume near = image::dilate(seeds, ct.frame.spacing_mm.maxCoeff());
-  for (std::size_t v = 0; v < seeds.voxels.size(); ++v) {
-    if (near.voxels[v] && ct.voxels[v] > 0.7 * options.metal_hu) seeds.voxels[v] = 1;
-  }
-  return seeds;
-}
-
 namespace {
 
 constexpr double kReach_mm = 4, kShare = 0.2, kCeiling_hu = 1500, kStreak_hu = 150, kStreakReach_mm = 30,

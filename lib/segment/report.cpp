@@ -21,6 +21,16 @@ json describe(const Result& result) {
               {"removed_table_mm3", result.removed_table_mm3},
               {"vessels_mm3", result.vessels_mm3},
               {"parts", json::array()}};
+  if (result.ceiling_hu > 0) out["ceiling_hu"] = result.ceiling_hu;
+  for (const MetalPart& part : result.metal_parts)
+    out["metal_parts"].push_back({{"metal", part.metal},
+                                  {"why", part.why},
+                                  {"site", part.site},
+                                  {"volume_mm3", part.volume_mm3},
+                                  {"peak_hu", part.peak_hu},
+                                  {"at_ceiling_mm3", part.at_ceiling_mm3},
+                                  {"streak_ratio", part.streak_ratio},
+                                  {"centre_mm", place(part.centre_mm)}});
   for (const Part& part : result.parts)
     out["parts"].push_back({{"volume_mm3", part.volume_mm3}, {"centre_mm", place(part.centre_mm)}});
   for (const Bone& bone : result.bones.list)

@@ -104,8 +104,9 @@ std::int64_t voxelsOf(double mm3, const image::Frame& frame) {
 }
 
 /// The dense bone that stands out by itself: threshold inside the body, peeled, without small parts and shells.
-LabelVolume denseBone(const CtVolume& ct, const LabelVolume& metal, const Options& options, Result& result) {
-  LabelVolume bone = localThreshold(ct, bodyMask(ct, result.removed_table_mm3), metal,
+LabelVolume denseBone(const CtVolume& ct, LabelVolume body, const LabelVolume& metal, const Options& options,
+                      Result& result) {
+  LabelVolume bone = localThreshold(ct, std::move(body), metal,
                                     {result.calibration.soft_hu, result.bone_hu, result.calibration.noise_hu});
   result.vessels_mm3 = dropVessels(bone, ct, result.calibration.soft_hu, result.calibration.noise_hu);
   peelToHalfway(bone, ct, result.calibration.soft_hu);
@@ -132,10 +133,12 @@ Result segment(CtVolume& ct, const Options& options) {
                        ? options.bone_hu
                        : result.calibration.soft_hu + std::clamp(2.5 * result.calibration.noise_hu, 100.0, 120.0);
   progress.advance();
-  LabelVolume metal = metalMask(ct, options);
-  if (std::all_of(metal.voxels.begin(), metal.voxels.end(), [](auto m) { return m == 0; })) metal = {};
+  LabelVolume body = bodyMask(ct, result.removed_table_mm3);
+  MetalFound found = findMetal(ct, body, {.metal_hu = options.metal_hu, .soft_hu = result.calibration.soft_hu});
+  const LabelVolume metal = std::move(found.mask);
+  result.ceiling_hu = found.ceiling_hu, result.metal_parts = std::move(found.parts);
   progress.advance();
-  LabelVolume dense = denseBone(ct, metal, options, result);
+  LabelVolume dense = denseBone(ct, std::move(body), metal, options, result);
   progress.advance();
   LabelVolume whole = wholeBone(dense, ct,
                                 {.soft_hu = result.calibration.soft_hu,
@@ -143,6 +146,7 @@ Result segment(CtVolume& ct, const Options& options) {
                                  .closing_mm = closing_mm(options, ct.frame),
                                  .fill_mm = options.fill_mm});
   peelToHalfway(whole, ct, result.calibration.soft_hu);
+  if (!metal.voxels.empty()) dropBloom(whole, metal);
   whole = image::dropSmall(whole, voxelsOf(options.min_part_mm3, ct.frame), image::Connectivity::Corners);
   if (options.bones) {
     result.bones = separateBones(

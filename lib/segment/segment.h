@@ -5,6 +5,7 @@
 #include "image/volume.h"
 #include "segment/calibration.h"
 #include "segment/instances.h"
+#include "segment/metal.h"
 
 namespace osteo::segment {
 
@@ -14,8 +15,7 @@ struct Options {
   double closing_mm = 0;      ///< half the gaps bridged in the cortex; 0: 3 mm or 1.45 voxels, whichever is more
   double fill_mm = 20;        ///< widest marrow space that is filled
   double min_part_mm3 = 300;  ///< smaller separate parts are dropped
-  double metal_hu = 2500;     ///< metal begins here
-  double min_metal_mm3 = 60;  ///< smaller bright spots are enamel or calcification
+  double metal_hu = 0;        ///< metal begins here; 0: by size, peak, streaks and site
   bool bones = false;         ///< bones that touch are told apart
   bool defects = true;        ///< what is missing is sought (segment/defect_finder.h)
 };
@@ -31,6 +31,8 @@ struct Result {
   Calibration calibration;
   double bone_hu = 0, split_hu = 0;
   double removed_table_mm3 = 0, vessels_mm3 = 0;  ///< what was taken for no bone
+  double ceiling_hu = 0;                          ///< of a clipped scan
+  std::vector<MetalPart> metal_parts;             ///< what is bright, metal or not, largest first
   std::vector<Part> parts;                        ///< separate bones or groups of bones, largest first
   Bones bones;                                    ///< empty unless asked for
   double cortical_mm3 = 0, cancellous_mm3 = 0, metal_mm3 = 0;

@@ -24,10 +24,6 @@ constexpr double kCoarse_mm = 2;
 /// largest, on a grid of about 2 mm; 1 within 6 mm of it. removed_mm3 is what else lies above -300 HU.
 image::LabelVolume bodyMask(const image::CtVolume& ct, double& removed_mm3);
 
-/// Metal: above options.metal_hu, in parts of at least min_metal_mm3 that hold a ball of 1.2 mm (enamel is thinner),
-/// grown to half way between the densest bone and the metal.
-image::LabelVolume metalMask(const image::CtVolume& ct, const Options& options);
-
 /// Bone by a threshold that follows the neighbourhood: a voxel is bone when it lies above soft + share (C - soft), C
 /// the brightest voxel within 4 mm up to 1500 HU, and not below bone_hu; near dense cortex cartilage and enhanced
 /// vessels stay out, while thin bone far from it stays in. What lies further than 10 mm from anything above soft + 140
