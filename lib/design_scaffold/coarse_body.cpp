@@ -212,6 +212,7 @@ CoarseAnswer CoarseBody::solve(const simulate::Conditions& conditions) const {
         if (!conditions.force.empty()) f[c] = conditions.force[dof];
       }
       force += f.norm(), held += is_held[n] / 8.0;
+      out.furthest_mm = std::max(out.furthest_mm, corners[e].col(a).norm());
     }
     out.force_n.push_back(force), out.held.push_back(held);
     out.of_cells.push_back(strainAt(corners[e], Vector3d::Constant(0.5), size_mm));

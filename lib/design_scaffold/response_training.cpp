@@ -134,6 +134,7 @@ std::optional<JudgedResponse> judgeResponse(const ResponseSurrogate& surrogate, 
   const auto answer = solveCoarsely(body, given.conditions);
   if (!answer) return std::nullopt;
   const FullAnswer full = solveFully(*given.model, given.conditions);
+  if (!(answer->work_n_mm > 0 && full.work_n_mm > 0)) return std::nullopt;  // all of it is held
   const ResponseGuess guess = surrogate(body, {*answer}).front();
   JudgedResponse out;
   out.kind = given.kind;
@@ -185,8 +186,11 @@ json summary(const std::vector<JudgedResponse>& judged) {
 ResponseTrained trainResponse(const ResponseTraining& training) {
   const std::vector<ResponseExample> all = drawnExamples(training.recipe, training.folder);
   std::vector<const ResponseExample*> known, choosing;
-  for (std::size_t n = 0; n < all.size(); ++n)
+  for (std::size_t n = 0; n < all.size(); ++n) {
+    if (*std::max_element(all[n].weight.begin(), all[n].weight.end()) <= 0)
+      continue;  // nothing moves: all of it is held
     (n % kValidation == kValidation - 1 ? choosing : known).push_back(&all[n]);
+  }
   ResponseTrained out;
   learn::Network& network = out.weights.network;
   network.architecture = "response-net";
