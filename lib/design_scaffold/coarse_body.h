@@ -10,7 +10,7 @@ namespace osteo::design_scaffold {
 /// What a solve on larger elements tells of a case at the body's own elements.
 struct CoarseAnswer {
   double work_n_mm = 0;                    ///< of the larger elements
-  double furthest_mm = 0;                    ///< that any node moves
+  double furthest_mm = 0;                  ///< that any node moves
   bool is_moved = false;                   ///< displacements drive the case, not loads
   std::vector<simulate::Vector6d> strain;  ///< at the middle of each of the body's elements
   std::vector<double> energy_n_mm;  ///< of each under that strain and its own stiffness: strain · stress · volume
