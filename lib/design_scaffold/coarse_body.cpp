@@ -159,8 +159,8 @@ std::vector<FixedDof> CoarseBody::heldOf(const simulate::Operator& fine, const s
   return out;
 }
 
-std::optional<simulate::Conditions> CoarseBody::conditionsOf(const simulate::Operator& fine,
-                                                             const simulate::Conditions& conditions) const {
+std::optional<simulate::Conditions> CoarseBody::placedOf(const simulate::Operator& fine,
+                                                         const simulate::Conditions& conditions) const {
   simulate::Conditions out;
   std::vector<bool> is_taken(static_cast<std::size_t>(3 * K_.stride()), false);
   const auto take = [&](const std::vector<FixedDof>& held) {

@@ -29,12 +29,12 @@ class CoarseBody {
 
   /// A case of the body on the larger elements: forces with the same resultant; a node is held where much of what it
   /// stands for is. Nothing where that leaves the body free to move.
-  std::optional<simulate::Conditions> conditionsOf(const simulate::Operator& fine,
-                                                   const simulate::Conditions& conditions) const;
+  std::optional<simulate::Conditions> placedOf(const simulate::Operator& fine,
+                                               const simulate::Conditions& conditions) const;
   /// Takes over the body's stiffness: of each entry c11, c12, c44 the power mean with exponent 3/4 (E f^(4/3) for a
   /// share f of one solid).
   void follow();
-  /// Solves a case of conditionsOf().
+  /// Solves a case of placedOf().
   CoarseAnswer solve(const simulate::Conditions& conditions) const;
 
   const simulate::VoxelModel& fine() const { return fine_; }

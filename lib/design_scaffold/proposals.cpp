@@ -41,7 +41,7 @@ class View {
   View(DensityModel& model, const ResponseSurrogate& surrogate)
       : model_(model), surrogate_(surrogate), body_(model.model()) {
     for (const DesignCase& c : model.cases()) {
-      auto own = body_.conditionsOf(model.stiffness(), c.conditions);
+      auto own = body_.placedOf(model.stiffness(), c.conditions);
       if (own) conditions_.push_back(std::move(*own));
     }
   }

@@ -228,7 +228,7 @@ bool isSound(const Body& body, const simulate::Conditions& conditions) {
       !simulate::freeRigidMotions(K, conditions.fixed).empty())
     return false;
   const CoarseBody coarse(*body.model);
-  return coarse.conditionsOf(K, conditions).has_value();
+  return coarse.placedOf(K, conditions).has_value();
 }
 
 /// Two rounds of more where the energy is, as optimality criteria would.
@@ -236,7 +236,7 @@ std::vector<double> levelled(Body& body, std::vector<double> density, double ski
                              const simulate::Conditions& conditions) {
   const simulate::Operator K(*body.model);
   CoarseBody coarse(*body.model);
-  const auto own = coarse.conditionsOf(K, conditions);
+  const auto own = coarse.placedOf(K, conditions);
   const ElementGrid grid(*body.model);
   const DensityFilter filter(grid, 2.5, Border::Nothing);
   for (int round = 0; round < 3; ++round) {

@@ -93,7 +93,7 @@ FullAnswer solveFully(const simulate::VoxelModel& model, const simulate::Conditi
 
 std::optional<CoarseAnswer> solveCoarsely(CoarseBody& body, const simulate::Conditions& conditions) {
   const simulate::Operator K(body.fine());
-  const auto own = body.conditionsOf(K, conditions);
+  const auto own = body.placedOf(K, conditions);
   if (!own) return std::nullopt;
   body.follow();
   return body.solve(*own);
