@@ -14,8 +14,9 @@ namespace osteo::design_scaffold {
 /// What a volume fraction would come to by the network.
 struct Foreseen {
   double fraction = 0;
-  nlohmann::json numbers, hopeful,
-      cautious;  ///< the latter two at the ends of the 90 % intervals of stiffness and stress
+  nlohmann::json numbers;
+  nlohmann::json hopeful;   ///< at one end of the 90 % intervals of stiffness and stress
+  nlohmann::json cautious;  ///< at the other
 };
 
 /// Volume fractions that a network expects to reach all goals, for the solver to judge. The network makes a design of a
