@@ -10,6 +10,7 @@
 #include "design_scaffold/loop.h"
 #include "design_scaffold/measures.h"
 #include "design_scaffold/recommend.h"
+#include "design_scaffold/response_surrogate.h"
 #include "design_scaffold/seating.h"
 #include "design_scaffold/targets.h"
 #include "image/io.h"
@@ -131,9 +132,10 @@ void run(cli::Context& ctx) {
   std::optional<LoopResult> optimised;
   if (goal) {
     const Envelope envelope = makeEnvelope(seated.defect, seated.around(bone), fit);
-    optimised = optimise({*goal, loads, envelope, bone, spec, solidPhase(library, material),
-                          library.at(material).solid.density_g_cm3, ctx.text("checkpoint")},
-                         ctx.results());
+    optimised = optimise(
+        {*goal, loads, envelope, bone, spec, solidPhase(library, material), library.at(material).solid.density_g_cm3,
+         ctx.text("checkpoint"), ctx.given("proposal-weights") ? ctx.text("proposal-weights") : responseFolder()},
+        ctx.results());
     infill = optimised->infill;
     voxel = checkedVoxel_mm(infill, wished);
     requireMemory(defect_mm3, infill, voxel, files.needsMesh());

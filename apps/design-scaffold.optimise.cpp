@@ -19,13 +19,16 @@ std::vector<cli::Parameter> optimiseRows() {
       inputOption("loads", {".json"}, "load cases, as of simulate, on the implant itself"),
       inputOption("landmarks", {".json"}, "positions that the loads call by name, as of simulate"),
       optionalNumber("body-weight-n", "N", {1, 1e5}, "body weight of the loads, instead of the file's own"),
+      text("proposal-weights", "",
+           "weights of train response for goals with search.proposals (default: data-samples/models/implant.response)")
+          .advanced(),
       text("checkpoint", "", "file that keeps the designs of --optimise, and from which it goes on").advanced()};
 }
 
 /// The goals; none where nothing is to be optimised.
 std::optional<design_scaffold::Goal> goalOf(const cli::Context& ctx) {
   if (!ctx.given("optimise")) {
-    ctx.refuse({"loads", "landmarks", "body-weight-n", "checkpoint"}, "goes with --optimise");
+    ctx.refuse({"loads", "landmarks", "body-weight-n", "checkpoint", "proposal-weights"}, "goes with --optimise");
     return std::nullopt;
   }
   ctx.refuse({"porosity", "volume-fraction", "wall-mm", "modulus-mpa", "permeability-m2", "grade", "conformal"},

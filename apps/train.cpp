@@ -13,6 +13,7 @@
 namespace osteo {
 
 cli::Job trainGeneratorJob();
+cli::Job trainResponseJob();
 cli::Job trainSegmentJob();
 cli::Job trainSurrogateJob();
 
@@ -162,6 +163,7 @@ cli::App cli::describe() {
                  integer("frequencies", "", 4, {0, 16}, "Fourier features of a point, each twice as fine").advanced(),
                  number("clamp-mm", "mm", 10, {0.1, 1000}, "distances count up to this").advanced()})),
         runImplicit},
+       trainResponseJob(),
        trainSegmentJob(),
        {"shape",
         "a statistical shape model of one kind of bone: mean, components, calibrated uncertainty",

@@ -50,11 +50,14 @@ class DensityModel {
   const simulate::Operator& stiffness() const { return K_; }
   const Shares& shares() const { return shares_; }
   const std::vector<DesignCase>& cases() const { return cases_; }
+  const DensityLaw& law() const { return law_; }
   /// Whether displacements drive a case, not loads.
   bool isMoved(std::size_t c) const { return is_moved_[c]; }
   /// Multiplies a case's weight.
   void weigh(std::size_t c, double factor) { cases_[c].weight *= factor; }
 
+  /// Gives the elements their stiffness alone.
+  void setStiffness(const std::vector<double>& density);
   /// Gives the elements their stiffness and solves all cases, from the displacements before.
   void solve(const std::vector<double>& density);
   /// Forgets the displacements, so that what follows does not depend on what came before.
@@ -88,7 +91,6 @@ class DensityModel {
   std::vector<std::array<double, 3>> slope_;  ///< of the entries by the density, MPa
   int iterations_ = 0;
 
-  void setStiffness(const std::vector<double>& density);
   int solveCases(const std::vector<simulate::Conditions>& cases, std::vector<simulate::Field>& u);
 };
 

@@ -120,6 +120,9 @@ Goal readGoal(const std::string& path) {
   goal.filter_mm = search.value("filter_mm", 0.0);
   goal.accept_best = search.value("accept_best", false);
   goal.by_asymptotes = search.value("optimiser", "oc") == "mma";
+  goal.by_proposals = search.value("proposals", "none") == "surrogate";
+  if (goal.by_proposals && goal.is_solid)
+    refuse(goal, "the surrogate knows lattices alone", "\"result\": \"lattice\", or \"proposals\": \"none\"");
   return goal;
 }
 

@@ -33,6 +33,7 @@ struct Goal {
   double element_mm = 0, filter_mm = 0;  ///< 0: chosen
   bool accept_best = false;
   bool by_asymptotes = false;  ///< stress and stiffness are bounds of each design, not of the search alone
+  bool by_proposals = false;   ///< a network proposes volume fractions first
   std::string file;
 
   Bounds of(const std::string& name) const;

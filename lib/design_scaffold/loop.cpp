@@ -15,6 +15,7 @@
 #include "design_scaffold/grade.h"
 #include "design_scaffold/implant_grid.h"
 #include "design_scaffold/loop_checkpoint.h"
+#include "design_scaffold/proposals.h"
 
 namespace osteo::design_scaffold {
 namespace {
@@ -103,6 +104,7 @@ class Loop {
   std::unique_ptr<DensityModel> model_;
   DesignRules rules_;
   std::vector<Tried> tried_;
+  std::unique_ptr<Proposals> proposals_;
 
   simulate::Elastic solid() const { return simulate::isotropic(task_.solid.modulus_mpa, task_.solid.poisson); }
   void prepare();
@@ -110,6 +112,7 @@ class Loop {
   void requirePossible(const json& solid_numbers) const;
   DesignRules rulesOf() const;
   Tried design(double fraction);
+  std::optional<double> next() const;
   std::string taskKey() const;
   void report(std::size_t best);
   void requireMet(const Tried& best) const;
@@ -118,6 +121,7 @@ class Loop {
 
 Loop::Loop(const LoopTask& task, json& results)
     : task_(task), goal_(task.goal), results_(results), yardstick_{task.goal, nullptr, task.solid} {
+  if (goal_.by_proposals) proposals_ = std::make_unique<Proposals>(task.proposal_weights, goal_);
   if (!goal_.is_solid) requireRoomForCell(task.envelope, task.spec.cell_mm);
   grid_ = implantGrid(task.envelope, goal_.element_mm);
   yardstick_.density_g_cm3 = task.density_g_cm3;
@@ -260,6 +264,7 @@ std::string Loop::taskKey() const {
   for (int c = 0; c < 3; ++c) key += fmt::format("{:.17g} ", s.cone_deg[c]);
   key += fmt::format("{:.17g} {:.17g} {:.17g} {:.17g}", task_.solid.modulus_mpa, task_.solid.poisson,
                      task_.solid.yield_mpa, task_.density_g_cm3);
+  if (proposals_) key += proposals_->key();
   return key;
 }
 
@@ -281,6 +286,7 @@ void Loop::report(std::size_t best) {
     results_["pareto_front"].push_back(entry);
   }
   results_["chosen_design"] = best + 1;
+  if (proposals_) results_["surrogate"] = proposals_->describe(tried_);
   results_["goals_met"] = describe(tried_[best].verdicts);
 }
 
@@ -290,7 +296,7 @@ void Loop::requireMet(const Tried& best) const {
   std::vector<std::string> unmet;
   for (const GoalVerdict& v : best.verdicts)
     if (!v.met) unmet.push_back(inWords(v));
-  const bool is_open = nextFraction(tried_, range_.least, range_.most).has_value();
+  const bool is_open = next().has_value();
   const std::string what = is_open
                                ? fmt::format("the loop did not settle within {} designs", tried_.size())
                                : fmt::format("no design between volume fractions of {:.3g} and {:.3g} meets all goals",
@@ -334,23 +340,38 @@ LoopResult Loop::resultOf(const Tried& best) {
           law_,   task_.solid.modulus_mpa, task_.solid.poisson, task_.spec.cell_mm};
 }
 
+/// What the network proposes, then the search without it.
+std::optional<double> Loop::next() const {
+  if (!proposals_) return nextFraction(tried_, range_.least, range_.most);
+  if (const auto proposed = proposals_->next(tried_)) return proposed;
+  std::vector<Tried> plain;
+  for (const Tried& t : tried_) {
+    if (isProposed(t) && t.meetsAll()) return std::nullopt;
+    if (!isProposed(t)) plain.push_back(t);
+  }
+  return nextFraction(plain, range_.least, range_.most);
+}
+
 LoopResult Loop::run() {
   const LoopCheckpoint checkpoint(task_.checkpoint, taskKey());
   tried_ = checkpoint.read();
   for (Tried& t : tried_) t.verdicts = judge(goal_, t.numbers);
+  if (proposals_) proposals_->foresee(*model_, rules_, yardstick_, {range_.least, range_.most});
   core::Progress progress("designs", goal_.designs);
   progress.set(static_cast<std::int64_t>(tried_.size()));
   while (tried_.size() < static_cast<std::size_t>(goal_.designs)) {
-    const std::optional<double> fraction = nextFraction(tried_, range_.least, range_.most);
+    const std::optional<double> fraction = next();
     if (!fraction) break;
-    Tried next = design(*fraction);
-    next.verdicts = judge(goal_, next.numbers);
+    const bool is_proposed = proposals_ && proposals_->next(tried_).has_value();
+    Tried made = design(*fraction);
+    if (is_proposed) made.numbers["expected"] = proposals_->expected(*fraction);
+    made.verdicts = judge(goal_, made.numbers);
     std::string unmet;
-    for (const GoalVerdict& v : next.verdicts)
+    for (const GoalVerdict& v : made.verdicts)
       if (!v.met) unmet += (unmet.empty() ? "" : "; ") + inWords(v);
     core::info(fmt::format("design {} with a volume fraction of {:.3f}: {}", tried_.size() + 1, *fraction,
                            unmet.empty() ? "meets all goals" : unmet));
-    tried_.push_back(std::move(next));
+    tried_.push_back(std::move(made));
     checkpoint.write(tried_);
     progress.advance();
   }

@@ -20,7 +20,8 @@ struct LoopTask {
   LatticeSpec spec;  ///< of the lattice that is graded
   SolidPhase solid;
   double density_g_cm3 = 0;
-  std::string checkpoint = {};  ///< file for the designs of an unfinished loop; may be empty
+  std::string checkpoint = {};        ///< file for the designs of an unfinished loop; may be empty
+  std::string proposal_weights = {};  ///< folder of `train response`, where the goal asks for proposals
 };
 
 /// What came of it: the infill that the implant is made with, and the state of its design for later checks.

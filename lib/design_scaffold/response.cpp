@@ -63,27 +63,32 @@ double furthest_mm(const DensityModel& model, const simulate::Field& u) {
   return most;
 }
 
-void addStiffness(const DensityModel& model, const Yardstick& by, json& out) {
+/// Works of loads fall with the stiffness, works of displacements rise.
+double ratioOf(const DensityModel& model, const Yardstick& by, std::size_t c, double work_n_mm) {
+  const double works = by.bone_works_n_mm[c] / work_n_mm;
+  return model.isMoved(c) ? 1 / works : works;
+}
+
+void addStiffness(const DensityModel& model, const std::vector<Answered>& answers, const Yardstick& by, json& out) {
   if (by.bone_works_n_mm.empty()) return;
   double logs = 0;
   for (std::size_t c = 0; c < by.cases.size(); ++c) {
-    const double ratio = stiffnessRatio(model, by, c);
+    const double ratio = ratioOf(model, by, c, answers[c].work_n_mm);
     out["cases"][by.cases[c]]["stiffness_ratio"] = ratio;
     logs += std::log(ratio) / static_cast<double>(by.cases.size());
   }
   out["stiffness_ratio"] = std::exp(logs);
 }
 
-void addStrains(const DensityModel& model, const std::vector<std::vector<Vector6d>>& strains, const Yardstick& by,
-                json& out) {
+void addStrains(const DensityModel& model, const std::vector<Answered>& answers, const Yardstick& by, json& out) {
   const Shares& shares = model.shares();
   std::vector<Weighted> largest;
   double all = 0, below = 0, above = 0;
   for (std::size_t e = 0; e < shares.body.size(); ++e) {
     if (shares.open(e) < kCounted) continue;
     double most = 0;
-    for (const auto& of_case : strains)
-      most = std::max(most, simulate::principalValues(simulate::tensorOf(of_case[e], 0.5)).cwiseAbs().maxCoeff());
+    for (const Answered& a : answers)
+      most = std::max(most, simulate::principalValues(simulate::tensorOf(a.strain[e], 0.5)).cwiseAbs().maxCoeff());
     most *= kMicro;
     largest.emplace_back(most, shares.open(e));
     all += shares.open(e);
@@ -155,9 +160,7 @@ double peakStress_mpa(const DensityModel& model, const std::vector<double>& dens
 }
 
 double stiffnessRatio(const DensityModel& model, const Yardstick& by, std::size_t c) {
-  // Works of loads fall with the stiffness, works of displacements rise.
-  const double works = by.bone_works_n_mm[c] / model.works_n_mm()[c];
-  return model.isMoved(c) ? 1 / works : works;
+  return ratioOf(model, by, c, model.works_n_mm()[c]);
 }
 
 std::vector<WorstStrain> worstStrains(const DensityModel& model, const std::vector<double>& density,
@@ -173,26 +176,33 @@ std::vector<WorstStrain> worstStrains(const DensityModel& model, const std::vect
   return out;
 }
 
-json numbersOf(const DensityModel& model, const std::vector<double>& density, const Yardstick& by) {
+json numbersOf(const DensityModel& model, const std::vector<double>& density, const std::vector<Answered>& answers,
+               const Yardstick& by) {
   json out;
   addShape(model, density, by, out);
-  std::vector<std::vector<Vector6d>> strains;
   double peak = 0, far = 0;
   for (std::size_t c = 0; c < by.cases.size(); ++c) {
-    const auto& u = model.displacements_mm()[c];
-    strains.push_back(strainsOf(model, u));
-    const double own = peakOf(model, density, strains.back(), by);
+    const double own = peakOf(model, density, answers[c].strain, by);
     out["cases"][by.cases[c]] = {{"peak_p98_von_mises_mpa", own},
-                                 {"work_n_mm", model.works_n_mm()[c]},
-                                 {"max_displacement_mm", furthest_mm(model, u)}};
-    peak = std::max(peak, own), far = std::max(far, furthest_mm(model, u));
+                                 {"work_n_mm", answers[c].work_n_mm},
+                                 {"max_displacement_mm", answers[c].furthest_mm}};
+    peak = std::max(peak, own), far = std::max(far, answers[c].furthest_mm);
   }
   out["peak_p98_von_mises_mpa"] = peak;
   if (by.solid.yield_mpa > 0 && peak > 0) out["safety_factor"] = by.solid.yield_mpa / peak;
   out["max_displacement_mm"] = far;
-  addStiffness(model, by, out);
-  addStrains(model, strains, by, out);
+  addStiffness(model, answers, by, out);
+  addStrains(model, answers, by, out);
   return out;
+}
+
+json numbersOf(const DensityModel& model, const std::vector<double>& density, const Yardstick& by) {
+  std::vector<Answered> answers;
+  for (std::size_t c = 0; c < by.cases.size(); ++c) {
+    const auto& u = model.displacements_mm()[c];
+    answers.push_back({strainsOf(model, u), model.works_n_mm()[c], furthest_mm(model, u)});
+  }
+  return numbersOf(model, density, answers, by);
 }
 
 }  // namespace osteo::design_scaffold

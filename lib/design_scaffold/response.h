@@ -21,6 +21,14 @@ struct Yardstick {
   std::vector<double> bone_works_n_mm = {};  ///< of the cases, with bone in the body's place; may be empty
 };
 
+/// What a case of a design is known by.
+struct Answered {
+  std::vector<simulate::Vector6d> strain;  ///< of the elements
+  double work_n_mm = 0, furthest_mm = 0;
+};
+/// Numbers of a design by its answers, one for each case.
+nlohmann::json numbersOf(const DensityModel& model, const std::vector<double>& density,
+                         const std::vector<Answered>& answers, const Yardstick& by);
 /// Numbers of a design that was solved last, with units in their names: peaks, safety, stiffness, strains, flow, mass.
 nlohmann::json numbersOf(const DensityModel& model, const std::vector<double>& density, const Yardstick& by);
 

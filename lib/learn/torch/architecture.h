@@ -38,6 +38,7 @@ const Architecture& implicitMlp();
 const Architecture& segmentationUnet();
 const Architecture& propertyMlp();
 const Architecture& proposalMdn();
+const Architecture& responseNet();
 const Architecture& architectureOf(const Network& network);
 
 /// The network's tensors after a check of names and shapes against its settings; shared with the network unless copied.

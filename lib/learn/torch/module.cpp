@@ -120,6 +120,7 @@ const Architecture& architectureOf(const Network& network) {
   if (network.architecture == "segmentation-unet") return segmentationUnet();
   if (network.architecture == "property-mlp") return propertyMlp();
   if (network.architecture == "proposal-mdn") return proposalMdn();
+  if (network.architecture == "response-net") return responseNet();
   throw std::invalid_argument("no architecture is called " + network.architecture);
 }
 
