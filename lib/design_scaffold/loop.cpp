@@ -211,7 +211,7 @@ DesignRules Loop::rulesOf() const {
 
 Tried Loop::design(double fraction) {
   Topology topology(*model_, rules_, fraction);
-  if (rules_.by_asymptotes) limitBy(goal_, yardstick_, *model_, topology);
+  if (rules_.by_asymptotes) limitBy(goal_, yardstick_, topology);
   model_->forget();
   json steps = json::array();
   int iterations = 0;
