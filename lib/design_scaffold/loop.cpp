@@ -26,6 +26,7 @@ constexpr int kLeastSteps = 5;
 constexpr double kSharpest = 32;        // of the projection, reached in doublings
 constexpr double kMargin = 0.25;        // of the eroded and dilated design's thresholds
 constexpr double kUsualElements = 1.8;  // radius of the filter
+constexpr double kUsualCells = 1.5;     // of a lattice: what changes faster within a cell is not what the law says
 // Volume fractions of a lattice that is asked for nothing else, and of solid members.
 constexpr double kThinnest = 0.1, kDensest = 0.8;
 constexpr double kUsualLow = 0.15, kUsualHigh = 0.6, kSolidLow = 0.1;
@@ -190,7 +191,7 @@ DesignRules Loop::rulesOf() const {
   rules.by_asymptotes = goal_.by_asymptotes;
   rules.low = range_.low, rules.high = range_.high;
   if (law_) {
-    rules.radius_elements = std::max(kUsualElements, task_.spec.cell_mm / grid_.element_mm);
+    rules.radius_elements = std::max(kUsualElements, kUsualCells * task_.spec.cell_mm / grid_.element_mm);
     if (goal_.filter_mm > 0) rules.radius_elements = goal_.filter_mm / grid_.element_mm;
     return rules;
   }
