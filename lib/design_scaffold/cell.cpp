@@ -212,6 +212,11 @@ Matrix6d stiffnessOfLog(const Log21& numbers) {
                        eigen.eigenvectors().transpose());
 }
 
+Matrix6d extrapolated(const Matrix6d& fine, const Matrix6d& coarse) {
+  const Log21 log = logOfStiffness(fine);
+  return stiffnessOfLog(log + (log - logOfStiffness(coarse)) / 3);
+}
+
 double tensorError(const Matrix6d& found, const Matrix6d& wanted) {
   return mandel(found - wanted).norm() / mandel(wanted).norm();
 }

@@ -41,6 +41,10 @@ using Log21 = Eigen::Matrix<double, 21, 1>;
 Log21 logOfStiffness(const simulate::Matrix6d& voigt);
 simulate::Matrix6d stiffnessOfLog(const Log21& log);
 
+/// The stiffness on elements of no size from two meshes, one twice as coarse as the other: what elements of cut share
+/// add falls with the square of their edge (Richardson's extrapolation, of the logarithms, so that it stays positive).
+simulate::Matrix6d extrapolated(const simulate::Matrix6d& fine, const simulate::Matrix6d& coarse);
+
 /// Frobenius norm of the difference in Mandel's notation over that of `wanted`.
 double tensorError(const simulate::Matrix6d& found, const simulate::Matrix6d& wanted);
 

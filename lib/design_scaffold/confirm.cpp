@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -15,6 +16,7 @@
 #include "levelset/components.h"
 #include "simulate/brick.h"
 #include "simulate/effective.h"
+#include "simulate/element_energy.h"
 #include "simulate/failure.h"
 
 namespace osteo::design_scaffold {
@@ -23,10 +25,11 @@ namespace {
 using nlohmann::json;
 using simulate::Vector6d;
 
-constexpr double kAgreement = 0.05;  // of energies
-constexpr double kBeside = 0.02;     // of volume fractions
-constexpr double kDeep = 0.99;       // of an element, to lie in the lattice
-constexpr int kNodes = 80, kElements = 40;
+constexpr double kAgreement = 0.05;         // of energies
+constexpr double kBeside = 0.02;            // of volume fractions
+constexpr double kDeep = 0.99;              // of an element, to lie in the lattice
+constexpr int kNodes = 80, kElements = 40;  // along a cell
+constexpr int kLawElements = 20;            // of the law's material
 
 /// Elements whose whole cell lies in the lattice, by rising density; all that lie in it where there are none.
 std::vector<std::size_t> candidates(const LoopResult& o) {
@@ -67,6 +70,47 @@ Cube cubeAround(const Infill& infill, const Eigen::Vector3d& centre_mm, double c
   return cube;
 }
 
+/// Strain energy (twice, N mm) of a periodic box under a mean strain.
+double energyUnder(const simulate::VoxelModel& model, const Vector6d& strain,
+                   simulate::Field* displacements = nullptr) {
+  const simulate::Operator K(model);
+  simulate::SolveOptions options;
+  options.tolerance = 1e-4;
+  const simulate::Field u = simulate::periodicFields(K, {strain}, options).front();
+  simulate::Field forces = K.zeros();
+  K.apply(u, forces);
+  if (displacements) *displacements = u;
+  return simulate::dot(K, u, forces);
+}
+
+/// The cell's box of the law's material, as designed but scaled to the share that `cell` holds, whose designed shares
+/// it takes.
+simulate::VoxelModel lawCell(const Infill& infill, const Cube& cube, const Eigen::Vector3d& centre_mm,
+                             const LoopResult& o, ResolvedCell& cell) {
+  simulate::Filling filling;
+  filling.frame.size.setConstant(kLawElements);
+  filling.frame.spacing_mm.setConstant(cube.size_mm / kLawElements);
+  filling.frame.origin_mm = centre_mm - 0.5 * (kLawElements - 1) * filling.frame.spacing_mm;
+  filling.is_periodic = true;
+  filling.material.assign(static_cast<std::size_t>(filling.frame.voxelCount()), 1);
+  const simulate::Elastic solid = simulate::isotropic(o.modulus_mpa, o.poisson);
+  simulate::VoxelModel out = simulate::buildModel(filling, [&](std::uint16_t, float, float) { return solid; });
+  std::vector<double> fraction;
+  simulate::forEachElement(out, [&](std::int64_t, int i, int j, int k, const auto&) {
+    fraction.push_back(infill.fraction(out.elementPoint(i, j, k)));
+  });
+  const auto [least, most] = std::minmax_element(fraction.begin(), fraction.end());
+  cell.least_fraction = *least, cell.most_fraction = *most;
+  cell.nominal_fraction = std::accumulate(fraction.begin(), fraction.end(), 0.0) / static_cast<double>(fraction.size());
+  std::vector<std::array<double, 3>> entries;
+  for (const double f : fraction) {
+    const RelativeStiffness law = o.law->relative(f * cell.volume_fraction / cell.nominal_fraction);
+    entries.push_back({law.value[0] * solid.c11, law.value[1] * solid.c12, law.value[2] * solid.c44});
+  }
+  simulate::setStiffness(out, entries);
+  return out;
+}
+
 void confirmLattice(const LoopResult& o, const Design& made, json& results) {
   const std::vector<std::size_t> all = candidates(o);
   if (all.empty()) return;
@@ -80,6 +124,7 @@ void confirmLattice(const LoopResult& o, const Design& made, json& results) {
     j["cells"].push_back({{"centre_mm", {centre[0], centre[1], centre[2]}},
                           {"volume_fraction", cell.volume_fraction},
                           {"nominal_volume_fraction", cell.nominal_fraction},
+                          {"nominal_volume_fraction_range", {cell.least_fraction, cell.most_fraction}},
                           {"energy_resolved_over_homogenised", cell.energy_ratio},
                           {"peak_p98_von_mises_mpa", cell.peak_stress_mpa},
                           {"expected_p98_von_mises_mpa", cell.expected_stress_mpa}});
@@ -143,26 +188,21 @@ ResolvedCell resolveCell(const Infill& infill, const Eigen::Vector3d& centre_mm,
                          const LoopResult& optimised) {
   const simulate::Elastic solid = simulate::isotropic(optimised.modulus_mpa, optimised.poisson);
   const Cube cube = cubeAround(infill, centre_mm, optimised.cell_mm);
-  const simulate::VoxelModel model =
-      simulate::buildModel(elementsOf(cube, kElements),
-                           [&](std::uint16_t, float value, float) { return static_cast<double>(value) * solid; });
-  const simulate::Operator K(model);
-  simulate::SolveOptions options;
-  options.tolerance = 1e-4;
-  const simulate::Field u = simulate::periodicFields(K, {strain}, options).front();
-  simulate::Field forces = K.zeros();
-  K.apply(u, forces);
+  const auto meshOf = [&](int elements) {
+    return simulate::buildModel(elementsOf(cube, elements),
+                                [&](std::uint16_t, float value, float) { return static_cast<double>(value) * solid; });
+  };
   ResolvedCell out;
   out.volume_fraction = 1 - cube.porosity();
-  out.nominal_fraction = infill.fraction(centre_mm);
-  const RelativeStiffness law = optimised.law->relative(out.volume_fraction);
-  const simulate::Elastic homogenised =
-      simulate::cubic(law.value[0] * solid.c11, law.value[1] * solid.c12, law.value[2] * solid.c44);
+  simulate::Field u;
+  const simulate::VoxelModel model = meshOf(kElements);
+  const double fine = energyUnder(model, strain, &u), coarse = energyUnder(meshOf(kElements / 2), strain);
   out.energy_ratio =
-      simulate::dot(K, u, forces) / std::pow(cube.size_mm, 3) / strain.dot(simulate::stressOf(homogenised, strain));
+      fine * std::cbrt(fine / coarse) / energyUnder(lawCell(infill, cube, centre_mm, optimised, out), strain);
+  const std::int64_t stride = simulate::Operator(model).stride();
   std::vector<std::pair<double, double>> stress;
   simulate::forEachElement(model, [&](std::int64_t e, int, int, int, const auto& nodes) {
-    const Vector6d own = simulate::centreStrain(u.data(), K.stride(), nodes, model.frame.spacing_mm);
+    const Vector6d own = simulate::centreStrain(u.data(), stride, nodes, model.frame.spacing_mm);
     stress.emplace_back(simulate::vonMises(simulate::stressOf(solid, own)), static_cast<double>(model.valueOf(e)));
   });
   out.peak_stress_mpa = weightedPercentile(std::move(stress), 0.98);

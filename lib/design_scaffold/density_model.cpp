@@ -21,6 +21,21 @@ bool hasLoads(const Conditions& conditions) {
          std::any_of(conditions.force.begin(), conditions.force.end(), [](double f) { return f != 0; });
 }
 
+/// The same conditions with nothing prescribed and no loads: points that move freely still do.
+Conditions atRest(Conditions conditions) {
+  for (simulate::FixedDof& f : conditions.fixed) f.value_mm = 0;
+  for (Conditions::Part& part : conditions.constraints) {
+    for (simulate::FixedDof& f : part.fixed) f.value_mm = 0;
+    if (!part.remote) continue;
+    part.remote->force_n.setZero(), part.remote->moment_n_mm.setZero();
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      if (part.remote->displacement_mm[axis]) part.remote->displacement_mm[axis] = 0;
+      if (part.remote->rotation_rad[axis]) part.remote->rotation_rad[axis] = 0;
+    }
+  }
+  return conditions;
+}
+
 }  // namespace
 
 DensityLaw simpLaw(const simulate::Elastic& solid, double power, double least) {
@@ -114,11 +129,10 @@ void DensityModel::solve(const std::vector<double>& density) {
 }
 
 void DensityModel::solveAdjoint(const std::vector<simulate::Field>& forces, std::vector<simulate::Field>& u) {
-  std::vector<Conditions> cases(cases_.size());
+  std::vector<Conditions> cases;
   for (std::size_t c = 0; c < cases_.size(); ++c) {
-    cases[c].fixed = cases_[c].conditions.fixed;
-    for (simulate::FixedDof& f : cases[c].fixed) f.value_mm = 0;
-    cases[c].force = forces[c];
+    cases.push_back(atRest(cases_[c].conditions));
+    cases.back().force = forces[c];
   }
   iterations_ += solveCases(cases, u);
 }

@@ -68,7 +68,7 @@ class DensityModel {
   int iterations() const { return iterations_; }
 
   /// Displacements under forces of their own, one for each case, held as the case is; `u` is a first guess where it has
-  /// the size. Of the last solve's stiffness; of no case with points that move freely.
+  /// the size. Of the last solve's stiffness. Points that move freely do so without a load of their own.
   void solveAdjoint(const std::vector<simulate::Field>& forces, std::vector<simulate::Field>& u);
   /// What case c's displacements do against `other` ones through the derivative of each element's stiffness by its
   /// density, N mm.

@@ -4,9 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/error.h"
 #include "simulate/brick.h"
-#include "simulate/remote.h"
 
 namespace osteo::design_scaffold {
 namespace {
@@ -66,15 +64,8 @@ StressNorm stressNorm(const DensityModel& model, std::size_t c, const std::vecto
   return out;
 }
 
-StressLimit::StressLimit(const DensityModel& model, const Yardstick& by, double most_mpa)
-    : by_(by), most_mpa_(most_mpa), cases_(by.cases.size()) {
-  for (const DesignCase& c : model.cases())
-    if (simulate::hasFreePoints(c.conditions))
-      throw core::Error(core::Exit::Config,
-                        {.what = "a stress limit and a load on a point that moves freely don't go together",
-                         .expected = "forces and moments on the surface, or \"optimiser\": \"oc\"",
-                         .hint = "optimality criteria meet a peak stress by the volume fraction alone"});
-}
+StressLimit::StressLimit(const Yardstick& by, double most_mpa)
+    : by_(by), most_mpa_(most_mpa), cases_(by.cases.size()) {}
 
 std::vector<Constraint> StressLimit::operator()(DensityModel& model, const std::vector<double>& density) {
   std::vector<Constraint> out;
@@ -112,11 +103,11 @@ std::vector<Constraint> stiffnessLimit(const DensityModel& model, const Yardstic
   return {out};
 }
 
-void limitBy(const Goal& goal, const Yardstick& by, const DensityModel& model, Topology& topology) {
+void limitBy(const Goal& goal, const Yardstick& by, Topology& topology) {
   double most = goal.of("peak_p98_von_mises_mpa").max.value_or(std::numeric_limits<double>::infinity());
   if (const Bounds safety = goal.of("safety_factor"); safety.min && by.solid.yield_mpa > 0)
     most = std::min(most, by.solid.yield_mpa / *safety.min);
-  if (std::isfinite(most)) topology.limit(StressLimit(model, by, most));
+  if (std::isfinite(most)) topology.limit(StressLimit(by, most));
   if (const Bounds ratio = goal.of("stiffness_ratio"); ratio.max)
     topology.limit([&by, most_stiff = *ratio.max](DensityModel& own, const std::vector<double>&) {
       return stiffnessLimit(own, by, most_stiff);

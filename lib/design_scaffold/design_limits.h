@@ -11,8 +11,8 @@ namespace osteo::design_scaffold {
 /// Bruns, Ha, Tortorelli, Stress-based topology optimization for continua, Struct Multidiscip Optim 41 (2010) 605-620).
 class StressLimit {
  public:
-  /// `by` has to outlive it. Throws Config for cases with points that move freely.
-  StressLimit(const DensityModel& model, const Yardstick& by, double most_mpa);
+  /// `by` has to outlive it.
+  StressLimit(const Yardstick& by, double most_mpa);
   std::vector<Constraint> operator()(DensityModel& model, const std::vector<double>& density);
 
  private:
@@ -40,6 +40,6 @@ std::vector<Constraint> stiffnessLimit(const DensityModel& model, const Yardstic
 
 /// Hands a topology the goals of a design that can hold while it is made: safety factor, peak stress, and the largest
 /// stiffness ratio.
-void limitBy(const Goal& goal, const Yardstick& by, const DensityModel& model, Topology& topology);
+void limitBy(const Goal& goal, const Yardstick& by, Topology& topology);
 
 }  // namespace osteo::design_scaffold

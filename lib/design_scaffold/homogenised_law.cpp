@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "core/progress.h"
+#include "design_scaffold/cell.h"
 #include "design_scaffold/cube.h"
 #include "design_scaffold/flow.h"
 #include "design_scaffold/percentile.h"
@@ -25,6 +26,7 @@ using simulate::Vector6d;
 constexpr int kPoints = 7;                  // fractions that are resolved
 constexpr int kNodes = 64, kElements = 32;  // along a cell
 constexpr int kFoamNodes = 12;              // along a cell of a foam or a random field, which takes several
+constexpr int kFoamElements = 72;           // along its period
 constexpr double kLeast = 1e-12;            // of what goes through a logarithm
 
 /// One period of a lattice with cells of 1 mm.
@@ -90,28 +92,45 @@ WallStress wallStress(const simulate::Operator& K, const std::vector<simulate::F
   return out;
 }
 
-LatticePoint resolve(const Lattice& lattice, double poisson) {
-  const Cube cube = cubeOf(lattice);
-  const bool is_foam = lattice.cells() > 1;
-  const simulate::Elastic solid = simulate::isotropic(1, poisson);
-  const simulate::VoxelModel model =
-      simulate::buildModel(elementsOf(cube, is_foam ? 72 : kElements),
-                           [&](std::uint16_t, float value, float) { return static_cast<double>(value) * solid; });
-  const simulate::Operator K(model);
+simulate::VoxelModel meshOf(const Cube& cube, int elements, const simulate::Elastic& solid) {
+  return simulate::buildModel(elementsOf(cube, elements),
+                              [&](std::uint16_t, float value, float) { return static_cast<double>(value) * solid; });
+}
+
+/// Displacements under the unit strains, and the stiffness that they make.
+std::vector<simulate::Field> homogenise(const simulate::Operator& K, double volume, Matrix6d& C) {
   simulate::SolveOptions options;
   options.tolerance = 1e-4;  // of the residual: energies are right to its square
-  const auto fields = simulate::periodicFields(K, simulate::unitStrains(), options);
-  const double volume = std::pow(cube.size_mm, 3);
-  Matrix6d C;
+  auto fields = simulate::periodicFields(K, simulate::unitStrains(), options);
   for (int column = 0; column < 6; ++column) {
     simulate::Field forces = K.zeros();
     K.apply(fields[static_cast<std::size_t>(column)], forces);
     for (int row = 0; row < 6; ++row)
       C(row, column) = simulate::dot(K, fields[static_cast<std::size_t>(row)], forces) / volume;
   }
+  C = (0.5 * (C + C.transpose())).eval();
+  return fields;
+}
+
+LatticePoint resolve(const Lattice& lattice, double poisson) {
+  const Cube cube = cubeOf(lattice);
+  const bool is_foam = lattice.cells() > 1;
+  const simulate::Elastic solid = simulate::isotropic(1, poisson);
+  const double volume = std::pow(cube.size_mm, 3);
+  const simulate::VoxelModel model = meshOf(cube, is_foam ? kFoamElements : kElements, solid);
+  const simulate::Operator K(model);
+  Matrix6d C;
+  const auto fields = homogenise(K, volume, C);
   const WallStress stress = wallStress(K, fields, C, solid);
   LatticePoint point;
-  point.stiffness = cubicPart(C);
+  if (is_foam) {
+    point.stiffness = cubicPart(C);
+  } else {
+    const simulate::VoxelModel half = meshOf(cube, kElements / 2, solid);
+    Matrix6d coarse;
+    homogenise(simulate::Operator(half), volume, coarse);
+    point.stiffness = cubicPart(extrapolated(C, coarse));
+  }
   const auto [m11, m12, m44] = cubicPart(stress.squared);
   point.stress_squared = {m11 + 2 * m12, m11 - m12, m44};
   point.peak_ratio = stress.peak_ratio;

@@ -27,6 +27,7 @@ constexpr int kLeastSteps = 5;
 constexpr double kSharpest = 32;        // of the projection, reached in doublings
 constexpr double kMargin = 0.25;        // of the eroded and dilated design's thresholds
 constexpr double kUsualElements = 1.8;  // radius of the filter
+constexpr double kUsualCells = 1.5;     // of a lattice: what changes faster within a cell is not what the law says
 // Volume fractions of a lattice that is asked for nothing else, and of solid members.
 constexpr double kThinnest = 0.1, kDensest = 0.8;
 constexpr double kUsualLow = 0.15, kUsualHigh = 0.6, kSolidLow = 0.1;
@@ -194,7 +195,7 @@ DesignRules Loop::rulesOf() const {
   rules.by_asymptotes = goal_.by_asymptotes;
   rules.low = range_.low, rules.high = range_.high;
   if (law_) {
-    rules.radius_elements = std::max(kUsualElements, task_.spec.cell_mm / grid_.element_mm);
+    rules.radius_elements = std::max(kUsualElements, kUsualCells * task_.spec.cell_mm / grid_.element_mm);
     if (goal_.filter_mm > 0) rules.radius_elements = goal_.filter_mm / grid_.element_mm;
     return rules;
   }
@@ -215,7 +216,7 @@ DesignRules Loop::rulesOf() const {
 
 Tried Loop::design(double fraction) {
   Topology topology(*model_, rules_, fraction);
-  if (rules_.by_asymptotes) limitBy(goal_, yardstick_, *model_, topology);
+  if (rules_.by_asymptotes) limitBy(goal_, yardstick_, topology);
   model_->forget();
   json steps = json::array();
   int iterations = 0;

@@ -8,6 +8,7 @@
 #include "design_scaffold/design_limits.h"
 #include "simulate/brick.h"
 #include "simulate/failure.h"
+#include "simulate/loads.h"
 
 using namespace osteo;
 using namespace osteo::design_scaffold;
@@ -103,7 +104,7 @@ TEST_CASE("the derivatives of the stress and stiffness limits, with skin and cut
   std::vector<double> x(45), way(45);
   for (std::size_t e = 0; e < 45; ++e) x[e] = 0.3 + 0.5 * random.uniform(e), way[e] = random.uniform(100 + e) - 0.5;
   model.solve(x);
-  StressLimit limit(model, by, 2);
+  StressLimit limit(by, 2);
   const std::vector<Constraint> stress = limit(model, x), stiff = stiffnessLimit(model, by, 0.5);
   REQUIRE(stress.size() == 2);
   // Steered to the percentile itself.
@@ -124,6 +125,48 @@ TEST_CASE("the derivatives of the stress and stiffness limits, with skin and cut
     promised[2] += stiff[0].derivative[e] * way[e];
   }
   for (std::size_t n = 0; n < 3; ++n) CHECK(change[n] == Approx(promised[n]).epsilon(2e-3));
+}
+
+TEST_CASE("the derivative of the stress limit where a rigid end is loaded at a point that moves freely, or in part") {
+  auto mesh = cubes({5, 3, 3}, [](int, int) { return true; });
+  const Shares shares = all(*mesh);
+  const simulate::Operator K(*mesh);
+  const simulate::Scene scene{*mesh, {}, {}};
+  const auto ended = [&](const std::optional<double>& across) {
+    simulate::Remote tip;
+    tip.point_mm = {8, 1, 2};
+    tip.force_n = {0.3, 0.1, -0.5}, tip.moment_n_mm = {0.4, 1, 0};
+    tip.displacement_mm[1] = across, tip.rotation_rad[2] = across;
+    simulate::LoadCase c{"c", "", {}, {}, false};
+    c.constraints.resize(2);
+    c.constraints[0].region.side = "x-", c.constraints[1].region.side = "x+";
+    c.constraints[0].displacement_mm = {0.0, 0.0, 0.0};
+    c.constraints[1].remote = tip;
+    return DesignCase{simulate::place(scene, K, c)};
+  };
+  DensityModel model = modelOf(std::move(mesh), shares, {ended({}), ended(0.0)}, 1e-12);
+  const Goal goal;
+  const Yardstick by = yardstickOf(goal, {"free", "in part"});
+  const core::Random random(12);
+  std::vector<double> x(45), way(45);
+  for (std::size_t e = 0; e < 45; ++e) x[e] = 0.3 + 0.5 * random.uniform(e), way[e] = random.uniform(100 + e) - 0.5;
+  model.solve(x);
+  StressLimit limit(by, 2);
+  const std::vector<Constraint> stress = limit(model, x);
+  constexpr double kStep = 1e-3;
+  std::array<double, 2> change = {}, promised = {};
+  for (const double sign : {1.0, -1.0}) {
+    std::vector<double> there = x;
+    for (std::size_t e = 0; e < 45; ++e) there[e] += sign * kStep * way[e];
+    model.solve(there);
+    for (std::size_t c = 0; c < 2; ++c)
+      change[c] += sign * std::log(stressNorm(model, c, there, by, 2).value) / (2 * kStep);
+  }
+  for (std::size_t c = 0; c < 2; ++c) {
+    for (std::size_t e = 0; e < 45; ++e) promised[c] += stress[c].derivative[e] * way[e];
+    CHECK(std::abs(promised[c]) > 1e-3);
+    CHECK(change[c] == Approx(promised[c]).epsilon(2e-3));
+  }
 }
 
 TEST_CASE("a stress limit holds in a case that stiffness hardly counts, at the price of compliance") {
@@ -147,7 +190,7 @@ TEST_CASE("a stress limit holds in a case that stiffness hardly counts, at the p
   };
   const auto made = [&](double most_mpa) {
     Topology topology(model, {.radius_elements = 1.5, .by_asymptotes = true}, 0.5);
-    if (most_mpa > 0) topology.limit(StressLimit(model, by, most_mpa));
+    if (most_mpa > 0) topology.limit(StressLimit(by, most_mpa));
     model.forget();
     for (int it = 0; it < 40; ++it) topology.advance(0.5);
     const std::vector<double> density = topology.densities();

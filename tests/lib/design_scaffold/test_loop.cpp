@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "design_scaffold/cell.h"
 #include "design_scaffold/confirm.h"
 #include "design_scaffold/loop_checkpoint.h"
 #include "design_scaffold/search.h"
@@ -276,4 +277,24 @@ TEST_CASE("the homogenised law of a gyroid meets the published cell, and a resol
   CHECK(cell.volume_fraction == Approx(0.337).epsilon(0.01));
   CHECK(cell.energy_ratio == Approx(1).epsilon(0.03));
   CHECK(cell.peak_stress_mpa == Approx(cell.expected_stress_mpa).epsilon(0.2));
+  // Where the density goes from end to end within the cell, it does so in the law's cell.
+  Grading grading;
+  grading.field.frame.size = {2, 1, 1};
+  grading.field.frame.spacing_mm.setConstant(spec.cell_mm);
+  grading.field.voxels = {0, 1};
+  grading.volume_fraction = {{0.25, 0.4}};
+  const Infill graded(spec, grading, Eigen::Vector3d::Zero(), Eigen::Vector3d::Constant(spec.cell_mm));
+  const ResolvedCell steep = resolveCell(graded, {1, 1, 1}, strain, task);
+  CHECK(steep.least_fraction == Approx(0.25).margin(0.01));
+  CHECK(steep.most_fraction == Approx(0.4).margin(0.01));
+  CHECK(steep.nominal_fraction == Approx(0.325).margin(0.002));
+  CHECK(steep.volume_fraction == Approx(0.325).margin(0.01));
+  CHECK(steep.energy_ratio == Approx(1).epsilon(0.05));
+}
+
+TEST_CASE("what falls with the square of the elements' edge is taken off") {
+  simulate::Matrix6d truth = 4 * simulate::Matrix6d::Identity();
+  truth.topLeftCorner<3, 3>().array() += 2;
+  const double error = std::log(1.02);
+  CHECK(tensorError(extrapolated(std::exp(error) * truth, std::exp(4 * error) * truth), truth) < 1e-12);
 }
