@@ -135,7 +135,7 @@ Result segment(CtVolume& ct, const Options& options) {
   progress.advance();
   LabelVolume body = bodyMask(ct, result.removed_table_mm3);
   MetalFound found = findMetal(ct, body, {.metal_hu = options.metal_hu, .soft_hu = result.calibration.soft_hu});
-  const LabelVolume metal = std::move(found.mask);
+  LabelVolume metal = std::move(found.mask);
   result.ceiling_hu = found.ceiling_hu, result.metal_parts = std::move(found.parts);
   progress.advance();
   LabelVolume dense = denseBone(ct, std::move(body), metal, options, result);
