@@ -169,6 +169,8 @@ Result segment(CtVolume& ct, const Options& options) {
   if (options.defects) {
     result.defect_probability = findDefects(
         ct, result.labels, {.soft_hu = result.calibration.soft_hu, .noise_hu = result.calibration.noise_hu});
+    if (!result.defect_probability.voxels.empty())
+      core::warn("a search found missing bone and labelled it: look at it before you rely on it (--picture)");
   }
   result.cortical_mm3 = volume_mm3(result.labels, image::Cortical);
   result.cancellous_mm3 = volume_mm3(result.labels, image::Cancellous);
