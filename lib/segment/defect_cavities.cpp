@@ -15,7 +15,7 @@ using image::LabelVolume;
 
 namespace {
 
-constexpr double kLeast_mm3 = 60, kMost_mm3 = 1.5e5, kLeastScore = 0.05;
+constexpr double kLeast_mm3 = 250, kMost_mm3 = 1.5e5, kLeastScore = 0.05;
 constexpr int kLevel_hu = 20, kLowest_hu = -160, kLevels = 45, kAround = 2;  ///< levels each way that say how stable
 
 /// Connected dark places inside bone at rising levels (a component tree as of Matas et al.'s extremal regions): each

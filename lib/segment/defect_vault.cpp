@@ -224,6 +224,7 @@ struct Hole {
   std::vector<int> ring;             ///< of every direction: -1 far away, 0 hole, 1, 2, …
   std::vector<double> inner, thick;  ///< by direction, within hole and rim
   double rms_mm = 0, thickness_mm = 0, whole = 0, open = 0, half_angle = 0;
+  double paired = 0;  ///< share that faces another opening across the middle: orbits come in pairs
 };
 
 void addRings(const Vault& vault, Hole& hole) {
@@ -339,6 +340,25 @@ double openShare(const Rays& rays, const Vault& vault, const Hole& hole) {
   return open / static_cast<double>(hole.nodes.size());
 }
 
+/// Whether the image ends before the continued wall does.
+bool endsBefore(const Rays& rays, const Vault& vault, const Hole& hole, std::size_t at) {
+  const Vector3d outer = (hole.inner[at] + hole.thick[at]) * vault.all.directions[at];
+  return rays.state(rays.frame().toIndex(vault.centre_mm + outer)) == Rays::At::Beyond;
+}
+
+/// Share of the hole whose mirror image, left for right about the vault's middle, is an opening too, but not this one.
+double pairedShare(const Vault& vault, const Hole& hole) {
+  double paired = 0;
+  int near = hole.nodes.front();
+  for (const int n : hole.nodes) {
+    const Vector3d& d = vault.all.directions[static_cast<std::size_t>(n)];
+    near = vault.all.nearest({-d[0], d[1], d[2]}, near);
+    const auto at = static_cast<std::size_t>(near);
+    paired += !vault.shell[at] && hole.ring[at] != 0 ? 1 : 0;
+  }
+  return paired / static_cast<double>(hole.nodes.size());
+}
+
 /// Fits the hole's wall and says how much it looks like a vault's.
 void measure(const Rays& rays, const Vault& vault, Hole& hole) {
   addRings(vault, hole);
@@ -369,6 +389,7 @@ void measure(const Rays& rays, const Vault& vault, Hole& hole) {
   hole.rms_mm = continued(vault, hole, axis, known, hole.inner);
   continued(vault, hole, axis, known, hole.thick);
   hole.open = openShare(rays, vault, hole);
+  hole.paired = pairedShare(vault, hole);
 }
 
 /// Voxels between the continued walls that are no bone.
@@ -428,15 +449,20 @@ std::vector<DefectCandidate> vaultHoles(const BoneScan& scan) {
     for (const int m : hole.nodes) {
       const auto at = static_cast<std::size_t>(m);
       area_mm2 += 4 * M_PI / static_cast<double>(vault.walls.size()) * hole.inner[at] * hole.inner[at];
-      cut += vault.walls[at].cut ? 1 : 0;
+      cut += endsBefore(rays, vault, hole, at) ? 1 : 0;
     }
     cut /= static_cast<double>(hole.nodes.size());
     if (area_mm2 < kLeast_mm2 || hole.half_angle > kWidest) continue;
     // Limits between the openings of skulls, real and of phantoms, and holes that are known.
-    const double score = beyond(area_mm2, 75, 10) * beyond(hole.whole, 0.8, 0.04) * beyond(hole.rms_mm, 3.8, -0.25) *
-                         beyond(hole.thickness_mm, 14, -1) * beyond(hole.open, 0.93, 0.015) * beyond(cut, 0.1, -0.02);
+    const double score = beyond(area_mm2, 250, 10) * beyond(hole.whole, 0.8, 0.04) * beyond(hole.rms_mm, 3.8, -0.25) *
+                         beyond(hole.thickness_mm, 14, -1) * beyond(hole.open, 0.93, 0.015) * beyond(cut, 0.1, -0.02) *
+                         beyond(hole.paired, 0.4, -0.05);
     if (score < kLeastScore) continue;
     DefectCandidate found{score, missing(rays, vault, hole)};
+    // An opening between walls that lie apart, as an orbit's, has far more room about it than a plate of that
+    // thickness.
+    const double room = static_cast<double>(found.voxels.size()) * rays.frame().voxelVolume_mm3();
+    found.score *= beyond(room / (area_mm2 * hole.thickness_mm), 2, -0.1);
     if (!found.voxels.empty()) out.push_back(std::move(found));
   }
   return out;
