@@ -25,7 +25,7 @@ double rootOf(double modulus, double most) { return std::cbrt(std::max(0.0, modu
 }  // namespace
 
 std::vector<std::size_t> placesInOutput(const CoarseBody& body) {
-  const Vector3i &cells = body.cells(), size = body.coarse().size;
+  const Vector3i &cells = body.cells(), &size = body.coarse().size;
   const auto count = static_cast<std::size_t>(cells.cast<std::int64_t>().prod());
   std::vector<std::size_t> out;
   for (const Vector3i& p : body.place()) {
