@@ -10,7 +10,7 @@ namespace osteo::segment {
 using Eigen::Vector3i;
 
 WorkGrid::WorkGrid(const BoneScan& scan) {
-  constexpr double kFew = 1.2e7, kFine_mm = 1e-3, kGrid_mm = 1.7, kNoisy_hu = 12;
+  constexpr double kFew = 4e6, kFine_mm = 1e-3, kGrid_mm = 1.7, kNoisy_hu = 12;
   const image::Frame& frame = scan.ct.frame;
   const image::Frame coarse = coarseFrame(frame, static_cast<double>(frame.voxelCount()) > kFew ? kGrid_mm : kFine_mm);
   stride = coarse.spacing_mm.cwiseQuotient(frame.spacing_mm).array().round().cast<int>();
