@@ -54,6 +54,9 @@ double edgeOffset(const image::CtVolume& ct, const Vector3d& index, const Vector
   return best;
 }
 
+/// Bone and metal; what is missing has no surface of its own.
+bool isThere(std::uint16_t label) { return label != image::Background && label != image::Defect; }
+
 }  // namespace
 
 mesh::PointCloud surfacePoints(const image::CtVolume& ct, const image::LabelVolume& labels) {
@@ -64,12 +67,12 @@ mesh::PointCloud surfacePoints(const image::CtVolume& ct, const image::LabelVolu
     for (v[1] = 0; v[1] < frame.size[1]; ++v[1]) {
       for (v[0] = 0; v[0] < frame.size[0]; ++v[0]) {
         const std::uint16_t label = labels.at(v[0], v[1], v[2]);
-        if (label == 0) continue;
+        if (!isThere(label)) continue;
         Vector3d open = Vector3d::Zero();
         bool surface = false;
         for (int side = 0; side < 6; ++side) {
           const Vector3i step = (side % 2 ? 1 : -1) * Vector3i::Unit(side / 2), next = v + step;
-          if (!labels.contains(next[0], next[1], next[2]) || labels.at(next[0], next[1], next[2])) continue;
+          if (!labels.contains(next[0], next[1], next[2]) || isThere(labels.at(next[0], next[1], next[2]))) continue;
           open += step.cast<double>();
           surface = true;
         }
