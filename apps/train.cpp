@@ -9,6 +9,7 @@
 #include "learn/implicit_training.h"
 #include "reconstruct/shape_fit.h"
 #include "reconstruct/shape_training.h"
+#include "train.loop.h"
 
 namespace osteo {
 
@@ -21,17 +22,6 @@ namespace {
 
 using cli::Context;
 
-learn::TrainingOptions loop(const Context& ctx) {
-  learn::TrainingOptions out;
-  out.steps = ctx.integer("steps");
-  out.batch = ctx.integer("batch");
-  out.rate = ctx.number("rate");
-  out.seed = ctx.seed();
-  if (ctx.given("checkpoint")) out.checkpoint = ctx.text("checkpoint");
-  out.checkpoint_every = ctx.integer("checkpoint-every");
-  return out;
-}
-
 /// Weights as a folder, their training record as the results; the folder is opened before the long work.
 template <class Train>
 void write(Context& ctx, const Train& train) {
@@ -43,7 +33,7 @@ void write(Context& ctx, const Train& train) {
 
 void runCompletion(Context& ctx) {
   learn::CompletionTraining options;
-  options.loop = loop(ctx);
+  options.loop = loopOf(ctx);
   options.bones = static_cast<int>(ctx.integer("bones"));
   options.unseen = static_cast<int>(ctx.integer("unseen"));
   options.base = static_cast<int>(ctx.integer("base"));
@@ -84,7 +74,7 @@ learn::Completer linearModel(const std::vector<learn::NamedMesh>& meshes) {
 
 void runImplicit(Context& ctx) {
   learn::ImplicitTraining options;
-  options.loop = loop(ctx);
+  options.loop = loopOf(ctx);
   options.latent = static_cast<int>(ctx.integer("latent"));
   options.width = static_cast<int>(ctx.integer("width"));
   options.layers = static_cast<int>(ctx.integer("layers"));

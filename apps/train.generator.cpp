@@ -5,9 +5,8 @@
 #include "cli/app.h"
 #include "cli/context.h"
 #include "core/error.h"
-#include "core/files.h"
 #include "design_scaffold/generator_training.h"
-#include "picture/render.h"
+#include "train.loop.h"
 
 namespace osteo {
 
@@ -15,7 +14,6 @@ cli::Job trainGeneratorJob();
 
 namespace {
 
-using nlohmann::json;
 using namespace design_scaffold;
 
 CellTableRecipe recipeOf(const cli::Context& ctx) {
@@ -32,33 +30,12 @@ CellTableRecipe recipeOf(const cli::Context& ctx) {
 
 learn::ProposalTraining trainingOf(const cli::Context& ctx) {
   learn::ProposalTraining out;
-  out.loop.steps = ctx.integer("steps");
-  out.loop.batch = ctx.integer("batch");
-  out.loop.rate = ctx.number("rate");
-  out.loop.seed = ctx.seed();
-  if (ctx.given("checkpoint")) out.loop.checkpoint = ctx.text("checkpoint") + "/network";
-  out.loop.checkpoint_every = ctx.integer("checkpoint-every");
+  out.loop = loopOf(ctx, "network");
   out.width = static_cast<int>(ctx.integer("width"));
   out.layers = static_cast<int>(ctx.integer("layers"));
   out.judge_every = ctx.integer("validate-every");
   out.patience = static_cast<int>(ctx.integer("patience"));
   return out;
-}
-
-/// The learning curve as JSON lines and as a picture.
-void writeCurve(const json& curve, const std::string& folder) {
-  std::string lines;
-  picture::Series training{"training, the law's cells", {}, {}}, validation{"validation, the solver's cells", {}, {}};
-  for (const json& row : curve) {
-    lines += row.dump() + "\n";
-    for (picture::Series* series : {&training, &validation}) {
-      series->x.push_back(row.at("step").get<double>());
-      series->y.push_back(row.at(series == &training ? "loss" : "validation").get<double>());
-    }
-  }
-  if (lines.empty()) return;
-  core::writeFile(folder + "/curve.jsonl", lines);
-  picture::writePng(picture::plot({training, validation}, "step", "negative log-likelihood"), folder + "/curve.png");
 }
 
 void run(cli::Context& ctx) {
@@ -74,16 +51,15 @@ void run(cli::Context& ctx) {
   const GeneratorTrained trained = trainGenerator(stretchedTable(recipe, table), recipe, training);
   ctx.results() = trained.weights.training;
   learn::writeWeights(trained.weights, folder);
-  writeCurve(trained.curve, folder);
+  writeCurve(trained.curve, folder,
+             {{"training, the law's cells", "loss"}, {"validation, the solver's cells", "validation"}},
+             "negative log-likelihood");
 }
 
 }  // namespace
 
 cli::Job trainGeneratorJob() {
   using namespace cli;
-  Parameter checkpoint =
-      text("checkpoint", "", "folder that keeps cells and state; a run that finds it goes on from there");
-  checkpoint.type = Type::Folder;
   return {
       "generator",
       "a network that proposes cells for a wanted stiffness tensor and porosity, taught by a law of the solver's cells",
@@ -99,7 +75,8 @@ cli::Job trainGeneratorJob() {
        integer("validate-every", "", 250, {1, 10000000}, "steps between two looks at the validation cells").advanced(),
        integer("patience", "", 12, {0, 1000000}, "looks without a better one that end the training; 0: none do")
            .advanced(),
-       checkpoint, integer("checkpoint-every", "", 2000, {1, 10000000}, "steps between two checkpoints").advanced()},
+       checkpointFolder("cells"),
+       integer("checkpoint-every", "", 2000, {1, 10000000}, "steps between two checkpoints").advanced()},
       run};
 }
 

@@ -3,9 +3,8 @@
 
 #include "cli/app.h"
 #include "cli/context.h"
-#include "core/files.h"
 #include "design_scaffold/response_training.h"
-#include "picture/render.h"
+#include "train.loop.h"
 
 namespace osteo {
 
@@ -13,42 +12,19 @@ cli::Job trainResponseJob();
 
 namespace {
 
-using nlohmann::json;
 using namespace design_scaffold;
 
 ResponseTraining trainingOf(const cli::Context& ctx) {
   ResponseTraining out;
-  out.loop.steps = ctx.integer("steps");
-  out.loop.batch = ctx.integer("batch");
-  out.loop.rate = ctx.number("rate");
-  out.loop.seed = ctx.seed();
-  out.loop.checkpoint_every = ctx.integer("checkpoint-every");
+  out.loop = loopOf(ctx, "network");
   out.recipe = {static_cast<int>(ctx.integer("cases")), ctx.seed()};
   out.calibrating = static_cast<int>(ctx.integer("interval-cases"));
   out.judging = static_cast<int>(ctx.integer("unseen-cases"));
   out.width = static_cast<int>(ctx.integer("width"));
   out.blocks = static_cast<int>(ctx.integer("blocks"));
   out.judge_every = ctx.integer("validate-every");
-  if (ctx.given("checkpoint")) {
-    out.folder = ctx.text("checkpoint") + "/cases";
-    out.loop.checkpoint = ctx.text("checkpoint") + "/network";
-  }
+  if (ctx.given("checkpoint")) out.folder = ctx.text("checkpoint") + "/cases";
   return out;
-}
-
-/// The learning curve as JSON lines and as a picture.
-void writeCurve(const json& curve, const std::string& folder) {
-  std::string lines;
-  picture::Series validation{"validation", {}, {}};
-  for (const json& row : curve) {
-    lines += row.dump() + "\n";
-    validation.x.push_back(row.at("step").get<double>());
-    validation.y.push_back(row.at("validation").get<double>());
-  }
-  if (lines.empty()) return;
-  core::writeFile(folder + "/curve.jsonl", lines);
-  picture::writePng(picture::plot({validation}, "step", "mean squared error of the validation cases"),
-                    folder + "/curve.png");
 }
 
 void run(cli::Context& ctx) {
@@ -59,16 +35,13 @@ void run(cli::Context& ctx) {
   const ResponseTrained trained = trainResponse(training);
   ctx.results() = trained.weights.training;
   learn::writeWeights(trained.weights, folder);
-  writeCurve(trained.curve, folder);
+  writeCurve(trained.curve, folder, {{"validation", "validation"}}, "mean squared error of the validation cases");
 }
 
 }  // namespace
 
 cli::Job trainResponseJob() {
   using namespace cli;
-  Parameter checkpoint =
-      text("checkpoint", "", "folder that keeps cases and state; a run that finds it goes on from there");
-  checkpoint.type = Type::Folder;
   return {
       "response",
       "a network that tells an implant's stiffness and its stress everywhere from a solve on elements four times as "
@@ -84,7 +57,8 @@ cli::Job trainResponseJob() {
        integer("interval-cases", "", 150, {1, 100000}, "of other kinds of bodies, which set the 90 % intervals"),
        integer("unseen-cases", "", 150, {1, 100000}, "of further kinds of bodies, which judge"),
        integer("validate-every", "", 250, {1, 10000000}, "steps between two looks at the validation cases").advanced(),
-       checkpoint, integer("checkpoint-every", "", 500, {1, 10000000}, "steps between two checkpoints").advanced()},
+       checkpointFolder("cases"),
+       integer("checkpoint-every", "", 500, {1, 10000000}, "steps between two checkpoints").advanced()},
       run};
 }
 

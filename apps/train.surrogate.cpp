@@ -5,9 +5,8 @@
 #include "cli/app.h"
 #include "cli/context.h"
 #include "core/error.h"
-#include "core/files.h"
 #include "design_scaffold/cell_surrogate.h"
-#include "picture/render.h"
+#include "train.loop.h"
 
 namespace osteo {
 
@@ -15,7 +14,6 @@ cli::Job trainSurrogateJob();
 
 namespace {
 
-using nlohmann::json;
 using namespace design_scaffold;
 
 CellTableRecipe recipeOf(const cli::Context& ctx) {
@@ -32,32 +30,12 @@ CellTableRecipe recipeOf(const cli::Context& ctx) {
 
 learn::PropertyTraining trainingOf(const cli::Context& ctx) {
   learn::PropertyTraining out;
-  out.loop.steps = ctx.integer("steps");
-  out.loop.batch = ctx.integer("batch");
-  out.loop.rate = ctx.number("rate");
-  out.loop.seed = ctx.seed();
-  if (ctx.given("checkpoint")) out.loop.checkpoint = ctx.text("checkpoint") + "/network";
-  out.loop.checkpoint_every = ctx.integer("checkpoint-every");
+  out.loop = loopOf(ctx, "network");
   out.members = static_cast<int>(ctx.integer("members"));
   out.width = static_cast<int>(ctx.integer("width"));
   out.layers = static_cast<int>(ctx.integer("layers"));
   out.judge_every = ctx.integer("validate-every");
   return out;
-}
-
-/// The learning curve as JSON lines and as a picture.
-void writeCurve(const json& curve, const std::string& folder) {
-  std::string lines;
-  picture::Series validation{"validation", {}, {}};
-  for (const json& row : curve) {
-    lines += row.dump() + "\n";
-    validation.x.push_back(row.at("step").get<double>());
-    validation.y.push_back(row.at("validation").get<double>());
-  }
-  if (lines.empty()) return;
-  core::writeFile(folder + "/curve.jsonl", lines);
-  picture::writePng(picture::plot({validation}, "step", "mean squared error of the validation cells"),
-                    folder + "/curve.png");
 }
 
 void run(cli::Context& ctx) {
@@ -73,16 +51,13 @@ void run(cli::Context& ctx) {
   const SurrogateTrained trained = trainSurrogate(cellTable(recipe, table), recipe, training);
   ctx.results() = trained.weights.training;
   learn::writeWeights(trained.weights, folder);
-  writeCurve(trained.curve, folder);
+  writeCurve(trained.curve, folder, {{"validation", "validation"}}, "mean squared error of the validation cells");
 }
 
 }  // namespace
 
 cli::Job trainSurrogateJob() {
   using namespace cli;
-  Parameter checkpoint =
-      text("checkpoint", "", "folder that keeps cells and state; a run that finds it goes on from there");
-  checkpoint.type = Type::Folder;
   return {
       "surrogate",
       "networks that know stiffness, permeability, surface and strength of a lattice's cell, taught by the solver",
@@ -100,7 +75,8 @@ cli::Job trainSurrogateJob() {
        integer("members", "", 5, {1, 64}, "networks whose answers are put together"),
        integer("width", "", 48, {1, 4096}, "features of a layer"), integer("layers", "", 2, {1, 32}, "hidden layers"),
        integer("validate-every", "", 200, {1, 10000000}, "steps between two looks at the validation cells").advanced(),
-       checkpoint, integer("checkpoint-every", "", 2000, {1, 10000000}, "steps between two checkpoints").advanced()},
+       checkpointFolder("cells"),
+       integer("checkpoint-every", "", 2000, {1, 10000000}, "steps between two checkpoints").advanced()},
       run};
 }
 
