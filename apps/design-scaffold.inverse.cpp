@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <Eigen/Geometry>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numbers>
 
 #include "cli/app.h"
 #include "cli/context.h"
@@ -19,7 +21,15 @@ namespace {
 using namespace design_scaffold;
 
 void tell(const Inverted& inverted, const CellTarget& target) {
-  const double error = inverted.chosen().error;
+  constexpr double kTold = 0.01;  // of the tensor's norm
+  const double error = inverted.chosen().error, angle = Eigen::AngleAxisd(inverted.own.axes).angle();
+  if (angle > 0)
+    core::info(
+        fmt::format("the cell is to be turned by {:.1f} degrees (turn in the record)", angle * 180 / std::numbers::pi));
+  if (inverted.own.skew_share > kTold)
+    core::warn(fmt::format(
+        "the tensor is not orthotropic in any axes: {:.1f} % of it no such cell can have, which counts as error",
+        100 * inverted.own.skew_share));
   if (error <= target.tolerance) {
     core::info(fmt::format("reached: {} with a tensor error of {:.2f} %", latticeName(inverted.chosen().cell.spec),
                            100 * error));

@@ -69,12 +69,12 @@ void draw(const Inverted& inverted, const CellTarget& target, const levelset::Le
   const char* const names[] = {"x", "y", "z"};
   for (int plane = 0; plane < 3; ++plane) {
     const int from = plane, towards = (plane + 1) % 3;
-    pictures.push_back(picture::plot({around("wanted", target.stiffness_mpa, from, towards),
+    pictures.push_back(picture::plot({around("wanted", E * inverted.wanted, from, towards),
                                       around("delivered", E * inverted.chosen().delivered, from, towards),
                                       around("predicted", E * inverted.chosen().predicted, from, towards)},
                                      fmt::format("degrees from {} to {}", names[from], names[towards]),
                                      "Young's modulus, MPa", kWidth, kHeight));
-    captions.push_back(fmt::format("in the plane of {} and {}", names[from], names[towards]));
+    captions.push_back(fmt::format("in the plane of the cell's {} and {}", names[from], names[towards]));
   }
   picture::writePng(picture::tile(pictures, captions, 2), png_path);
 }

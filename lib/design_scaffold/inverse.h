@@ -5,6 +5,7 @@
 
 #include "design_scaffold/cell_target.h"
 #include "design_scaffold/generator.h"
+#include "simulate/orthotropic.h"
 
 /// From a wanted stiffness to a cell that the solver has confirmed.
 namespace osteo::design_scaffold {
@@ -25,19 +26,25 @@ struct Attempt {
   double predicted_error = 0, error = 0;    ///< of both against what is wanted
 };
 
+/// Tensors stand in the cell's own axes.
 struct Inverted {
   std::vector<Attempt> attempts;  ///< in the order of the solver's runs
   std::size_t best = 0;
-  std::string method;         ///< generator or classical
-  simulate::Matrix6d wanted;  ///< over the solid's modulus
+  std::string method;              ///< generator or classical
+  simulate::OrthotropicFrame own;  ///< the cell's axes in the target's, and what the target has beyond nine constants
+  simulate::Matrix6d wanted;       ///< over the solid's modulus
   double delivered_porosity = 0;
   const Attempt& chosen() const { return attempts[best]; }
+  /// A tensor in the target's axes.
+  simulate::Matrix6d inTargetAxes(const simulate::Matrix6d& tensor) const {
+    return simulate::rotated(tensor, own.axes.transpose());
+  }
 };
 
-/// Proposes cells, polishes them by the law, has the solver (periodic homogenisation for the target's own solid) judge
-/// the best of them, and corrects the best by what the solver found, until nothing is gained or 1 % is reached. The
-/// result is always the solver's. Throws Config for a porosity that the weights don't know, Usage for a method that
-/// doesn't exist.
+/// Turns the target into the axes in which it is most nearly orthotropic, proposes cells, polishes them by the law, has
+/// the solver (periodic homogenisation for the target's own solid) judge the best of them, and corrects the best by
+/// what the solver found, until nothing is gained or 1 % is reached. The result is always the solver's. Throws Config
+/// for a porosity that the weights don't know, Usage for a method that doesn't exist.
 Inverted invert(const Generator& generator, const CellTarget& target, const InverseOptions& options);
 
 /// The record: wanted and delivered tensor, error and its definition, whether the target was reached, the cell, what

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "simulate/orthotropic.h"
 #include "simulate/ties.h"
 
 namespace osteo::simulate {
@@ -169,50 +170,6 @@ Matrix6d rotated(const Matrix6d& stiffness, const Matrix3d& rotation) {
 
 namespace {
 
-/// Square of what is not orthotropic in a tensor.
-double skewness(const Matrix6d& C) {
-  double sum = 0;
-  for (int p = 0; p < 6; ++p)
-    for (int q = 0; q < 6; ++q)
-      if (p != q && (p >= 3 || q >= 3)) sum += C(p, q) * C(p, q);
-  return sum;
-}
-
-Matrix3d turn(const Vector3d& w) {
-  const double angle = w.norm();
-  if (angle == 0) return Matrix3d::Identity();
-  return Eigen::AngleAxisd(angle, w / angle).toRotationMatrix();
-}
-
-/// The frame with the least skewness: pattern search about the axes of the box and of the dilatation tensor.
-Matrix3d orthotropicFrame(const Matrix6d& C) {
-  Matrix3d dilatation;
-  for (int p = 0; p < 6; ++p) {
-    const double v = C(p, 0) + C(p, 1) + C(p, 2);
-    dilatation(kRow[p], kColumn[p]) = dilatation(kColumn[p], kRow[p]) = v;
-  }
-  Matrix3d start = Eigen::SelfAdjointEigenSolver<Matrix3d>(dilatation).eigenvectors().transpose();
-  if (start.determinant() < 0) start.row(0) *= -1;
-  Matrix3d best = Matrix3d::Identity();
-  double least = skewness(C);
-  for (Matrix3d R : {Matrix3d(Matrix3d::Identity()), start}) {
-    double value = skewness(rotated(C, R));
-    for (double step = 0.3; step > 1e-7;) {
-      bool improved = false;
-      for (int c = 0; c < 3; ++c)
-        for (const double sign : {-1.0, 1.0}) {
-          const Matrix3d next = turn(sign * step * Vector3d::Unit(c)) * R;
-          const double now = skewness(rotated(C, next));
-          if (now < value) R = next, value = now, improved = true;
-        }
-      if (!improved) step *= 0.5;
-    }
-    // The axes of the box stay unless others are clearly better: a cubic tensor is orthotropic in several frames.
-    if (value < 0.9 * least - 1e-10 * C.squaredNorm()) least = value, best = R;
-  }
-  return best;
-}
-
 json rows(const Eigen::MatrixXd& m) {
   json out = json::array();
   for (Eigen::Index r = 0; r < m.rows(); ++r) {
@@ -248,7 +205,7 @@ json boundsCheck(const Matrix6d& C, const VoxelModel& model, double fraction) {
 json describeStiffness(const EffectiveStiffness& effective, const VoxelModel& model) {
   const Matrix6d& C = effective.tensor_mpa;
   const double fraction = double(model.elements) / double(model.frame.voxelCount());
-  const Matrix3d frame = orthotropicFrame(C);
+  const Matrix3d frame = orthotropicFrames(C).front().axes;
   const Matrix6d own = rotated(C, frame), S = own.inverse();
   json out;
   out["stiffness_tensor_mpa"] = rows(C);
@@ -259,7 +216,7 @@ json describeStiffness(const EffectiveStiffness& effective, const VoxelModel& mo
   out["degrees_of_freedom"] = 3 * model.nodes;
   out["orthotropic"] = {{"axes_lps", rows(frame)},
                         {"stiffness_tensor_mpa", rows(own)},
-                        {"skew_share", std::sqrt(skewness(own)) / own.norm()},
+                        {"skew_share", skewShare(own)},
                         {"youngs_moduli_mpa", {1 / S(0, 0), 1 / S(1, 1), 1 / S(2, 2)}},
                         {"shear_moduli_mpa", {1 / S(3, 3), 1 / S(4, 4), 1 / S(5, 5)}},
                         {"poissons_ratios_yz_xz_xy", {-S(1, 2) / S(1, 1), -S(0, 2) / S(0, 0), -S(0, 1) / S(0, 0)}}};
