@@ -104,12 +104,13 @@ std::vector<Constraint> stiffnessLimit(const DensityModel& model, const Yardstic
 }
 
 void limitBy(const Goal& goal, const Yardstick& by, Topology& topology) {
+  constexpr double kAim = 0.99;  // of a bound: the last step and what settles the volume after it end a little beside
   double most = goal.of("peak_p98_von_mises_mpa").max.value_or(std::numeric_limits<double>::infinity());
   if (const Bounds safety = goal.of("safety_factor"); safety.min && by.solid.yield_mpa > 0)
     most = std::min(most, by.solid.yield_mpa / *safety.min);
-  if (std::isfinite(most)) topology.limit(StressLimit(by, most));
+  if (std::isfinite(most)) topology.limit(StressLimit(by, kAim * most));
   if (const Bounds ratio = goal.of("stiffness_ratio"); ratio.max)
-    topology.limit([&by, most_stiff = *ratio.max](DensityModel& own, const std::vector<double>&) {
+    topology.limit([&by, most_stiff = kAim * *ratio.max](DensityModel& own, const std::vector<double>&) {
       return stiffnessLimit(own, by, most_stiff);
     });
 }

@@ -24,7 +24,7 @@ using nlohmann::json;
 
 constexpr double kSettled = 0.01;  // change of a variable below which a design is done
 constexpr int kLeastSteps = 5;
-constexpr double kSharpest = 32;        // of the projection, reached in doublings
+constexpr double kCareful = 0.1;        // step of a projected design by moving asymptotes
 constexpr double kMargin = 0.25;        // of the eroded and dilated design's thresholds
 constexpr double kUsualElements = 1.8;  // radius of the filter
 constexpr double kUsualCells = 1.5;     // of a lattice: what changes faster within a cell is not what the law says
@@ -200,6 +200,7 @@ DesignRules Loop::rulesOf() const {
     return rules;
   }
   rules.is_projected = true;
+  if (rules.by_asymptotes) rules.move = kCareful;
   rules.margin = kMargin;
   rules.overhang = goal_.build;
   rules.radius_elements = goal_.filter_mm > 0 ? goal_.filter_mm / grid_.element_mm : kUsualElements;
@@ -221,7 +222,7 @@ Tried Loop::design(double fraction) {
   json steps = json::array();
   int iterations = 0;
   for (int s = 0; s < goal_.steps; ++s) {
-    if (rules_.is_projected) topology.sharpen(std::min(kSharpest, std::exp2(std::floor(7.0 * s / goal_.steps))));
+    if (rules_.is_projected) topology.sharpen(sharpnessAt(s, goal_.steps));
     const Topology::Step step = topology.advance(fraction);
     iterations += step.solver_iterations;
     steps.push_back(step.compliance_n_mm);

@@ -19,6 +19,11 @@ Topology::Topology(DensityModel& model, const DesignRules& rules, double volume_
   for (std::size_t e = 0; e < x_.size(); ++e) open_ += model.shares().open(e);
 }
 
+double sharpnessAt(int step, int steps) {
+  constexpr double kSharpest = 16, kReachedAt = 0.75;
+  return std::min(kSharpest, std::pow(kSharpest, step / (kReachedAt * steps)));
+}
+
 Heaviside Topology::projection(Made made) const {
   const double shift = made == Made::Eroded ? rules_.margin : made == Made::Dilated ? -rules_.margin : 0;
   return {sharpness_, threshold_ + shift};
@@ -62,13 +67,16 @@ void Topology::settle(double volume_fraction) {
 }
 
 std::vector<double> Topology::limited(const std::vector<double>& derivative, Constraint volume) {
-  const Made stiff = rules_.is_projected ? Made::Eroded : Made::Nominal;
+  // More at once than a step can give leaves the objective without a say, and members break. The logarithm of a stress.
+  constexpr double kAtOnce = 0.1;
   std::vector<Constraint> all;
   all.push_back(std::move(volume));
-  const std::vector<double> density = limits_.empty() ? std::vector<double>() : densities(stiff);
+  const std::vector<double> density = limits_.empty() ? std::vector<double>() : densities();
+  if (!limits_.empty() && rules_.is_projected) model_.solve(density);
   for (const Limit& limit : limits_)
     for (Constraint& own : limit(model_, density)) {
-      own.derivative = transposed(own.derivative, stiff);
+      own.value = std::min(own.value, kAtOnce);
+      own.derivative = transposed(own.derivative, Made::Nominal);
       all.push_back(std::move(own));
     }
   return asymptotes_.next(x_, derivative, all);

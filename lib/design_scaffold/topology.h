@@ -29,6 +29,10 @@ struct DesignRules {
   bool by_asymptotes = false;                   ///< moving asymptotes take the steps, not optimality criteria
 };
 
+/// Sharpness of the projection in a step of so many: rises evenly in its logarithm from 1 to 16, and stays for the last
+/// quarter. Doublings break members that the eroded design has just made.
+double sharpnessAt(int step, int steps);
+
 /// The stiffest distribution of a given volume, step by step: filter, projection and overhang filter turn the variables
 /// into densities; optimality criteria or moving asymptotes take the steps. With projection it is the eroded design
 /// that is made stiff, and the nominal one that has the volume, so that members and gaps survive being made too thin or
@@ -48,8 +52,8 @@ class Topology {
   };
   /// Solves the design and takes a step towards a volume fraction.
   Step advance(double volume_fraction);
-  /// What has to stay at 0 or below beside the volume, of the densities that were solved last and by them; with moving
-  /// asymptotes only.
+  /// What has to stay at 0 or below beside the volume, of the nominal design's densities and by them, as a logarithm: a
+  /// step asks for a tenth less at most; with moving asymptotes only.
   using Limit = std::function<std::vector<Constraint>(DensityModel& model, const std::vector<double>& density)>;
   void limit(Limit limit) { limits_.push_back(std::move(limit)); }
 
