@@ -93,7 +93,8 @@ class Spine {
     if (column_.sacrum_disc >= 0)
       sacrum(discs[low]);
     else if (first >= kLeastEnd_mm)
-      open({end(std::max(0, first - kTallest_mm), -kDisc_mm), cut(discs[0])}, first / 2, cut_below_, discs[0].depth);
+      open({end(std::max(0, first - kTallest_mm), -kDisc_mm), cut(discs[0])}, first / 2, cut_below_,
+           std::min(column_.score, discs[0].depth));
     double score = column_.score * (column_.sacrum_disc >= 0 ? column_.sacrum_score : 1);
     for (std::size_t d = low; d + 1 < discs.size(); ++d) {
       const int height = discs[d + 1].at - discs[d].at;

@@ -77,6 +77,7 @@ double fit(const Coarse& scan, const Head& ball, const std::vector<Vector3d>& di
     double within = 0, space = 1e9, beyond = -1e9;
     for (const double at : {0.0, 4.0, 8.0, r - 10, r - 6}) within += std::clamp(hu(d, at), 0.0, 400.0) / 5;
     for (const double off : {-2.0, 0.0, 2.0}) space = std::min(space, hu(d, r + off));
+    space = (space + hu(d, r)) / 2;  // the nearer to the middle of the space the better
     for (const double off : {2.0, 4.0, 6.0, 8.0}) beyond = std::max(beyond, hu(d, r + off));
     sum += std::clamp((std::min(within, beyond) - space) / kSpace_hu, 0.0, 1.0);
     solid += std::clamp(within / 150, 0.0, 1.0);

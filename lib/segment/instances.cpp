@@ -277,10 +277,10 @@ Bones listBones(const image::Volume<std::int32_t>& ids, std::size_t first_named,
 }
 
 /// On a box that holds all bone.
-Bones separateInBox(const BoneMasks& masks, const CtVolume& ct, const Separation& how) {
-  const LabelVolume& whole = masks.whole;
+Bones separateInBox(LabelVolume dense, const LabelVolume& whole, const CtVolume& ct, const Separation& how) {
   const Anatomy anatomy = how.anatomy ? findAnatomy(whole, ct, how.soft_hu) : Anatomy{};
-  LabelVolume tight = image::close(masks.dense, kBridge_mm);
+  LabelVolume tight = image::close(dense, kBridge_mm);
+  dense = {};
   fillMarrow(tight, ct, how.fill_mm);
   tight = how.noise_hu > kNoisy_hu ? withoutValleys(tight, image::gaussian(ct, 0.75 * ct.frame.spacing_mm.minCoeff()),
                                                     {how.soft_hu, 0.4 * how.noise_hu})
@@ -310,8 +310,8 @@ Bones separateBones(const BoneMasks& masks, const CtVolume& ct, const Separation
   if (box.empty()) return {LabelVolume(ct.frame), {}};
   const image::Box grown = box.grown(Vector3i::Ones()).within(ct.frame);  // bone on its border is cut off
   const LabelVolume whole = image::crop(masks.whole, grown, std::uint16_t{0});
-  const LabelVolume dense = image::crop(masks.dense, grown, std::uint16_t{0});
-  Bones bones = separateInBox({dense, whole}, image::crop(ct, grown, -1000.0f), how);
+  Bones bones =
+      separateInBox(image::crop(masks.dense, grown, std::uint16_t{0}), whole, image::crop(ct, grown, -1000.0f), how);
   LabelVolume labels(ct.frame);
   image::paste(bones.labels, grown, labels);
   bones.labels = std::move(labels);
@@ -320,8 +320,9 @@ Bones separateBones(const BoneMasks& masks, const CtVolume& ct, const Separation
 
 std::map<int, std::string> namesOf(const Bones& bones) {
   std::map<int, std::string> out;
-  for (const Bone& bone : bones.list)
-    out[bone.label] = bone.identity.name.empty() ? "bone " + std::to_string(bone.label) : bone.identity.name;
+  for (const Bone& bone : bones.list) {
+    if (!bone.identity.name.empty()) out[bone.label] = bone.identity.name;
+  }
   return out;
 }
 

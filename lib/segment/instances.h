@@ -43,7 +43,7 @@ struct BoneMasks {
 /// their border runs through joint space. Equal bytes for any thread count.
 Bones separateBones(const BoneMasks& masks, const image::CtVolume& ct, const Separation& how);
 
-/// The names of all labels; bones that nobody has named are "bone" and their label.
+/// Label → name, of the bones that have one.
 std::map<int, std::string> namesOf(const Bones& bones);
 
 }  // namespace osteo::segment
