@@ -43,6 +43,7 @@ constexpr double kDisc_mm = 3;         ///< of a vertebra's end that its seed le
 constexpr double kBodyRadius_mm = 12;  ///< of the seed in a vertebral body
 constexpr int kTallest_mm = 46;        ///< vertebra with its disc
 constexpr int kLeastEnd_mm = 6;        ///< of a vertebra that the column's end cuts
+constexpr int kAbove_mm = 40;          ///< over the sacrum the canal's place from side to side is sure
 constexpr double kWing_mm = 60;        ///< from the middle to the wing of the hip bone
 
 AlignedBox3d boxAbout(const Vector3d& centre, double reach_mm) {
@@ -76,6 +77,16 @@ std::string vertebraAboveSacrum(int n) {
 double evenness(int a, int b) {
   const double change = std::log(std::max(1, a) / static_cast<double>(std::max(1, b)));
   return std::exp(-3 * change * change);
+}
+
+/// The middle of the disc on the sacrum. From side to side it is the canal's further up, as its end in the sacrum is
+/// less sure.
+Vector3d sacrumTop(const Column& column) {
+  const int disc = column.discs[static_cast<std::size_t>(column.sacrum_disc)].at;
+  Vector3d out = column.body(disc);
+  out[0] = column.canal_mm[static_cast<std::size_t>(
+      std::min(static_cast<int>(column.canal_mm.size()) - 1, disc + kAbove_mm))][0];
+  return out;
 }
 
 /// Puts the vertebrae and the sacrum down, from below.
@@ -119,7 +130,7 @@ class Spine {
     const int bone = static_cast<int>(out_.bones.size());
     out_.bones.push_back(
         {"sacrum", "under the lowest disc of the spinal canal, by its wings", column_.score * column_.sacrum_score});
-    const Cut top = cut(disc);
+    const Cut top{sacrumTop(column_), column_.normal(disc)};
     out_.seeds.push_back(bodies({top.middle - 25 * top.up, top.up}, top, bone));
     // Wings beside the first body, then all that follows below in the middle and not in front of it.
     const Vector3d up = top.up, front = column_.left(disc.at).cross(up), middle = top.middle;
@@ -191,8 +202,7 @@ void putHipJoint(const Head& head, const Head& other, Anatomy& out) {
 
 /// The wings of the hip bones beside the sacrum; joins them to the sockets' hip bones where these are known.
 void putWings(const Column& column, const std::vector<Head>& heads, Anatomy& out) {
-  const int disc = column.discs[static_cast<std::size_t>(column.sacrum_disc)].at;
-  const Vector3d middle = column.body(disc);
+  const Vector3d middle = sacrumTop(column);
   for (const bool left : {true, false}) {
     const std::string name = left ? "hip bone left" : "hip bone right";
     auto known = std::find_if(out.bones.begin(), out.bones.end(), [&](const Identity& id) { return id.name == name; });
