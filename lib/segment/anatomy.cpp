@@ -167,7 +167,7 @@ class Spine {
         id.how = "counted by discs from the sacrum up, if five vertebrae are lumbar";
       } else {
         id.name = fmt::format("vertebra {}", all - n);
-        id.how = "between two discs of the spinal canal; counted from the highest in view";
+        id.how = "between two discs of the spinal canal; counted from the highest that is told apart";
       }
       ++n;
     }
