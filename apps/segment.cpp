@@ -49,6 +49,8 @@ void run(cli::Context& ctx) {
   options.min_part_mm3 = ctx.number("min-part-mm3");
   if (ctx.given("metal-hu")) options.metal_hu = ctx.number("metal-hu");
   options.bones = ctx.given("bones");
+  options.anatomy = ctx.text("anatomy") == "auto";
+  if (!options.bones) ctx.refuse({"anatomy"}, "goes with --bones");
   options.defects = ctx.text("defects") == "auto";
   const Models models = modelsOf(ctx);
   if (!ctx.given("resection")) ctx.refuse({"margin-mm"}, "goes with --resection");
@@ -60,7 +62,7 @@ void run(cli::Context& ctx) {
   labelByNetwork(ctx, models, ct, result);
   image::writeSegmentation({result.labels, {}}, labels);
   if (!points.empty()) mesh::writePointCloud(segment::surfacePoints(ct, result.labels), points);
-  if (!bones.empty()) image::writeSegmentation({result.bones.labels, {}}, bones);
+  if (!bones.empty()) image::writeSegmentation({result.bones.labels, segment::namesOf(result.bones)}, bones);
   if (!picture.empty()) draw(ct, result, picture);
   if (!resection.empty())
     image::writeSegmentation({segment::withMargin(result.labels, ctx.number("margin-mm")), {{1, "Resection"}}},
@@ -94,6 +96,8 @@ cli::App cli::describe() {
                  .advanced(),
              outputOption("points", {".ply"}, "point cloud of the surface: position, outward normal, label, HU"),
              outputOption("bones", {".seg.nrrd"}, "single bones, told apart at their joint spaces: labels 10, 11, …"),
+             choice("anatomy", {"auto", "none"}, "auto",
+                    "of --bones: whether spine, hip bones and femora are sought by shape, parted and named"),
              choice("defects", {"auto", "none"}, "auto", "whether defects are sought in what is labelled bone"),
              number("critical-mm", "mm", 25, {1, 500}, "defects of this extent and more count as critical"),
              outputOption("resection", {".seg.nrrd"}, "the defect with the bone around it that has to come out"),

@@ -14,6 +14,7 @@
 #include "image/morphology.h"
 #include "image/resample.h"
 #include "segment/holes.h"
+#include "segment/partition.h"
 
 namespace osteo::segment {
 
@@ -235,17 +236,19 @@ std::vector<int> joinBasins(Borders pairs, std::vector<double> volume_mm3, doubl
 }
 
 /// Labels the basins from the largest down and lists them.
-Bones listBones(const image::Volume<std::int32_t>& basin, const std::vector<int>& to) {
-  const image::Frame& frame = basin.frame;
-  std::vector<double> voxels(to.size(), 0);
-  std::vector<Eigen::Vector3d> sum(to.size(), Eigen::Vector3d::Zero());
-  std::vector<char> cut(to.size(), 0);
+Bones listBones(const image::Volume<std::int32_t>& ids, std::size_t first_named,
+                const std::vector<Identity>& identities) {
+  const image::Frame& frame = ids.frame;
+  const std::size_t count = first_named + identities.size();
+  std::vector<double> voxels(count, 0);
+  std::vector<Eigen::Vector3d> sum(count, Eigen::Vector3d::Zero());
+  std::vector<char> cut(count, 0);
   std::size_t v = 0;
   for (int k = 0; k < frame.size[2]; ++k) {
     for (int j = 0; j < frame.size[1]; ++j) {
       for (int i = 0; i < frame.size[0]; ++i, ++v) {
-        if (basin.voxels[v] < 0) continue;
-        const auto b = static_cast<std::size_t>(to[static_cast<std::size_t>(basin.voxels[v])]);
+        if (ids.voxels[v] < 0) continue;
+        const auto b = static_cast<std::size_t>(ids.voxels[v]);
         voxels[b] += 1;
         sum[b] += Eigen::Vector3d(i, j, k);
         const Vector3i at(i, j, k);
@@ -259,25 +262,25 @@ Bones listBones(const image::Volume<std::int32_t>& basin, const std::vector<int>
   }
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return voxels[a] > voxels[b]; });
   Bones out{LabelVolume(frame), {}};
-  std::vector<std::uint16_t> label(to.size(), 0);
+  std::vector<std::uint16_t> label(count, 0);
   for (const std::size_t b : order) {
     if (kFirst + out.list.size() > std::numeric_limits<std::uint16_t>::max())
       break;  // crumbs that no label is left for
     label[b] = static_cast<std::uint16_t>(kFirst + out.list.size());
-    out.list.push_back({label[b], voxels[b] * frame.voxelVolume_mm3(), frame.toWorld(sum[b] / voxels[b]), cut[b] != 0});
+    out.list.push_back({label[b], voxels[b] * frame.voxelVolume_mm3(), frame.toWorld(sum[b] / voxels[b]), cut[b] != 0,
+                        b >= first_named ? identities[b - first_named] : Identity{}});
   }
-  for (v = 0; v < basin.voxels.size(); ++v) {
-    if (basin.voxels[v] >= 0) {
-      out.labels.voxels[v] = label[static_cast<std::size_t>(to[static_cast<std::size_t>(basin.voxels[v])])];
-    }
+  for (v = 0; v < ids.voxels.size(); ++v) {
+    if (ids.voxels[v] >= 0) out.labels.voxels[v] = label[static_cast<std::size_t>(ids.voxels[v])];
   }
   return out;
 }
 
 /// On a box that holds all bone.
-Bones separateInBox(const BoneMasks& masks, const CtVolume& ct, const Separation& how) {
-  const LabelVolume& whole = masks.whole;
-  LabelVolume tight = image::close(masks.dense, kBridge_mm);
+Bones separateInBox(LabelVolume dense, const LabelVolume& whole, const CtVolume& ct, const Separation& how) {
+  const Anatomy anatomy = how.anatomy ? findAnatomy(whole, ct, how.soft_hu) : Anatomy{};
+  LabelVolume tight = image::close(dense, kBridge_mm);
+  dense = {};
   fillMarrow(tight, ct, how.fill_mm);
   tight = how.noise_hu > kNoisy_hu ? withoutValleys(tight, image::gaussian(ct, 0.75 * ct.frame.spacing_mm.minCoeff()),
                                                     {how.soft_hu, 0.4 * how.noise_hu})
@@ -295,7 +298,9 @@ Bones separateInBox(const BoneMasks& masks, const CtVolume& ct, const Separation
   for (const std::int32_t id : basin.voxels) {
     if (id >= 0) volume_mm3[static_cast<std::size_t>(id)] += whole.frame.voxelVolume_mm3();
   }
-  return listBones(basin, joinBasins(borders(basin, tight), volume_mm3, how.min_bone_mm3));
+  const std::vector<int> to = joinBasins(borders(basin, tight), std::move(volume_mm3), how.min_bone_mm3);
+  for (std::int32_t& id : basin.voxels) id = id < 0 ? id : to[static_cast<std::size_t>(id)];
+  return listBones(basin, to.size(), partByAnatomy(anatomy, {whole, tight}, static_cast<int>(to.size()), basin));
 }
 
 }  // namespace
@@ -305,12 +310,20 @@ Bones separateBones(const BoneMasks& masks, const CtVolume& ct, const Separation
   if (box.empty()) return {LabelVolume(ct.frame), {}};
   const image::Box grown = box.grown(Vector3i::Ones()).within(ct.frame);  // bone on its border is cut off
   const LabelVolume whole = image::crop(masks.whole, grown, std::uint16_t{0});
-  const LabelVolume dense = image::crop(masks.dense, grown, std::uint16_t{0});
-  Bones bones = separateInBox({dense, whole}, image::crop(ct, grown, -1000.0f), how);
+  Bones bones =
+      separateInBox(image::crop(masks.dense, grown, std::uint16_t{0}), whole, image::crop(ct, grown, -1000.0f), how);
   LabelVolume labels(ct.frame);
   image::paste(bones.labels, grown, labels);
   bones.labels = std::move(labels);
   return bones;
+}
+
+std::map<int, std::string> namesOf(const Bones& bones) {
+  std::map<int, std::string> out;
+  for (const Bone& bone : bones.list) {
+    if (!bone.identity.name.empty()) out[bone.label] = bone.identity.name;
+  }
+  return out;
 }
 
 }  // namespace osteo::segment

@@ -1,8 +1,10 @@
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
 #include "image/volume.h"
+#include "segment/anatomy.h"
 
 namespace osteo::segment {
 
@@ -12,6 +14,7 @@ struct Bone {
   double volume_mm3 = 0;
   Eigen::Vector3d centre_mm = Eigen::Vector3d::Zero();
   bool cut_off = false;  ///< reaches the image's border: part of it is not in view
+  Identity identity;     ///< without a name where none is known
 };
 
 struct Bones {
@@ -25,6 +28,7 @@ struct Separation {
   double noise_hu = 10;        ///< its spread, as Calibration has it
   double fill_mm = 20;         ///< widest marrow space
   double min_bone_mm3 = 1000;  ///< what is smaller goes with the neighbour that it touches most
+  bool anatomy = true;         ///< bones of the trunk are found by shape, parted there and named (segment/anatomy.h)
 };
 
 /// Nonzero where bone is: `dense` is what stands out by itself, `whole` has its marrow, and gaps in it are bridged.
@@ -38,5 +42,8 @@ struct BoneMasks {
 /// of the distance to these (watershed by flooding: Meyer 1994) become bones, and two of them one bone unless most of
 /// their border runs through joint space. Equal bytes for any thread count.
 Bones separateBones(const BoneMasks& masks, const image::CtVolume& ct, const Separation& how);
+
+/// Label → name, of the bones that have one.
+std::map<int, std::string> namesOf(const Bones& bones);
 
 }  // namespace osteo::segment

@@ -33,11 +33,15 @@ json describe(const Result& result) {
                                   {"centre_mm", place(part.centre_mm)}});
   for (const Part& part : result.parts)
     out["parts"].push_back({{"volume_mm3", part.volume_mm3}, {"centre_mm", place(part.centre_mm)}});
-  for (const Bone& bone : result.bones.list)
-    out["bones"].push_back({{"label", bone.label},
-                            {"volume_mm3", bone.volume_mm3},
-                            {"centre_mm", place(bone.centre_mm)},
-                            {"cut_off", bone.cut_off}});
+  for (const Bone& bone : result.bones.list) {
+    json one = {{"label", bone.label},
+                {"volume_mm3", bone.volume_mm3},
+                {"centre_mm", place(bone.centre_mm)},
+                {"cut_off", bone.cut_off}};
+    if (!bone.identity.name.empty())
+      one.update({{"name", bone.identity.name}, {"name_by", bone.identity.how}, {"name_score", bone.identity.score}});
+    out["bones"].push_back(std::move(one));
+  }
   return out;
 }
 

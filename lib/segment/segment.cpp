@@ -149,9 +149,11 @@ Result segment(CtVolume& ct, const Options& options) {
   if (!metal.voxels.empty()) dropBloom(whole, metal);
   whole = image::dropSmall(whole, voxelsOf(options.min_part_mm3, ct.frame), image::Connectivity::Corners);
   if (options.bones) {
-    result.bones = separateBones(
-        {dense, whole}, ct,
-        {.soft_hu = result.calibration.soft_hu, .noise_hu = result.calibration.noise_hu, .fill_mm = options.fill_mm});
+    result.bones = separateBones({dense, whole}, ct,
+                                 {.soft_hu = result.calibration.soft_hu,
+                                  .noise_hu = result.calibration.noise_hu,
+                                  .fill_mm = options.fill_mm,
+                                  .anatomy = options.anatomy});
   }
   dense = {};
   progress.advance();

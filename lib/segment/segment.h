@@ -17,6 +17,7 @@ struct Options {
   double min_part_mm3 = 300;  ///< smaller separate parts are dropped
   double metal_hu = 0;        ///< metal begins here; 0: by size, peak, streaks and site
   bool bones = false;         ///< bones that touch are told apart
+  bool anatomy = true;        ///< of them, those of the trunk are found by shape and named
   bool defects = true;        ///< what is missing is sought (segment/defect_finder.h)
 };
 
