@@ -48,7 +48,7 @@ void run(cli::Context& ctx) {
   const CellTarget target = readCellTarget(ctx.input("inverse"), readImplantLibrary(ctx.input("materials")));
   const Generator generator = readGenerator(generatorFolder(ctx.text("weights")));
   const auto cells = static_cast<int>(ctx.integer("cells"));
-  if (ctx.dryRun(2e8 + 2e4 * std::pow(options.elements, 3) + 40 * std::pow(96.0 * cells, 3))) return;
+  if (ctx.dryRun(2e8 + 2e4 * std::pow(finerElements(options.elements), 3) + 40 * std::pow(96.0 * cells, 3))) return;
   const std::string path = ctx.output("output"), mesh = ctx.output("mesh"), picture = ctx.output("picture");
   const Inverted inverted = invert(generator, target, options);
   ctx.results() = describe(inverted, target, options);
@@ -85,7 +85,8 @@ cli::Job inverseJob() {
        inputOption("materials", {".json"}, "materials file; default: configs/materials/library.json"),
        integer("candidates", "", 3, {1, 8}, "cells that the solver judges").advanced(),
        integer("corrections", "", 3, {0, 20}, "corrections of the best by what the solver found, at most").advanced(),
-       integer("elements", "", 24, {8, 96}, "of the solver along the cell's edge, a multiple of 8").advanced(),
+       integer("elements", "", 24, {8, 96}, "of the solver's coarser mesh along the cell's edge, a multiple of 8")
+           .advanced(),
        optionalNumber("voxel-mm", "mm", {0.01, 2}, "voxel; default: the shortest side/48").advanced(),
        picture("the cell, and Young's modulus over all directions: wanted, delivered, predicted")},
       run};

@@ -41,7 +41,7 @@ learn::ProposalTraining trainingOf(const cli::Context& ctx) {
 void run(cli::Context& ctx) {
   const CellTableRecipe recipe = recipeOf(ctx);
   const learn::ProposalTraining training = trainingOf(ctx);
-  if (ctx.dryRun(4e8 + 4e3 * std::pow(2.0 * recipe.elements, 3))) return;
+  if (ctx.dryRun(4e8 + 4e3 * std::pow(2.0 * finerElements(recipe.elements), 3))) return;
   const std::string folder = ctx.outputFolder("output");
   std::string table;
   if (ctx.given("checkpoint")) {
@@ -67,7 +67,8 @@ cli::Job trainGeneratorJob() {
       {output({}, "folder of the weights: index.json, weights.bin, curve.jsonl, curve.png"),
        integer("cells", "", 840, {20, 1000000}, "stretched cells that are solved, in turn of each lattice"),
        texts("lattices", "lattices to learn, such as gyroid_sheet (default: all surfaces and unit cells of struts)"),
-       integer("elements", "", 24, {8, 128}, "elements along the edge of a cell, a multiple of 8"),
+       integer("elements", "", 16, {8, 128},
+               "elements along the edge of a cell in the coarser of two meshes, a multiple of 8"),
        integer("steps", "", 12000, {1, 10000000}, "steps of the optimiser at most"),
        integer("batch", "", 256, {1, 100000}, "pairs a step"),
        number("rate", "", 3e-3, {1e-7, 1}, "rate of the optimiser at the start; it falls to 2 % of that"),

@@ -184,6 +184,14 @@ Matrix6d stretchedStiffness(const LatticeSpec& spec, const Vector3d& stretch, in
   return solve(cellCube(spec, 2 * elements), elements, simulate::isotropic(1, poisson), stretch).stiffness;
 }
 
+int finerElements(int elements) { return elements + 8 * std::max(1, (elements + 12) / 24); }
+
+Matrix6d meshFreeStiffness(const LatticeSpec& spec, const Vector3d& stretch, int elements, double poisson) {
+  const int finer = finerElements(elements);
+  return extrapolated(stretchedStiffness(spec, stretch, finer, poisson),
+                      stretchedStiffness(spec, stretch, elements, poisson), static_cast<double>(finer) / elements);
+}
+
 Matrix6d mandel(const Matrix6d& voigt) { return scaledShear(voigt, std::numbers::sqrt2); }
 Matrix6d voigtOfMandel(const Matrix6d& m) { return scaledShear(m, 1 / std::numbers::sqrt2); }
 
@@ -212,9 +220,9 @@ Matrix6d stiffnessOfLog(const Log21& numbers) {
                        eigen.eigenvectors().transpose());
 }
 
-Matrix6d extrapolated(const Matrix6d& fine, const Matrix6d& coarse) {
+Matrix6d extrapolated(const Matrix6d& fine, const Matrix6d& coarse, double ratio) {
   const Log21 log = logOfStiffness(fine);
-  return stiffnessOfLog(log + (log - logOfStiffness(coarse)) / 3);
+  return stiffnessOfLog(log + (log - logOfStiffness(coarse)) / (ratio * ratio - 1));
 }
 
 double tensorError(const Matrix6d& found, const Matrix6d& wanted) {

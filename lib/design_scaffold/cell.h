@@ -30,6 +30,12 @@ CellProperties resolveCell(const LatticeSpec& spec, int elements, double poisson
 simulate::Matrix6d stretchedStiffness(const LatticeSpec& spec, const Eigen::Vector3d& stretch, int elements,
                                       double poisson);
 
+/// The same on elements of no size, by extrapolated() from `elements` and finerElements() along the edge.
+simulate::Matrix6d meshFreeStiffness(const LatticeSpec& spec, const Eigen::Vector3d& stretch, int elements,
+                                     double poisson);
+/// About a third more elements, a multiple of 8.
+int finerElements(int elements);
+
 /// A stiffness in Mandel's notation (Voigt's with shear rows and columns times √2), whose norm no rotation changes, and
 /// back.
 simulate::Matrix6d mandel(const simulate::Matrix6d& voigt);
@@ -41,9 +47,10 @@ using Log21 = Eigen::Matrix<double, 21, 1>;
 Log21 logOfStiffness(const simulate::Matrix6d& voigt);
 simulate::Matrix6d stiffnessOfLog(const Log21& log);
 
-/// The stiffness on elements of no size from two meshes, one twice as coarse as the other: what elements of cut share
-/// add falls with the square of their edge (Richardson's extrapolation, of the logarithms, so that it stays positive).
-simulate::Matrix6d extrapolated(const simulate::Matrix6d& fine, const simulate::Matrix6d& coarse);
+/// The stiffness on elements of no size from two meshes, one with edges `ratio` times as long as the other's: what
+/// elements of cut share add falls with the square of their edge (Richardson's extrapolation, of the logarithms, so
+/// that it stays positive).
+simulate::Matrix6d extrapolated(const simulate::Matrix6d& fine, const simulate::Matrix6d& coarse, double ratio = 2);
 
 /// Frobenius norm of the difference in Mandel's notation over that of `wanted`.
 double tensorError(const simulate::Matrix6d& found, const simulate::Matrix6d& wanted);

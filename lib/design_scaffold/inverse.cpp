@@ -20,12 +20,12 @@ namespace {
 using nlohmann::json;
 using simulate::Matrix6d;
 
-constexpr double kGoodEnough = 0.01;  // below it, elements of another size move the tensor more
+constexpr double kGoodEnough = 0.01;  // below it, other meshes to extrapolate from move the tensor more
 constexpr int kPolished = 8;          // proposals
 
-/// The solver's word on a cell.
+/// The solver's word on a cell, free of what its elements add.
 void solve(Attempt& attempt, const Inverted& inverted, const CellTarget& target, int elements) {
-  attempt.delivered = stretchedStiffness(attempt.cell.spec, attempt.cell.stretch, elements, target.solid.poisson);
+  attempt.delivered = meshFreeStiffness(attempt.cell.spec, attempt.cell.stretch, elements, target.solid.poisson);
   attempt.predicted_error = tensorError(attempt.predicted, inverted.wanted);
   attempt.error = tensorError(attempt.delivered, inverted.wanted);
   core::debug(fmt::format("{}: predicted {:.2f} %, delivered {:.2f} %", latticeName(attempt.cell.spec),
@@ -100,7 +100,7 @@ std::vector<Polished> turnedInto(Inverted& inverted, const Generator& generator,
   return out;
 }
 
-/// Whether other elements would move the tensor more than another cell could; what no cell can have doesn't count.
+/// Whether other meshes would move the tensor more than another cell could; what no cell can have doesn't count.
 bool isGoodEnough(const Inverted& inverted) {
   return inverted.chosen().error <= std::hypot(kGoodEnough, inverted.own.skew_share);
 }
@@ -216,7 +216,9 @@ json describe(const Inverted& inverted, const CellTarget& target, const InverseO
       {"delivered_stiffness_tensor_mpa", listOf(inverted.inTargetAxes(E * best.delivered))},
       {"delivered_stiffness_tensor_cell_axes_mpa", listOf(Matrix6d(E * best.delivered))},
       {"delivered_porosity", inverted.delivered_porosity},
-      {"delivered_by", "periodic homogenisation of the delivered cell (lib/design_scaffold/cell.h)"},
+      {"delivered_by",
+       "periodic homogenisation of the delivered cell on two meshes, extrapolated to elements of no size "
+       "(lib/design_scaffold/cell.h)"},
       {"tensor_error", best.error},
       {"tensor_error_definition", "Frobenius norm of delivered minus wanted over that of wanted, in Mandel's notation"},
       {"tolerance", target.tolerance},
@@ -229,7 +231,7 @@ json describe(const Inverted& inverted, const CellTarget& target, const InverseO
       {"predicted_stiffness_tensor_mpa", listOf(inverted.inTargetAxes(E * best.predicted))},
       {"prediction_tensor_error", tensorError(best.predicted, best.delivered)},
       {"method", inverted.method},
-      {"elements_along_edge", options.elements}};
+      {"elements_along_edge", {options.elements, finerElements(options.elements)}}};
   if (!is_reached) out["beyond_tolerance_percent"] = 100 * (best.error - target.tolerance);
   if (!target.solid.name.empty()) out["solid"]["material"] = target.solid.name;
   for (const Attempt& attempt : inverted.attempts) out["attempts"].push_back(attemptJson(attempt));

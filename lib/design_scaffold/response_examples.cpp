@@ -60,7 +60,7 @@ std::vector<ResponseExample> examplesIn(const ResponseRecipe& recipe, const std:
   std::vector<ResponseExample> out(static_cast<std::size_t>(count));
   for (ResponseExample& e : out) {
     take(e.cells.data(), 3 * sizeof(int));
-    if ((e.cells.array() < 1).any() || (e.cells.array() > 64).any()) damaged();
+    if ((e.cells.array() < 1).any() || (e.cells.array() > kMostCells).any()) damaged();
     const auto cells = static_cast<std::size_t>(e.cells.prod());
     for (const auto& [values, channels] :
          {std::pair{&e.input, kResponseChannels}, {&e.target, kSubs}, {&e.weight, 2 * kSubs}}) {

@@ -17,6 +17,8 @@ FullAnswer solveFully(const simulate::VoxelModel& model, const simulate::Conditi
 /// The same on elements `factor` times as large; nothing where these can't be held.
 std::optional<CoarseAnswer> solveCoarsely(CoarseBody& body, const simulate::Conditions& conditions);
 
+constexpr int kMostCells = 8;  ///< larger elements along an axis of an example, at most
+
 /// What the network learns from a case, as its input lies.
 struct ResponseExample {
   Eigen::Vector3i cells;

@@ -14,7 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kCells = 8;  // of a padded example along each axis
 constexpr double kCoverage = 0.9;
 constexpr int kValidation = 10;                // one of so many
 constexpr std::uint64_t kUnseen = 1ULL << 32;  // seeds from here on are never learnt
@@ -25,13 +24,14 @@ void append(learn::Batch& batch, const ResponseExample& example) {
     const Eigen::Vector3i& size = example.cells;
     const std::size_t channels = values.size() / static_cast<std::size_t>(size.prod());
     const std::size_t first = to.size();
-    to.resize(first + channels * kCells * kCells * kCells, 0.0F);
+    to.resize(first + channels * kMostCells * kMostCells * kMostCells, 0.0F);
     for (std::size_t row = 0; row < channels * static_cast<std::size_t>(size[1] * size[2]); ++row) {
       const std::size_t j = row % static_cast<std::size_t>(size[1]),
                         k = row / static_cast<std::size_t>(size[1]) % static_cast<std::size_t>(size[2]),
                         c = row / static_cast<std::size_t>(size[1] * size[2]);
-      std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(row) * size[0], size[0],
-                  to.begin() + static_cast<std::ptrdiff_t>(first + kCells * (j + kCells * (k + kCells * c))));
+      std::copy_n(
+          values.begin() + static_cast<std::ptrdiff_t>(row) * size[0], size[0],
+          to.begin() + static_cast<std::ptrdiff_t>(first + kMostCells * (j + kMostCells * (k + kMostCells * c))));
     }
   };
   pad(example.input, batch.input), pad(example.target, batch.target), pad(example.weight, batch.weight);
@@ -56,7 +56,7 @@ void fill(learn::Batch& batch, const std::vector<const ResponseExample*>& known,
 
 /// Mean over examples of the weighted squared error, and of the squared logarithm of the sum's error.
 std::pair<double, double> errorOf(const learn::Network& network, const std::vector<const ResponseExample*>& examples) {
-  constexpr std::size_t kBatch = 16, kAll = kSubs * kCells * kCells * kCells;
+  constexpr std::size_t kBatch = 16, kAll = kSubs * kMostCells * kMostCells * kMostCells;
   double squares = 0, sums = 0;
   for (std::size_t first = 0; first < examples.size(); first += kBatch) {
     learn::Batch batch;
@@ -198,9 +198,9 @@ ResponseTrained trainResponse(const ResponseTraining& training) {
                       {"outputs", kSubs},
                       {"width", training.width},
                       {"blocks", training.blocks},
-                      {"x", kCells},
-                      {"y", kCells},
-                      {"z", kCells}};
+                      {"x", kMostCells},
+                      {"y", kMostCells},
+                      {"z", kMostCells}};
   learn::Judging judging;
   judging.every = training.judge_every;
   judging.notes = {{"curve", json::array()}, {"best", 1e300}};

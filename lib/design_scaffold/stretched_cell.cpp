@@ -23,7 +23,7 @@ using nlohmann::json;
 using simulate::Matrix6d;
 
 json headOf(const CellTableRecipe& recipe) {
-  return {{"format", "osteoforge stretched cells 1"},
+  return {{"format", "osteoforge stretched cells 2"},
           {"lattices", recipe.lattices},
           {"elements", recipe.elements},
           {"poisson", recipe.poisson},
@@ -103,7 +103,7 @@ std::vector<SolvedCell> stretchedTable(const CellTableRecipe& recipe, const std:
     std::vector<Matrix6d> batch(std::min<std::size_t>(kBatch, count - first));
     core::parallelFor(static_cast<std::int64_t>(batch.size()), [&](std::int64_t n) {
       const StretchedCell cell = drawnStretchedCell(recipe, static_cast<int>(first) + static_cast<int>(n));
-      batch[static_cast<std::size_t>(n)] = stretchedStiffness(cell.spec, cell.stretch, recipe.elements, recipe.poisson);
+      batch[static_cast<std::size_t>(n)] = meshFreeStiffness(cell.spec, cell.stretch, recipe.elements, recipe.poisson);
       progress.advance();
     });
     for (const Matrix6d& stiffness : batch) {

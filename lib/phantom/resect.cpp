@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/random.h"
 #include "image/filters.h"
 #include "image/morphology.h"
@@ -143,6 +145,8 @@ double halfway(const CtVolume& part, const Resection& r, double soft_hu) {
   return std::max(r.threshold_hu, (soft_hu + *dense) / 2);
 }
 
+constexpr double kGrazed = 0.02;  // of the ball: a hole through the vault is 5 to 20 %
+
 core::Error noBone(const Resection& r) {
   return core::Error(
       core::Exit::DataError,
@@ -186,6 +190,10 @@ Resected resect(const CtVolume& ct, const Resection& r) {
   }
   if (taken == 0) throw noBone(r);
   out.piece_mm3 = static_cast<double>(taken) * ct.frame.voxelVolume_mm3();
+  const double ball_mm3 = std::numbers::pi / 6 * std::pow(r.diameter_mm, 3);
+  if (out.piece_mm3 < kGrazed * ball_mm3)
+    core::warn(fmt::format("the ball only grazes bone: {:.0f} of its {:.0f} mm³; is --centre-mm in LPS?",
+                           out.piece_mm3, ball_mm3));
   image::paste(changed, box, out.ct);
   image::paste(piece, box, out.piece);
   return out;

@@ -1,4 +1,4 @@
-"""cell_target.py TARGET SHARE SCALE writes a target near what a gyroid network of share 0.35 has on 8 elements; TARGET RECORD
+"""cell_target.py TARGET SHARE SCALE writes a target near what a gyroid network of share 0.35 has; TARGET RECORD
 holds a record against it; TARGET turned OTHER writes another target turned by 40 degrees, rounded as people do."""
 import json
 import math
@@ -41,7 +41,7 @@ elif sys.argv[2].endswith(".json"):
     assert norm(lambda i, j: got[i][j] - again[i][j]) < 1e-9 * norm(lambda i, j: got[i][j]), again
 else:
     share, scale = float(sys.argv[2]), float(sys.argv[3])
-    diagonal = [170, 164, 158, 63, 66, 68]
-    tensor = [[scale * (diagonal[i] if i == j else 63 if max(i, j) < 3 else 0) for j in range(6)] for i in range(6)]
+    diagonal = [142, 136, 132, 55, 57, 58.5]
+    tensor = [[scale * (diagonal[i] if i == j else 62 if max(i, j) < 3 else 0) for j in range(6)] for i in range(6)]
     document = {"stiffness_tensor_mpa": tensor, "porosity": 1 - share, "youngs_modulus_mpa": 1000, "poisson_ratio": 0.3}
     json.dump(document, open(path, "w"))
