@@ -40,7 +40,7 @@ void addHistory(const json& results, const std::string& png_path) {
   std::vector<picture::Canvas> plots;
   std::vector<std::string> captions;
   const auto add = [&](const std::string& caption, std::vector<Series> series, const char* x, const char* y) {
-    std::erase_if(series, [](const Series& s) { return s.x.empty(); });
+    std::erase_if(series, [](const Series& s) { return s.x.size() < 2; });  // a point alone is no line
     if (series.empty()) return;
     plots.push_back(picture::plot(series, x, y, kWidth_px, kHeight_px));
     captions.push_back(caption);
@@ -68,6 +68,7 @@ void addHistory(const json& results, const std::string& png_path) {
        seriesOf(front, "mass, g", "stiffness_ratio", "mass_g"),
        seriesOf(front, "surface, 1000 mm2", "stiffness_ratio", "surface_area_mm2", 1e-3)},
       "stiffness over bone's", "number");
+  if (plots.empty()) return;
   const picture::Canvas implant = picture::readPng(png_path);
   const picture::Canvas below = picture::tile(plots, captions, 3);
   picture::Canvas all(std::max(implant.width(), below.width()), implant.height() + below.height());

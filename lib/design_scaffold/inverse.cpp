@@ -52,16 +52,47 @@ std::vector<Polished> candidatesOf(const Generator& generator, const Inverted& i
   return out;
 }
 
+constexpr double kClearly = 0.005;  // of tensorError(): what is worth another turn
+
+void turnInto(Inverted& inverted, const CellTarget& target, const Eigen::Matrix3d& axes) {
+  inverted.own.axes = axes;
+  inverted.wanted = simulate::rotated(target.stiffness_mpa / target.solid.modulus_mpa, axes);
+}
+
+/// What no cell has along its own axes, as of much real bone, one may come nearer to when it is turned away from the
+/// target's symmetry: each candidate is turned and polished again, and where that gains clearly all are asked for anew.
+void turnFurther(Inverted& inverted, std::vector<Polished>& candidates, const Generator& generator,
+                 const CellTarget& target) {
+  constexpr int kTurns = 3;
+  const double share = 1 - target.porosity;
+  for (int n = 0; n < kTurns; ++n) {
+    double least = candidates.front().error - kClearly;
+    Inverted best = inverted;
+    for (const Polished& candidate : candidates) {
+      Inverted turned = inverted;
+      turnInto(turned, target, simulate::nearestFrame(inverted.wanted, candidate.predicted) * inverted.own.axes);
+      const double error = polish(generator.law(), candidate.proposal, share, turned.wanted).error;
+      if (error < least) least = error, best = turned;
+    }
+    if (best.own.axes == inverted.own.axes) return;
+    turnInto(best, target, simulate::leastTurned(best.own.axes));
+    std::vector<Polished> next = candidatesOf(generator, best, share);
+    if (next.front().error > candidates.front().error) return;
+    inverted = best;
+    candidates = std::move(next);
+  }
+}
+
 /// The target in the axes of its symmetry. Where several frames have it, as of cubes, the first, unless the law is
 /// clearly nearer in another. Returns what is to be solved.
 std::vector<Polished> turnedInto(Inverted& inverted, const Generator& generator, const CellTarget& target) {
-  constexpr double kClearly = 0.005;  // of tensorError()
   std::vector<Polished> out;
   for (const simulate::OrthotropicFrame& frame : simulate::orthotropicFrames(target.stiffness_mpa)) {
     Inverted turned = inverted;
     turned.own = frame;
-    turned.wanted = simulate::rotated(target.stiffness_mpa / target.solid.modulus_mpa, frame.axes);
+    turnInto(turned, target, frame.axes);
     std::vector<Polished> candidates = candidatesOf(generator, turned, 1 - target.porosity);
+    turnFurther(turned, candidates, generator, target);
     if (!out.empty() && candidates.front().error > out.front().error - kClearly) continue;
     inverted = turned;
     out = std::move(candidates);

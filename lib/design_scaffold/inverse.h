@@ -31,7 +31,7 @@ struct Inverted {
   std::vector<Attempt> attempts;  ///< in the order of the solver's runs
   std::size_t best = 0;
   std::string method;              ///< generator or classical
-  simulate::OrthotropicFrame own;  ///< the cell's axes in the target's, and what the target has beyond nine constants
+  simulate::OrthotropicFrame own;  ///< the cell's axes in the target's; how far that is from any orthotropic tensor
   simulate::Matrix6d wanted;       ///< over the solid's modulus
   double delivered_porosity = 0;
   const Attempt& chosen() const { return attempts[best]; }
@@ -41,7 +41,8 @@ struct Inverted {
   }
 };
 
-/// Turns the target into the axes in which it is most nearly orthotropic, proposes cells, polishes them by the law, has
+/// Turns the target into the axes in which it is most nearly orthotropic, or further where a cell is clearly nearer
+/// then, proposes cells, polishes them by the law, has
 /// the solver (periodic homogenisation for the target's own solid) judge the best of them, and corrects the best by
 /// what the solver found, until nothing is gained or 1 % is reached. The result is always the solver's. Throws Config
 /// for a porosity that the weights don't know, Usage for a method that doesn't exist.

@@ -88,6 +88,13 @@ Range rangeOf(const Goal& goal, const HomogenisedLaw* law, double cell_mm) {
   return range;
 }
 
+/// A bound that can hardly be kept is kept by members thinner than the filter: the eroded design falls apart.
+void warnOfThinMembers(const json& numbers) {
+  constexpr double kApart = 10;  // times as soft
+  if (numbers.value("eroded_relative_compliance", 0.0) > kApart * numbers["relative_compliance"].get<double>())
+    core::warn("made a little too thin, some members break: wider bounds or more solid would mend it");
+}
+
 /// One loop with all that its designs share.
 class Loop {
  public:
@@ -380,6 +387,7 @@ LoopResult Loop::run() {
   const std::size_t best = bestOf(tried_);
   report(best);
   requireMet(tried_[best]);
+  warnOfThinMembers(tried_[best].numbers);
   checkpoint.finish();
   return resultOf(tried_[best]);
 }

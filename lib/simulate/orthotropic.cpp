@@ -38,10 +38,9 @@ Vector3d turnVector(const Matrix3d& rotation) {
 
 /// What is not orthotropic along the axes of a frame, and how far these are turned; the squares add up to what is to be
 /// least.
-using Residual = Eigen::Matrix<double, 15, 1>;
-Residual residualOf(const Matrix6d& C, double norm, const Matrix3d& axes) {
+Eigen::Matrix<double, 15, 1> skewOf(const Matrix6d& C, double norm, const Matrix3d& axes) {
   const Matrix6d own = rotated(C, axes);
-  Residual out;
+  Eigen::Matrix<double, 15, 1> out;
   int n = 0;
   for (int p = 0; p < 6; ++p)
     for (int q = std::max(p + 1, 3); q < 6; ++q) out[n++] = std::numbers::sqrt2 * mandelFactor(p, q) * own(p, q) / norm;
@@ -49,22 +48,34 @@ Residual residualOf(const Matrix6d& C, double norm, const Matrix3d& axes) {
   return out;
 }
 
-/// Levenberg–Marquardt from a frame.
-Matrix3d settled(const Matrix6d& C, double norm, Matrix3d axes) {
+/// How far a stiffness seen from a frame is from another, and how far that is turned.
+Eigen::Matrix<double, 24, 1> differenceOf(const Matrix6d& C, const Matrix6d& other, double norm, const Matrix3d& axes) {
+  const Matrix6d off = rotated(C, axes) - other;
+  Eigen::Matrix<double, 24, 1> out;
+  int n = 0;
+  for (int p = 0; p < 6; ++p)
+    for (int q = p; q < 6; ++q) out[n++] = (p == q ? 1 : std::numbers::sqrt2) * mandelFactor(p, q) * off(p, q) / norm;
+  out.tail<3>() = std::sqrt(kTurned) * turnVector(axes);
+  return out;
+}
+
+/// Levenberg–Marquardt from a frame on what adds up in squares.
+template <class Residual>
+Matrix3d settled(const Residual& residual, Matrix3d axes) {
   constexpr double kStep = 1e-5;
-  Residual now = residualOf(C, norm, axes);
+  auto now = residual(axes);
+  Eigen::Matrix<double, decltype(now)::RowsAtCompileTime, 3> slope;
   double damping = 1e-3;
   for (int step = 0; step < 60 && damping < 1e8; ++step) {
-    Eigen::Matrix<double, 15, 3> slope;
     for (int c = 0; c < 3; ++c) {
       const Matrix3d less = turn(-kStep * Vector3d::Unit(c)), more = turn(kStep * Vector3d::Unit(c));
-      slope.col(c) = (residualOf(C, norm, more * axes) - residualOf(C, norm, less * axes)) / (2 * kStep);
+      slope.col(c) = (residual(more * axes) - residual(less * axes)) / (2 * kStep);
     }
     Matrix3d square = slope.transpose() * slope;
     square.diagonal() += damping * square.diagonal();
     const Vector3d move = square.ldlt().solve(-slope.transpose() * now);
     const Matrix3d there = turn(move) * axes;
-    const Residual next = residualOf(C, norm, there);
+    const auto next = residual(there);
     if (next.squaredNorm() < now.squaredNorm()) {
       axes = there, now = next, damping = std::max(1e-9, 0.1 * damping);
     } else {
@@ -82,8 +93,14 @@ Matrix3d frameOf(const Matrix3d& tensor) {
   return axes;
 }
 
-std::vector<Matrix3d> starts(const Matrix6d& C) {
+std::vector<Matrix3d> gridOfTurns() {
   constexpr double kGrid = 0.6;  // rad
+  std::vector<Matrix3d> out;
+  for (int n = 0; n < 27; ++n) out.push_back(turn(kGrid * Vector3d(n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1)));
+  return out;
+}
+
+std::vector<Matrix3d> starts(const Matrix6d& C) {
   const double scale = std::max(1e-300, C.cwiseAbs().maxCoeff());
   Matrix3d dilatational = Matrix3d::Zero(), voigt = Matrix3d::Zero();
   int place[3][3];
@@ -94,10 +111,8 @@ std::vector<Matrix3d> starts(const Matrix6d& C) {
         dilatational(i, j) += C(place[i][j], k) / scale;
         voigt(i, j) += C(place[i][k], place[j][k]) / scale;
       }
-  std::vector<Matrix3d> out = {Matrix3d::Identity(), frameOf(dilatational), frameOf(voigt),
-                               frameOf(dilatational + voigt)};
-  for (int n = 0; n < 27; ++n)
-    if (n != 13) out.push_back(turn(kGrid * Vector3d(n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1)));
+  std::vector<Matrix3d> out = gridOfTurns();
+  for (const Matrix3d& tensor : {dilatational, voigt, Matrix3d(dilatational + voigt)}) out.push_back(frameOf(tensor));
   return out;
 }
 
@@ -154,6 +169,20 @@ double skewShare(const Matrix6d& stiffness) {
   return mandelNorm(skew) / mandelNorm(stiffness);
 }
 
+Matrix3d nearestFrame(const Matrix6d& stiffness, const Matrix6d& other) {
+  const double norm = mandelNorm(stiffness);
+  const auto difference = [&](const Matrix3d& axes) { return differenceOf(stiffness, other, norm, axes); };
+  constexpr double kSeen = 1e-9;  // less is rounding
+  Matrix3d best = Matrix3d::Identity();
+  double least = difference(best).squaredNorm();
+  for (const Matrix3d& start : gridOfTurns()) {
+    const Matrix3d axes = settled(difference, start);
+    const double off = difference(axes).squaredNorm();
+    if (off < least - kSeen) best = axes, least = off;
+  }
+  return best;
+}
+
 std::vector<OrthotropicFrame> orthotropicFrames(const Matrix6d& stiffness) {
   const double norm = mandelNorm(stiffness);
   std::vector<Found> all;
@@ -163,7 +192,8 @@ std::vector<OrthotropicFrame> orthotropicFrames(const Matrix6d& stiffness) {
   };
   if (skewShare(stiffness) <= kAlong) add(Matrix3d::Identity());
   const bool is_along = !all.empty();
-  for (const Matrix3d& start : starts(stiffness)) add(leastTurned(settled(stiffness, norm, leastTurned(start))));
+  const auto skew = [&](const Matrix3d& axes) { return skewOf(stiffness, norm, axes); };
+  for (const Matrix3d& start : starts(stiffness)) add(leastTurned(settled(skew, leastTurned(start))));
   double least = 1;
   for (const Found& found : all) least = std::min(least, found.frame.skew_share);
   std::stable_sort(all.begin() + (is_along ? 1 : 0), all.end(),

@@ -25,6 +25,10 @@ struct OrthotropicFrame {
 /// Mehrabadi, Q J Mech Appl Math 40 (1987) 451-476), and a grid of turns.
 std::vector<OrthotropicFrame> orthotropicFrames(const Matrix6d& stiffness);
 
+/// The frame from which `stiffness` is nearest to `other` (Frobenius norm in Mandel's notation), found from the given
+/// axes and a grid of turns; of equals the least turned.
+Eigen::Matrix3d nearestFrame(const Matrix6d& stiffness, const Matrix6d& other);
+
 /// The nearest signed permutation of a frame's axes to the given axes, as a rotation.
 Eigen::Matrix3d leastTurned(const Eigen::Matrix3d& axes);
 

@@ -137,3 +137,15 @@ TEST_CASE("what no orthotropic stiffness has is measured, and no turn finds less
     if (n < 20) CHECK(orthotropicFrames(rotated(skew, turn))[0].skew_share == Approx(best.skew_share).epsilon(1e-3));
   }
 }
+
+TEST_CASE("the nearest frame takes a turn back, and leaves what fits as it is") {
+  for (int n = 0; n < 20; ++n) {
+    const Matrix3d turn = turnOf(700 + n);
+    for (const Matrix6d& own : {kBone, kCubic, kTetragonal}) {
+      const Matrix6d turned = rotated(own, turn);
+      CHECK(off(rotated(turned, nearestFrame(turned, own)), own) < 1e-5);
+    }
+  }
+  CHECK(nearestFrame(kBone, kBone).isApprox(Matrix3d::Identity(), 1e-9));
+  CHECK(nearestFrame(kIsotropic, kBone).isApprox(Matrix3d::Identity(), 1e-6));
+}
