@@ -42,6 +42,13 @@ std::vector<Vector3i> ball(int radius) {
   return out;
 }
 
+/// Whether a voxel or one that shares a face with it is on the surface, which blur puts a voxel off the dense.
+bool nearSurface(const LabelVolume& mask, std::int64_t voxel) {
+  bool out = onSurface(mask, voxel);
+  image::forFaceNeighbours(mask.frame, voxel, [&](std::int64_t w) { out = out || onSurface(mask, w); });
+  return out;
+}
+
 /// Dense voxels of the bone that are connected with its surface.
 LabelVolume denseShell(const LabelVolume& whole, const CtVolume& ct, double split_hu) {
   LabelVolume dense(whole.frame);
@@ -52,7 +59,7 @@ LabelVolume denseShell(const LabelVolume& whole, const CtVolume& ct, double spli
   std::vector<char> reaches(parts.voxels.size() + 1, 0);
   for (std::size_t v = 0; v < dense.voxels.size(); ++v) {
     char& reached = reaches[static_cast<std::size_t>(parts.ids.voxels[v])];
-    if (dense.voxels[v] && !reached) reached = onSurface(whole, static_cast<std::int64_t>(v)) ? 1 : 0;
+    if (dense.voxels[v] && !reached) reached = nearSurface(whole, static_cast<std::int64_t>(v)) ? 1 : 0;
   }
   forVoxels(whole.frame, [&](int, int, int, std::size_t v) {
     if (!reaches[static_cast<std::size_t>(parts.ids.voxels[v])]) dense.voxels[v] = 0;
