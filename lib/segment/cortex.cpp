@@ -19,6 +19,7 @@ constexpr double kDensest = 0.97, kLeast_hu = 1000, kMost_hu = 1800;
 constexpr double kInside = 0.5;       ///< of full cortex: what lies inside is no denser
 constexpr int kReach = 3;             ///< voxels over which excess is put together; the point spread ends within it
 constexpr int kBeside = 2;            ///< voxels beside the dense shell into which its excess spreads
+constexpr double kPlain = 0.6;        ///< of full cortex, from which a voxel is cortical by itself
 constexpr double kMostlySoft = 0.35;  ///< of the rise to the cortex next to it, below which a voxel is left out
 
 /// Shares of full cortex in 64 parts, from -32 to 96; kFar where no cortex is near.
@@ -161,7 +162,7 @@ LabelVolume corticalMask(const LabelVolume& whole, const CtVolume& ct, CortexLev
       mass += 2 * other;
       ahead += other > mine ? 2 : other == mine ? 1 : 0;
     }
-    if (kFull * ahead < mass) out.voxels[v] = 1;
+    if (kFull * ahead < mass || mine >= kPlain * kFull) out.voxels[v] = 1;
   });
   return out;
 }

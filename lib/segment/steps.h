@@ -48,7 +48,8 @@ void dropShells(image::LabelVolume& mask, const image::CtVolume& ct, double& rem
 /// show where cortex is; how thick it is follows from mass, as blur moves it but loses none (as in the cortical mapping
 /// of Treece et al., Med Image Anal 2010, whose cortical density is given too): a voxel within 3 voxels of others is
 /// cortical when fewer of these hold more cortex than it does than all of them hold together, in shares of full cortex
-/// (the 97th percentile of the dense, at least 1000 HU) above soft tissue outside and cancellous bone inside.
+/// (the 97th percentile of the dense, at least 1000 HU) above soft tissue outside and cancellous bone inside; from a
+/// share of 0.6 on it is cortical by itself.
 struct CortexLevels {
   double soft_hu = 40, split_hu = 500;
 };
