@@ -29,7 +29,7 @@ struct Hole {
 
   /// What it adds to the votes of its cells.
   std::uint8_t vote(double max_radius_mm) const {
-    constexpr double kCutShare = 0.3;
+    constexpr double kCutShare = 0.35;  // a lumbar body cut off at half its height shows up to this
     const double cut = *std::max_element(border.begin(), border.end());
     // Outlines of pixels are 4 / pi times too long on average.
     if (2 * area / (outline * 0.785) > max_radius_mm || air > 0.05) return 0;

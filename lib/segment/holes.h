@@ -10,7 +10,7 @@ constexpr std::uint8_t kClosedVote = 16, kCutVote = 1;
 
 /// Votes of the slices along the three axes: for an open voxel in a hole of the mask no wider than max_radius_mm (twice
 /// its area over its outline) of which at most 5 % lies below -250 HU, kClosedVote where the mask closes the hole, and
-/// kCutVote where one side of the image cuts it off with at most 30 % of its outline.
+/// kCutVote where one side of the image cuts it off with at most 35 % of its outline.
 std::vector<std::uint8_t> castVotes(const image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm);
 
 /// Fills marrow spaces of the mask up to max_radius_mm (2 area / outline of a slice's hole, the radius for a disk).

@@ -25,10 +25,10 @@ constexpr double kAir_hu = -250, kRay_mm = 30, kBand_mm = 4;
 constexpr double kNoisy_hu = 70, kSmooth = 0.75;  ///< smoothed beyond this noise, by a Gaussian of this many voxels
 // Points, chosen on real scans of pelvis, spine and chest together, on which the figures of apps/segment.md are taken
 // too.
-constexpr double kClosed = 0.6;      ///< for an axis along which a slice closes, of two at most, at each bridging
-constexpr double kBridged = 0.7;     ///< for lying in a bridged gap, at each bridging
-constexpr double kWidest = 0.2;      ///< the same at the widest
-constexpr double kDirection = 0.25;  ///< for each direction with bone beyond kDirections, or less than that
+constexpr double kClosed = 0.6;     ///< for an axis along which a slice closes, of two at most, at each bridging
+constexpr double kBridged = 0.7;    ///< for lying in a bridged gap, at each bridging
+constexpr double kWidest = 0.2;     ///< the same at the widest
+constexpr double kDirection = 0.2;  ///< for each direction with bone beyond kDirections, or less than that
 constexpr double kDirections = 20;
 constexpr double kPer100_hu = 0.55;  ///< for HU above soft tissue, up to 150 HU either way
 constexpr double kPlate = 1;         ///< for lying on a bright plate

@@ -180,37 +180,4 @@ void peelToHalfway(LabelVolume& mask, const CtVolume& ct, double soft_hu) {
   });
 }
 
-LabelVolume corticalMask(const LabelVolume& whole, const CtVolume& ct, double split_hu) {
-  LabelVolume dense(whole.frame);
-  forVoxels(whole.frame, [&](int, int, int, std::size_t voxel) {
-    dense.voxels[voxel] = whole.voxels[voxel] && ct.voxels[voxel] >= split_hu ? 1 : 0;
-  });
-  const image::Components parts = image::components(dense, image::Connectivity::Faces);
-  std::vector<char> reaches(parts.voxels.size(), 0);
-  for (int k = 0; k < whole.frame.size[2]; ++k) {
-    for (int j = 0; j < whole.frame.size[1]; ++j) {
-      for (int i = 0; i < whole.frame.size[0]; ++i) {
-        const std::int32_t id = parts.ids.at(i, j, k);
-        if (id > 0 && !reaches[static_cast<std::size_t>(id - 1)] && onSurface(whole, i, j, k)) {
-          reaches[static_cast<std::size_t>(id - 1)] = 1;
-        }
-      }
-    }
-  }
-  forVoxels(whole.frame, [&](int, int, int, std::size_t voxel) {
-    const std::int32_t id = parts.ids.voxels[voxel];
-    if (id > 0 && !reaches[static_cast<std::size_t>(id - 1)]) dense.voxels[voxel] = 0;
-  });
-  LabelVolume cortical = dense;
-  forVoxels(whole.frame, [&](int i, int j, int k, std::size_t voxel) {
-    if (!whole.voxels[voxel] || dense.voxels[voxel] || !onSurface(whole, i, j, k)) return;
-    const auto covers = [&](int a, int b, int c) { return dense.contains(a, b, c) && dense.at(a, b, c); };
-    if (covers(i - 1, j, k) || covers(i + 1, j, k) || covers(i, j - 1, k) || covers(i, j + 1, k) ||
-        covers(i, j, k - 1) || covers(i, j, k + 1)) {
-      cortical.voxels[voxel] = 1;
-    }
-  });
-  return cortical;
-}
-
 }  // namespace osteo::segment

@@ -60,7 +60,7 @@ double volume_mm3(const LabelVolume& labels, int value) {
          labels.frame.voxelVolume_mm3();
 }
 
-/// Share of the bone voxels beside background that are not cortical.
+/// Share of the bone voxels beside background that are neither cortical nor next to what is.
 double unresolvedShare(const LabelVolume& labels) {
   std::int64_t surface = 0, open = 0;
   for (int k = 1; k + 1 < labels.frame.size[2]; ++k) {
@@ -73,7 +73,11 @@ double unresolvedShare(const LabelVolume& labels) {
           continue;
         }
         ++surface;
-        open += label == image::Cancellous ? 1 : 0;
+        const auto cortical = [&](int a, int b, int c) { return labels.at(a, b, c) == image::Cortical; };
+        open += !cortical(i, j, k) && !cortical(i - 1, j, k) && !cortical(i + 1, j, k) && !cortical(i, j - 1, k) &&
+                        !cortical(i, j + 1, k) && !cortical(i, j, k - 1) && !cortical(i, j, k + 1)
+                    ? 1
+                    : 0;
       }
     }
   }
@@ -148,6 +152,11 @@ Result segment(CtVolume& ct, const Options& options) {
   peelToHalfway(whole, ct, result.calibration.soft_hu);
   if (!metal.voxels.empty()) dropBloom(whole, metal);
   whole = image::dropSmall(whole, voxelsOf(options.min_part_mm3, ct.frame), image::Connectivity::Corners);
+  if (!options.bones) dense = {};
+  progress.advance();
+  result.split_hu = otsu(ct, awayFrom(metal, whole), result.calibration.soft_hu, 1800);
+  LabelVolume cortical = corticalMask(whole, ct, {.soft_hu = result.calibration.soft_hu, .split_hu = result.split_hu});
+  peelOffCortex(whole, cortical, ct, result.calibration.soft_hu);
   if (options.bones) {
     result.bones = separateBones({dense, whole}, ct,
                                  {.soft_hu = result.calibration.soft_hu,
@@ -156,9 +165,6 @@ Result segment(CtVolume& ct, const Options& options) {
                                   .anatomy = options.anatomy});
   }
   dense = {};
-  progress.advance();
-  result.split_hu = otsu(ct, awayFrom(metal, whole), result.calibration.soft_hu, 1800);
-  LabelVolume cortical = corticalMask(whole, ct, result.split_hu);
   progress.advance();
   result.labels = LabelVolume(ct.frame);
   for (std::size_t v = 0; v < whole.voxels.size(); ++v) {

@@ -44,8 +44,19 @@ void peelToHalfway(image::LabelVolume& mask, const image::CtVolume& ct, double s
 /// Drops parts that look like a table's shell: at least 40 % of their surface lies within 3 mm of air.
 void dropShells(image::LabelVolume& mask, const image::CtVolume& ct, double& removed_mm3);
 
-/// Cortical bone inside the whole-bone mask (Buie et al., Bone 41, 505, 2007): dense voxels connected with the surface,
-/// and the voxels of partial volume that cover them.
-image::LabelVolume corticalMask(const image::LabelVolume& whole, const image::CtVolume& ct, double split_hu);
+/// Cortical bone inside the whole-bone mask. Dense voxels connected with the surface (Buie et al., Bone 41, 505, 2007)
+/// show where cortex is; how thick it is follows from mass, as blur moves it but loses none (as in the cortical mapping
+/// of Treece et al., Med Image Anal 2010, whose cortical density is given too): a voxel within 3 voxels of others is
+/// cortical when fewer of these hold more cortex than it does than all of them hold together, in shares of full cortex
+/// (the 97th percentile of the dense, at least 1000 HU) above soft tissue outside and cancellous bone inside; from a
+/// share of 0.6 on it is cortical by itself.
+struct CortexLevels {
+  double soft_hu = 40, split_hu = 500;
+};
+image::LabelVolume corticalMask(const image::LabelVolume& whole, const image::CtVolume& ct, CortexLevels levels);
+
+/// Peels off the bone what covers cortex and rises above soft tissue by less than 35 % of what the cortex does.
+void peelOffCortex(image::LabelVolume& whole, const image::LabelVolume& cortical, const image::CtVolume& ct,
+                   double soft_hu);
 
 }  // namespace osteo::segment
