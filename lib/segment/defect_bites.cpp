@@ -15,9 +15,10 @@ using image::LabelVolume;
 
 namespace {
 
-constexpr double kShell_mm = 3;       ///< below the surface: dense bone is looked for
+constexpr double kShell_mm = 3;                ///< below the surface: dense bone is looked for
 constexpr float kBare = 0.5f, kBare_hu = 120;  ///< of the shell beside, above soft tissue: less is no shell
-constexpr double kLeastShell_hu = 250;  ///< of the shell about a patch: what is thinner than the scan shows tells nothing
+constexpr double kLeastShell_hu =
+    250;  ///< of the shell about a patch: what is thinner than the scan shows tells nothing
 constexpr double kLeast_mm2 = 15, kMost_mm2 = 4000, kMost_mm = 30;
 constexpr int kSides = 24;  ///< of the polygon about a patch
 
@@ -151,7 +152,8 @@ std::vector<Patch> patchesOf(const Surface& surface) {
     seen[start] = 1;
     for (std::size_t next = 0; next < patch.bare.size(); ++next) {
       surface.forNeighbours(patch.bare[next], [&](std::int32_t to) {
-        if (!seen[static_cast<std::size_t>(to)] && bare(to)) seen[static_cast<std::size_t>(to)] = 1, patch.bare.push_back(to);
+        if (!seen[static_cast<std::size_t>(to)] && bare(to))
+          seen[static_cast<std::size_t>(to)] = 1, patch.bare.push_back(to);
       });
     }
     patch.area_mm2 = static_cast<double>(patch.bare.size()) * voxel_mm2;
@@ -199,7 +201,8 @@ bool carryOn(const Surface& surface, Patch& patch) {
   const image::Frame& frame = surface.inside.frame;
   Vector3d axis = Vector3d::Zero();
   for (const std::int32_t n : patch.bare) {
-    patch.centre_mm += frame.centre(surface.voxels[static_cast<std::size_t>(n)]) / static_cast<double>(patch.bare.size());
+    patch.centre_mm +=
+        frame.centre(surface.voxels[static_cast<std::size_t>(n)]) / static_cast<double>(patch.bare.size());
     axis += surface.normal[static_cast<std::size_t>(n)];
   }
   if (axis.norm() < 0.25 * static_cast<double>(patch.bare.size())) return false;
@@ -274,7 +277,8 @@ std::vector<std::int64_t> missing(const Surface& surface, const Patch& patch) {
 /// How much a patch looks like one that something was taken from: the surface about it has a dense shell and goes on
 /// smoothly across it, well above it; what is missing is about as deep as the patch is wide, and neither fat nor metal.
 /// Limits set by hand on 209 phantom scenes (phantom cases, seeds 310 and 333) and eight real scans without lesions.
-double scoreOf(const BoneScan& scan, const WorkGrid& grid, const Patch& patch, const std::vector<std::int64_t>& voxels) {
+double scoreOf(const BoneScan& scan, const WorkGrid& grid, const Patch& patch,
+               const std::vector<std::int64_t>& voxels) {
   double mean_hu = 0;
   for (const std::int64_t v : voxels)
     mean_hu += (grid.ct.voxels[static_cast<std::size_t>(v)] - scan.soft_hu) / static_cast<double>(voxels.size());

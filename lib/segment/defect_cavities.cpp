@@ -15,7 +15,7 @@ using image::LabelVolume;
 
 namespace {
 
-constexpr double kLeast_mm = 2.2, kMost_mm = 22;  ///< radius of a cavity
+constexpr double kLeast_mm = 2.2, kMost_mm = 22;    ///< radius of a cavity
 constexpr double kBelow_hu = 150, kAbove_hu = 350;  ///< of soft tissue: what lies beyond tells no more
 constexpr double kStep_mm = 0.5, kLeastScore = 0.05;
 
@@ -219,15 +219,15 @@ struct Sides {
   }
 };
 
-/// How much a star looks like a cavity: a wall of one height all around, round, soft inside (neither fatty marrow, which
-/// reaches up to the cortex, nor sparse bone nor air), with bone beyond the wall that is no darker.
-/// Limits set by hand on 126 phantom scenes (phantom cases, seeds 310 and 333) and eight real scans without lesions.
+/// How much a star looks like a cavity: a wall of one height all around, round, soft inside (neither fatty marrow,
+/// which reaches up to the cortex, nor sparse bone nor air), with bone beyond the wall that is no darker. Limits set by
+/// hand on 126 phantom scenes (phantom cases, seeds 310 and 333) and eight real scans without lesions.
 double scoreOf(const BoneScan& scan, const Walls& walls, const Star& star) {
   const Sides sides(scan, walls, star);
   if (sides.beyond.empty() || sides.within.empty()) return 0;
-  const double soft = std::accumulate(sides.within.begin(), sides.within.end(), 0.0) /
-                          static_cast<double>(sides.within.size()) -
-                      scan.soft_hu;
+  const double soft =
+      std::accumulate(sides.within.begin(), sides.within.end(), 0.0) / static_cast<double>(sides.within.size()) -
+      scan.soft_hu;
   std::vector<double> rise;
   for (std::size_t n = 0; n < sides.wall.size(); ++n) rise.push_back(sides.wall[n] - sides.before[n]);
   const double contrast = quantile(rise, 0.5), weakest = quantile(rise, 0.05) / std::max(contrast, 20.0);
