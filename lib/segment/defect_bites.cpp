@@ -162,13 +162,12 @@ std::vector<Patch> patchesOf(const Surface& surface) {
   return out;
 }
 
-/// The surface about a patch, ring by ring.
-void addRim(const Surface& surface, Patch& patch) {
+/// The surface about a patch, ring by ring. `seen` is all 0 before and after.
+void addRim(const Surface& surface, Patch& patch, std::vector<char>& seen) {
   const double step_mm = std::cbrt(surface.inside.frame.voxelVolume_mm3());
   patch.radius_mm = std::sqrt(patch.area_mm2 / M_PI);
   const int rings = static_cast<int>(std::lround(std::clamp(0.9 * patch.radius_mm, 4.0, 14.0) / step_mm)) + 1;
-  std::vector<std::int32_t> front = patch.bare;
-  std::vector<char> seen(surface.voxels.size(), 0);
+  std::vector<std::int32_t> front = patch.bare, touched = front;
   for (const std::int32_t n : front) seen[static_cast<std::size_t>(n)] = 1;
   double first = 0, dense = 0;
   for (int r = 0; r < rings; ++r) {
@@ -178,7 +177,7 @@ void addRim(const Surface& surface, Patch& patch) {
         const auto at = static_cast<std::size_t>(to);
         if (seen[at]) return;
         seen[at] = 1;
-        next.push_back(to);
+        next.push_back(to), touched.push_back(to);
         const bool shell = surface.shell_hu[at] > 0.7f * surface.typical_hu[at];
         first += 1, dense += shell ? 1 : 0;
         if (r > 0 && shell) patch.rim.push_back(to);
@@ -186,6 +185,7 @@ void addRim(const Surface& surface, Patch& patch) {
     }
     front = std::move(next);
   }
+  for (const std::int32_t n : touched) seen[static_cast<std::size_t>(n)] = 0;
   patch.whole = dense / std::max(first, 1.0);
   patch.rim_share = first / static_cast<double>(patch.bare.size());
   for (const std::int32_t n : patch.rim)
@@ -252,12 +252,11 @@ bool carryOn(const Surface& surface, Patch& patch) {
   return *std::max_element(patch.hull.begin(), patch.hull.end()) < kMost_mm;
 }
 
-/// What lies between the patch and the surface carried on, on the grid.
-std::vector<std::int64_t> missing(const Surface& surface, const Patch& patch) {
+/// What lies between the patch and the surface carried on, on the grid. `seen` is all 0 before and after.
+std::vector<std::int64_t> missing(const Surface& surface, const Patch& patch, std::vector<char>& seen) {
   const image::Frame& frame = surface.inside.frame;
   const double voxel_mm = std::cbrt(frame.voxelVolume_mm3());
   std::vector<std::int64_t> out;
-  std::vector<std::uint8_t> seen(surface.inside.voxels.size(), 0);
   const auto visit = [&](std::int64_t to) {
     const auto at = static_cast<std::size_t>(to);
     if (seen[at] || surface.inside.voxels[at]) return;
@@ -270,6 +269,7 @@ std::vector<std::int64_t> missing(const Surface& surface, const Patch& patch) {
   for (const std::int32_t n : patch.bare)
     image::forFaceNeighbours(frame, surface.voxels[static_cast<std::size_t>(n)], visit);
   for (std::size_t next = 0; next < out.size(); ++next) image::forFaceNeighbours(frame, out[next], visit);
+  for (const std::int64_t v : out) seen[static_cast<std::size_t>(v)] = 0;
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -297,10 +297,11 @@ double scoreOf(const BoneScan& scan, const WorkGrid& grid, const Patch& patch,
 std::vector<DefectCandidate> bites(const BoneScan& scan, const WorkGrid& grid) {
   const Surface surface(scan, grid);
   std::vector<DefectCandidate> out;
+  std::vector<char> on_surface(surface.voxels.size(), 0), in_grid(grid.inside.voxels.size(), 0);  // all cleared again
   for (Patch& patch : patchesOf(surface)) {
-    addRim(surface, patch);
+    addRim(surface, patch, on_surface);
     if (patch.rim_hu < kLeastShell_hu || !carryOn(surface, patch)) continue;
-    const std::vector<std::int64_t> voxels = missing(surface, patch);
+    const std::vector<std::int64_t> voxels = missing(surface, patch, in_grid);
     if (voxels.empty()) continue;
     out.push_back({scoreOf(scan, grid, patch, voxels), grid.fine(voxels, scan.ct.frame)});
   }

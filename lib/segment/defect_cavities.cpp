@@ -37,11 +37,12 @@ image::CtVolume meanOver(const image::CtVolume& hu, const LabelVolume& bone, dou
 
 /// Places that are darker than the bone around them, at several widths, the clearest first.
 std::vector<Seed> seedsOf(const BoneScan& scan) {
-  constexpr double kGrid_mm = 1.7;
-  const WorkGrid grid(scan, kGrid_mm);
+  constexpr double kGrid_mm = 1.7, kLarge_mm = 2.6, kLarge = 4e6;  // of many voxels: for time's and memory's sake
+  WorkGrid grid(scan, static_cast<double>(scan.ct.frame.voxelCount()) > kLarge ? kLarge_mm : kGrid_mm);
   const LabelVolume& inside = grid.inside;
   constexpr std::size_t kMostSeeds = 150;
-  image::CtVolume hu = grid.ct;
+  grid.bone = {};
+  image::CtVolume hu = std::move(grid.ct);
   for (float& value : hu.voxels)
     value = std::clamp<float>(value, static_cast<float>(scan.soft_hu - kBelow_hu),
                               static_cast<float>(scan.soft_hu + kAbove_hu));

@@ -28,20 +28,27 @@ struct Section {
 
 /// What the slice's border can't reach around bone: marrow that lies open further on is no bone by its label.
 std::vector<char> enclosed(const std::vector<char>& bone, int nu, int nv) {
-  std::vector<char> out(bone.size(), 1);
+  int low_u = nu, high_u = -1, low_v = nv, high_v = -1;
+  for (int cell = 0; cell < nu * nv; ++cell) {
+    if (!bone[static_cast<std::size_t>(cell)]) continue;
+    low_u = std::min(low_u, cell % nu), high_u = std::max(high_u, cell % nu);
+    low_v = std::min(low_v, cell / nu), high_v = cell / nu;
+  }
+  std::vector<char> out = bone;
+  for (int b = low_v; b <= high_v; ++b) {
+    for (int a = low_u; a <= high_u; ++a) out[static_cast<std::size_t>(a + nu * b)] = 1;
+  }
   std::vector<int> queue;
-  const auto visit = [&](int cell) {
-    const auto at = static_cast<std::size_t>(cell);
-    if (out[at] && !bone[at]) out[at] = 0, queue.push_back(cell);
+  const auto visit = [&](int a, int b) {
+    if (a < low_u || a > high_u || b < low_v || b > high_v) return;
+    const auto at = static_cast<std::size_t>(a + nu * b);
+    if (out[at] && !bone[at]) out[at] = 0, queue.push_back(a + nu * b);
   };
-  for (int a = 0; a < nu; ++a) visit(a), visit(a + nu * (nv - 1));
-  for (int b = 0; b < nv; ++b) visit(nu * b), visit(nu * b + nu - 1);
+  for (int a = low_u; a <= high_u; ++a) visit(a, low_v), visit(a, high_v);
+  for (int b = low_v; b <= high_v; ++b) visit(low_u, b), visit(high_u, b);
   for (std::size_t next = 0; next < queue.size(); ++next) {
-    const int cell = queue[next], a = cell % nu, b = cell / nu;
-    if (a > 0) visit(cell - 1);
-    if (a + 1 < nu) visit(cell + 1);
-    if (b > 0) visit(cell - nu);
-    if (b + 1 < nv) visit(cell + nu);
+    const int a = queue[next] % nu, b = queue[next] / nu;
+    visit(a - 1, b), visit(a + 1, b), visit(a, b - 1), visit(a, b + 1);
   }
   return out;
 }
