@@ -38,14 +38,18 @@ std::vector<DefectCandidate> shaftGaps(const BoneScan& scan);
 struct WorkGrid {
   Eigen::Vector3i stride = Eigen::Vector3i::Ones();  ///< voxels of the scan in one of the grid
   image::CtVolume ct;                                ///< lightly smoothed where noise asks for it
-  image::LabelVolume bone;                           ///< 1 in bone
+  image::LabelVolume bone, inside;                   ///< 1 in bone; and in what it encloses
 
-  explicit WorkGrid(const BoneScan& scan);
+  /// Voxels of about grid_mm; 0: as fine as the memory's bound allows.
+  explicit WorkGrid(const BoneScan& scan, double grid_mm = 0);
   /// The scan's voxels in the grid's, ascending.
   std::vector<std::int64_t> fine(const std::vector<std::int64_t>& voxels, const image::Frame& frame) const;
 };
 
 /// Dark places of clear outline inside bone.
 std::vector<DefectCandidate> cavities(const BoneScan& scan, const WorkGrid& grid);
+
+/// Pieces missing from a bone's surface: a patch without its dense shell that lies below the surface around it.
+std::vector<DefectCandidate> bites(const BoneScan& scan, const WorkGrid& grid);
 
 }  // namespace osteo::segment

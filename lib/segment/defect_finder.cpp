@@ -17,7 +17,9 @@ image::CtVolume findDefects(const image::CtVolume& ct, image::LabelVolume& label
     for (DefectCandidate& candidate : more) all.push_back(std::move(candidate));
   };
   add(shaftGaps(scan));
-  add(cavities(scan, WorkGrid(scan)));
+  const WorkGrid grid(scan);
+  add(cavities(scan, grid));
+  add(bites(scan, grid));
   all.erase(std::remove_if(all.begin(), all.end(),
                            [&](const DefectCandidate& c) { return c.score < how.least_score || c.voxels.empty(); }),
             all.end());

@@ -26,6 +26,33 @@ struct Section {
   double area_mm2 = 0, radius_mm = 0;
 };
 
+/// What the slice's border can't reach around bone: marrow that lies open further on is no bone by its label.
+std::vector<char> enclosed(const std::vector<char>& bone, int nu, int nv) {
+  int low_u = nu, high_u = -1, low_v = nv, high_v = -1;
+  for (int cell = 0; cell < nu * nv; ++cell) {
+    if (!bone[static_cast<std::size_t>(cell)]) continue;
+    low_u = std::min(low_u, cell % nu), high_u = std::max(high_u, cell % nu);
+    low_v = std::min(low_v, cell / nu), high_v = cell / nu;
+  }
+  std::vector<char> out = bone;
+  for (int b = low_v; b <= high_v; ++b) {
+    for (int a = low_u; a <= high_u; ++a) out[static_cast<std::size_t>(a + nu * b)] = 1;
+  }
+  std::vector<int> queue;
+  const auto visit = [&](int a, int b) {
+    if (a < low_u || a > high_u || b < low_v || b > high_v) return;
+    const auto at = static_cast<std::size_t>(a + nu * b);
+    if (out[at] && !bone[at]) out[at] = 0, queue.push_back(a + nu * b);
+  };
+  for (int a = low_u; a <= high_u; ++a) visit(a, low_v), visit(a, high_v);
+  for (int b = low_v; b <= high_v; ++b) visit(low_u, b), visit(high_u, b);
+  for (std::size_t next = 0; next < queue.size(); ++next) {
+    const int a = queue[next] % nu, b = queue[next] / nu;
+    visit(a - 1, b), visit(a + 1, b), visit(a, b - 1), visit(a, b + 1);
+  }
+  return out;
+}
+
 /// Sections of the bone in one slice along an axis.
 std::vector<Section> sectionsOf(const BoneScan& scan, int axis, int slice) {
   const image::Frame& frame = scan.labels.frame;
@@ -35,10 +62,14 @@ std::vector<Section> sectionsOf(const BoneScan& scan, int axis, int slice) {
     at[axis] = slice, at[u] = cell % nu, at[v] = cell / nu;
     return at;
   };
-  const auto bone = [&](int cell) {
+  std::vector<char> solid(static_cast<std::size_t>(nu) * static_cast<std::size_t>(nv));
+  for (int cell = 0; cell < nu * nv; ++cell) {
     const Vector3i at = place(cell);
-    return scan.bone(static_cast<std::size_t>(scan.labels.index(at[0], at[1], at[2])));
-  };
+    solid[static_cast<std::size_t>(cell)] =
+        scan.bone(static_cast<std::size_t>(scan.labels.index(at[0], at[1], at[2]))) ? 1 : 0;
+  }
+  solid = enclosed(solid, nu, nv);
+  const auto bone = [&](int cell) { return solid[static_cast<std::size_t>(cell)] != 0; };
   std::vector<char> seen(static_cast<std::size_t>(nu) * static_cast<std::size_t>(nv), 0);
   std::vector<Section> out;
   std::vector<int> cells;
@@ -181,6 +212,17 @@ class Tunnel {
   }
 
  private:
+  bool metalNear(const Vector3d& place) const {
+    constexpr int kBloom = 1;  // voxels
+    const Vector3i at = scan_.ct.frame.toIndex(place).array().round().cast<int>();
+    for (int n = 0; n < 27; ++n) {
+      const Vector3i to = at + kBloom * Vector3i(n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1);
+      if (scan_.labels.contains(to[0], to[1], to[2]) && scan_.labels.at(to[0], to[1], to[2]) == image::Metal)
+        return true;
+    }
+    return false;
+  }
+
   void cut(int k) {
     image::Frame flat;
     flat.size = {2 * half_ + 1, 2 * half_ + 1, 1};
@@ -202,6 +244,7 @@ class Tunnel {
       for (int u = 0; u <= 2 * half_; ++u) {
         if (!out.bone.at(u, v, 0)) continue;
         out.area_mm2 += step_mm_ * step_mm_;
+        if (metalNear(placeOf(u, v, k))) continue;
         const double hu =
             image::sampleLinear(scan_.ct, scan_.ct.frame.toIndex(placeOf(u, v, k)), static_cast<float>(scan_.soft_hu));
         if (std::hypot(u - half_, v - half_) * step_mm_ < 0.7 * near_mm_) out.core_hu += hu, core += 1;
@@ -277,7 +320,7 @@ double medianArea(const Tunnel& tunnel, double from, double to) {
 /// One side of a gap: the layer where the bone reaches half of its section, and how it gets there.
 struct Side {
   int half = 0, full = 0;  ///< layers
-  double area_mm2 = 0, flare = 1, cap = 0;
+  double area_mm2 = 0, flare = 1, cap = 0, wall_hu = 0;
 };
 
 Side sideOf(const Tunnel& tunnel, int direction, double reference_mm2) {
@@ -298,6 +341,7 @@ Side sideOf(const Tunnel& tunnel, int direction, double reference_mm2) {
   for (int n = 0; n <= static_cast<int>(3 / tunnel.step_mm()); ++n)
     cap = std::max(cap, tunnel.layer(out.half + n * direction).core_hu);
   const Tunnel::Layer& inside = tunnel.layer(static_cast<int>(k + 8 * mm));
+  out.wall_hu = inside.ring_hu;
   out.cap = (cap - inside.core_hu) / std::max(100.0, inside.ring_hu - std::min(inside.core_hu, 40.0));
   return out;
 }
@@ -356,11 +400,16 @@ std::optional<DefectCandidate> gapBetween(const BoneScan& scan, const Stump& a, 
   if (out.voxels.empty()) return {};
   const double width = 2 * std::sqrt(reference / M_PI), lag = (low.half - low.full + high.full - high.half) / 2.0;
   const auto change = [](double ratio) { return std::abs(std::log(std::max(ratio, 0.01))); };
-  // Cut shafts keep their section up to the end, joints and processes don't, and have a dense end.
-  out.score = beyond(std::max(change(low.flare), change(high.flare)), 0.23, -0.03) *
-              beyond(change(low.area_mm2 / std::max(high.area_mm2, 1.0)), 0.35, -0.04) *
-              beyond(held / reference, 0.25, -0.03) * beyond(lag * tunnel.step_mm() / width, 0.35, -0.05) *
-              beyond(std::max(low.cap, high.cap), 0.75, -0.05);
+  const double voxel_mm3 = scan.ct.frame.voxelVolume_mm3();
+  const double filled = static_cast<double>(out.voxels.size()) * voxel_mm3 / (reference * gap_mm);
+  // Cut shafts keep their section up to the end, joints and processes don't, and have a dense end. Vessels have no
+  // dense wall.
+  out.score = beyond(std::max(change(low.flare), change(high.flare)), 0.33, -0.03) *
+              beyond(change(low.area_mm2 / std::max(high.area_mm2, 1.0)), 0.42, -0.04) *
+              beyond(held / reference, 0.36, -0.02) * beyond(lag * tunnel.step_mm() / width, 0.35, -0.05) *
+              beyond(std::max(low.cap, high.cap), 0.86, -0.03) * beyond(filled, 0.35, 0.03) * beyond(gap_mm, 6, 0.3) *
+              beyond(std::min(low.wall_hu, high.wall_hu) - scan.soft_hu, 450, 30) *
+              beyond(reference / std::pow(voxel_mm3, 2.0 / 3), 40, 3);
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/parallel.h"
 #include "image/filters.h"
+#include "image/morphology.h"
 #include "segment/defect_candidates.h"
 #include "segment/steps.h"
 
@@ -9,10 +10,11 @@ namespace osteo::segment {
 
 using Eigen::Vector3i;
 
-WorkGrid::WorkGrid(const BoneScan& scan) {
+WorkGrid::WorkGrid(const BoneScan& scan, double grid_mm) {
   constexpr double kFew = 4e6, kFine_mm = 1e-3, kGrid_mm = 1.7, kNoisy_hu = 12;
   const image::Frame& frame = scan.ct.frame;
-  const image::Frame coarse = coarseFrame(frame, static_cast<double>(frame.voxelCount()) > kFew ? kGrid_mm : kFine_mm);
+  if (grid_mm <= 0) grid_mm = static_cast<double>(frame.voxelCount()) > kFew ? kGrid_mm : kFine_mm;
+  const image::Frame coarse = coarseFrame(frame, grid_mm);
   stride = coarse.spacing_mm.cwiseQuotient(frame.spacing_mm).array().round().cast<int>();
   ct = image::CtVolume(coarse), bone = image::LabelVolume(coarse);
   // A cell's middle lies beside its first voxel's.
@@ -33,6 +35,7 @@ WorkGrid::WorkGrid(const BoneScan& scan) {
   });
   if (stride == Vector3i::Ones() && scan.noise_hu > kNoisy_hu)
     ct = image::gaussian(ct, 0.6 * ct.frame.spacing_mm.minCoeff());
+  inside = image::fillHoles(bone);
 }
 
 std::vector<std::int64_t> WorkGrid::fine(const std::vector<std::int64_t>& voxels, const image::Frame& frame) const {

@@ -454,7 +454,7 @@ std::vector<DefectCandidate> vaultHoles(const BoneScan& scan) {
     cut /= static_cast<double>(hole.nodes.size());
     if (area_mm2 < kLeast_mm2 || hole.half_angle > kWidest) continue;
     // Limits between the openings of skulls, real and of phantoms, and holes that are known.
-    const double score = beyond(area_mm2, 250, 10) * beyond(hole.whole, 0.8, 0.04) * beyond(hole.rms_mm, 3.8, -0.25) *
+    const double score = beyond(area_mm2, 150, 6) * beyond(hole.whole, 0.94, 0.012) * beyond(hole.rms_mm, 3.8, -0.25) *
                          beyond(hole.thickness_mm, 14, -1) * beyond(hole.open, 0.93, 0.015) * beyond(cut, 0.1, -0.02) *
                          beyond(hole.paired, 0.4, -0.05);
     if (score < kLeastScore) continue;
@@ -462,7 +462,7 @@ std::vector<DefectCandidate> vaultHoles(const BoneScan& scan) {
     // An opening between walls that lie apart, as an orbit's, has far more room about it than a plate of that
     // thickness.
     const double room = static_cast<double>(found.voxels.size()) * rays.frame().voxelVolume_mm3();
-    found.score *= beyond(room / (area_mm2 * hole.thickness_mm), 2, -0.1);
+    found.score *= beyond(room / (area_mm2 * hole.thickness_mm), 1.65, -0.05);
     if (!found.voxels.empty()) out.push_back(std::move(found));
   }
   return out;

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <functional>
 
 #include "core/parallel.h"
 #include "core/random.h"
@@ -88,6 +89,28 @@ Scan ball(double r) {
   return out;
 }
 
+/// A ball of spongy bone under a cortex of which a ball of radius r about its surface is missing.
+Scan bitten(double r) {
+  return scanOf({56, 56, 56}, 1, [=](const Vector3d& p) {
+    const double d = p.norm();
+    if (d > 24) return Matter{40, 0};
+    if ((p - 24 * Vector3d(0.6, 0, 0.8)).norm() < r) return Matter{55, image::Defect};
+    return d > 21.5 ? Matter{1200, image::Cortical} : Matter{250, image::Cancellous};
+  });
+}
+
+/// Two tubes whose marrow lies open towards the gap between them, so that filling left it out of the labels.
+Scan openShaft(double gap_mm) {
+  Scan out = shaft(gap_mm);
+  const Vector3d axis = Vector3d(0.2, -0.1, 1).normalized();
+  for (std::int64_t v = 0; v < out.labels.frame.voxelCount(); ++v) {
+    const auto n = static_cast<std::size_t>(v);
+    const double beside = std::abs(out.labels.frame.centre(v).dot(axis)) - gap_mm / 2;
+    if (out.labels.voxels[n] == image::Cancellous && beside < 12) out.labels.voxels[n] = 0;
+  }
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("a hole in a vault is found and closed with the shell's thickness; a whole vault has none") {
@@ -108,17 +131,49 @@ TEST_CASE("a soft ball inside bone is found; even bone has none") {
   CHECK(found(even) == -1);
 }
 
+TEST_CASE("a missing section of a shaft is found where its marrow lies open") {
+  Scan parted = openShaft(18);
+  CHECK(found(parted) > 0.8);
+}
+
+TEST_CASE("a gap as narrow as a joint, or between tubes without a dense wall, is none") {
+  Scan joint = shaft(4.5), vessel = shaft(18);
+  CHECK(found(joint) == -1);
+  for (std::size_t v = 0; v < vessel.ct.voxels.size(); ++v) {
+    if (vessel.labels.voxels[v]) vessel.ct.voxels[v] = 200;
+  }
+  CHECK(found(vessel) == -1);
+}
+
+TEST_CASE("a bite out of a bone's surface is found and outlined; a whole surface has none") {
+  Scan piece = bitten(7), whole = bitten(0);
+  CHECK(found(piece) > 0.75);
+  CHECK(found(whole) == -1);
+}
+
+TEST_CASE("a ball of fatty marrow that is dark right up to the shell is no cavity") {
+  Scan marrow = scanOf({56, 56, 56}, 1, [](const Vector3d& p) {
+    const double d = p.norm();
+    if (d > 16) return Matter{40, 0};
+    return d > 13 ? Matter{1200, image::Cortical} : Matter{-90, image::Cancellous};
+  });
+  CHECK(found(marrow) == -1);
+}
+
 TEST_CASE("defects are the same for any thread count") {
   const int before = core::threads();
-  std::vector<image::LabelVolume> labels;
-  for (const int n : {1, 3}) {
-    core::setThreads(n);
-    Scan scan = vault(0.35);
-    found(scan);
-    labels.push_back(scan.labels);
+  for (const auto& make :
+       {std::function<Scan()>([] { return vault(0.35); }), {[] { return bitten(7); }}, {[] { return ball(8); }}}) {
+    std::vector<image::LabelVolume> labels;
+    for (const int n : {1, 3}) {
+      core::setThreads(n);
+      Scan scan = make();
+      CHECK(found(scan) > 0);
+      labels.push_back(scan.labels);
+    }
+    CHECK(labels[0].voxels == labels[1].voxels);
   }
   core::setThreads(before);
-  CHECK(labels[0].voxels == labels[1].voxels);
 }
 
 TEST_CASE("directions of a geodesic have five or six neighbours, and the nearest is found by walking") {
