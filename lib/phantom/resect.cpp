@@ -192,8 +192,8 @@ Resected resect(const CtVolume& ct, const Resection& r) {
   out.piece_mm3 = static_cast<double>(taken) * ct.frame.voxelVolume_mm3();
   const double ball_mm3 = std::numbers::pi / 6 * std::pow(r.diameter_mm, 3);
   if (out.piece_mm3 < kGrazed * ball_mm3)
-    core::warn(fmt::format("the ball only grazes bone: {:.0f} of its {:.0f} mm³; is --centre-mm in LPS?",
-                           out.piece_mm3, ball_mm3));
+    core::warn(fmt::format("the ball only grazes bone: {:.0f} of its {:.0f} mm³; is --centre-mm in LPS?", out.piece_mm3,
+                           ball_mm3));
   image::paste(changed, box, out.ct);
   image::paste(piece, box, out.piece);
   return out;
