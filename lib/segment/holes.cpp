@@ -29,12 +29,13 @@ struct Hole {
 
   /// What it adds to the votes of its cells.
   std::uint8_t vote(double max_radius_mm) const {
-    constexpr double kCutShare = 0.35;  // a lumbar body cut off at half its height shows up to this
+    constexpr double kCutShare = 0.3, kWideCutShare = 0.35;
     const double cut = *std::max_element(border.begin(), border.end());
     // Outlines of pixels are 4 / pi times too long on average.
     if (2 * area / (outline * 0.785) > max_radius_mm || air > 0.05) return 0;
     if (cut == 0) return kClosedVote;
-    return std::count(border.begin(), border.end(), 0.0) >= 3 && cut <= kCutShare * outline ? kCutVote : 0;
+    if (std::count(border.begin(), border.end(), 0.0) < 3 || cut > kWideCutShare * outline) return 0;
+    return cut <= kCutShare * outline ? kCutVote : kWideCutVote;
   }
 };
 
@@ -135,6 +136,12 @@ std::vector<std::uint8_t> castVotes(const image::LabelVolume& mask, const image:
   std::vector<std::uint8_t> votes(mask.voxels.size(), 0);
   for (int axis = 0; axis < 3; ++axis) castAlong(mask, ct, max_radius_mm, axis, votes);
   return votes;
+}
+
+int closedAxes(std::uint8_t votes, bool is_noisy) {
+  const int wide = votes % kClosedVote / kWideCutVote;
+  const int sure = votes / kClosedVote + votes % kWideCutVote;
+  return is_noisy || sure + wide >= 2 ? sure + wide : sure;
 }
 
 void fillMarrow(image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm) {

@@ -112,7 +112,7 @@ LabelVolume closures(const LabelVolume& dense, const CtVolume& ct, const MarrowS
     const std::vector<std::uint8_t> votes = castVotes(closed, ct, how.fill_mm);
     const bool widest = r + 1 == radius_mm.size();
     forVoxels(ct.frame, [&](int, int, int, std::size_t v) {
-      const int axes = std::min(2, votes[v] / kClosedVote + votes[v] % kClosedVote);
+      const int axes = std::min(2, closedAxes(votes[v], how.noise_hu > kNoisy_hu));
       if (closed.voxels[v] && !dense.voxels[v]) add(points, v, widest ? kWidest : kBridged);
       if (widest)
         closed.voxels[v] = closed.voxels[v] || axes > 0 ? 1 : 0;

@@ -127,12 +127,18 @@ TEST_CASE("votes: closed holes, holes that one side of the image cuts, and none 
   ring(2, 2, 8, 8);      // closed
   ring(-1, 12, 4, 16);   // cut: 3 of an outline of 14
   ring(-1, 20, 1, 28);   // cut flat: 7 of 16
+  ring(12, -1, 18, 3);   // cut wide: 5 of 16
   ring(12, 12, 28, 28);  // closed, radius 11
   const auto votes = segment::castVotes(mask, ct, 8);
   const auto at = [&](int i, int j) { return votes[static_cast<std::size_t>(ct.index(i, j, 0))]; };
   CHECK(at(5, 5) == segment::kClosedVote);
   CHECK(at(1, 14) == segment::kCutVote);
   CHECK(at(0, 24) == 0);
+  CHECK(at(15, 1) == segment::kWideCutVote);
+  CHECK(segment::closedAxes(segment::kWideCutVote, false) == 0);
+  CHECK(segment::closedAxes(segment::kWideCutVote, true) == 1);
+  CHECK(segment::closedAxes(segment::kWideCutVote + segment::kClosedVote, false) == 2);
+  CHECK(segment::closedAxes(segment::kCutVote + 2 * segment::kClosedVote, false) == 3);
   CHECK(at(20, 20) == 0);
   CHECK(at(8, 10) == 0);  // open
 }
