@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/files.h"
 #include "core/progress.h"
 
 namespace osteo::design_scaffold {
@@ -285,15 +284,10 @@ std::vector<CellSurrogate::Guess> CellSurrogate::operator()(const std::vector<La
 
 CellSurrogate readSurrogate(const std::string& folder) {
   const learn::Weights any = learn::readWeights(folder, "property-mlp");
-  try {
+  return learn::fromRecord(folder, "surrogate", [&] {
     const auto lattices = any.training.at("lattices").get<std::vector<std::string>>().size();
     return CellSurrogate(learn::readProperties(folder, static_cast<int>(lattices) + kShapes + kCones, kCellNumbers));
-  } catch (const core::Error&) {
-    throw;
-  } catch (const std::exception&) {
-    throw core::Error(core::Exit::DataError,
-                      {.what = "these are no weights of train surrogate", .file = core::baseName(folder)});
-  }
+  });
 }
 
 void requireEnoughCells(const CellTableRecipe& recipe) {

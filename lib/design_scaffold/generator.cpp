@@ -5,8 +5,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "core/error.h"
-#include "core/files.h"
 
 namespace osteo::design_scaffold {
 namespace {
@@ -172,15 +170,10 @@ Polished polish(const StretchedLaw& law, const Proposal& start, double share, co
 
 Generator readGenerator(const std::string& folder) {
   const learn::Weights any = learn::readWeights(folder, "proposal-mdn");
-  try {
+  return learn::fromRecord(folder, "generator", [&] {
     const auto lattices = any.training.at("lattices").get<std::vector<std::string>>().size();
     return Generator(learn::readProposals(folder, kQuestions, static_cast<int>(lattices), kShapeNumbers));
-  } catch (const core::Error&) {
-    throw;
-  } catch (const std::exception&) {
-    throw core::Error(core::Exit::DataError,
-                      {.what = "these are no weights of train generator", .file = core::baseName(folder)});
-  }
+  });
 }
 
 }  // namespace osteo::design_scaffold

@@ -5,8 +5,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "core/error.h"
-#include "core/files.h"
 #include "core/schema.h"
 
 namespace osteo::design_scaffold {
@@ -151,14 +149,7 @@ ResponseSurrogate readResponse(const std::string& folder) {
                           {"outputs", kSubs, kSubs},
                           {"width", 4, 256},
                           {"blocks", 1, 8}});
-  try {
-    return ResponseSurrogate(std::move(weights));
-  } catch (const core::Error&) {
-    throw;
-  } catch (const std::exception&) {
-    throw core::Error(core::Exit::DataError,
-                      {.what = "these are no weights of train response", .file = core::baseName(folder)});
-  }
+  return learn::fromRecord(folder, "response", [&] { return ResponseSurrogate(std::move(weights)); });
 }
 
 }  // namespace osteo::design_scaffold

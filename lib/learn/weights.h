@@ -2,6 +2,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/error.h"
+#include "core/files.h"
 #include "learn/network.h"
 
 namespace osteo::learn {
@@ -31,5 +33,19 @@ struct Bound {
   double min, max;
 };
 void requireSettings(const Network& network, const std::string& folder, const std::vector<Bound>& bounds);
+
+/// What `make` makes of the weights in a folder; DataError, naming the job of `train`, where their record hasn't got
+/// what it takes.
+template <class Make>
+auto fromRecord(const std::string& folder, const std::string& job, const Make& make) {
+  try {
+    return make();
+  } catch (const core::Error&) {
+    throw;
+  } catch (const std::exception&) {
+    throw core::Error(core::Exit::DataError,
+                      {.what = "these are no weights of train " + job, .file = core::baseName(folder)});
+  }
+}
 
 }  // namespace osteo::learn

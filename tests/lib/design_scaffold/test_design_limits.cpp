@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -69,6 +70,38 @@ std::vector<DesignCase> bendAndStretch(const simulate::VoxelModel& mesh) {
   return {loaded, moved};
 }
 
+/// Densities of some elements, and a way on which they change.
+struct Course {
+  std::vector<double> start, way;
+  Course(std::uint64_t seed, std::size_t elements) {
+    const core::Random random(seed);
+    for (std::size_t e = 0; e < elements; ++e)
+      start.push_back(0.3 + 0.5 * random.uniform(e)), way.push_back(random.uniform(100 + e) - 0.5);
+  }
+  /// Of a function of the densities, by a central difference. Stiffnesses are floats: a larger step than elsewhere.
+  template <class F>
+  double change(const F& of) const {
+    constexpr double kStep = 1e-3;
+    double out = 0;
+    for (const double sign : {1.0, -1.0}) {
+      std::vector<double> there = start;
+      for (std::size_t e = 0; e < there.size(); ++e) there[e] += sign * kStep * way[e];
+      out += sign * of(there) / (2 * kStep);
+    }
+    return out;
+  }
+  double promised(const std::vector<double>& derivative) const {
+    return std::inner_product(way.begin(), way.end(), derivative.begin(), 0.0);
+  }
+};
+
+double stressChange(DensityModel& model, const Course& course, const Yardstick& by, std::size_t c) {
+  return course.change([&](const std::vector<double>& there) {
+    model.solve(there);
+    return std::log(stressNorm(model, c, there, by, 2).value);
+  });
+}
+
 }  // namespace
 
 TEST_CASE("a stress form is von Mises' stress, and its derivatives are its own") {
@@ -100,31 +133,21 @@ TEST_CASE("the derivatives of the stress and stiffness limits, with skin and cut
   const Goal goal;
   Yardstick by = yardstickOf(goal, {"bend", "stretch"});
   by.bone_works_n_mm = {0.3, 0.2};
-  const core::Random random(11);
-  std::vector<double> x(45), way(45);
-  for (std::size_t e = 0; e < 45; ++e) x[e] = 0.3 + 0.5 * random.uniform(e), way[e] = random.uniform(100 + e) - 0.5;
-  model.solve(x);
+  const Course course(11, 45);
+  model.solve(course.start);
   StressLimit limit(by, 2);
-  const std::vector<Constraint> stress = limit(model, x), stiff = stiffnessLimit(model, by, 0.5);
+  const std::vector<Constraint> stress = limit(model, course.start), stiff = stiffnessLimit(model, by, 0.5);
   REQUIRE(stress.size() == 2);
   // Steered to the percentile itself.
-  for (std::size_t c = 0; c < 2; ++c) CHECK(std::exp(stress[c].value) * 2 == Approx(peakStress_mpa(model, x, c, by)));
-  // Stiffnesses are kept as floats: a larger step than elsewhere.
-  constexpr double kStep = 1e-3;
-  std::array<double, 3> change = {}, promised = {};
-  for (const double sign : {1.0, -1.0}) {
-    std::vector<double> there = x;
-    for (std::size_t e = 0; e < 45; ++e) there[e] += sign * kStep * way[e];
+  for (std::size_t c = 0; c < 2; ++c)
+    CHECK(std::exp(stress[c].value) * 2 == Approx(peakStress_mpa(model, course.start, c, by)));
+  const double change = course.change([&](const std::vector<double>& there) {
     model.solve(there);
-    for (std::size_t c = 0; c < 2; ++c)
-      change[c] += sign * std::log(stressNorm(model, c, there, by, 2).value) / (2 * kStep);
-    change[2] += sign * stiffnessLimit(model, by, 0.5)[0].value / (2 * kStep);
-  }
-  for (std::size_t e = 0; e < 45; ++e) {
-    for (std::size_t c = 0; c < 2; ++c) promised[c] += stress[c].derivative[e] * way[e];
-    promised[2] += stiff[0].derivative[e] * way[e];
-  }
-  for (std::size_t n = 0; n < 3; ++n) CHECK(change[n] == Approx(promised[n]).epsilon(2e-3));
+    return stiffnessLimit(model, by, 0.5)[0].value;
+  });
+  CHECK(change == Approx(course.promised(stiff[0].derivative)).epsilon(2e-3));
+  for (std::size_t c = 0; c < 2; ++c)
+    CHECK(stressChange(model, course, by, c) == Approx(course.promised(stress[c].derivative)).epsilon(2e-3));
 }
 
 TEST_CASE("the derivative of the stress limit where a rigid end is loaded at a point that moves freely, or in part") {
@@ -147,25 +170,14 @@ TEST_CASE("the derivative of the stress limit where a rigid end is loaded at a p
   DensityModel model = modelOf(std::move(mesh), shares, {ended({}), ended(0.0)}, 1e-12);
   const Goal goal;
   const Yardstick by = yardstickOf(goal, {"free", "in part"});
-  const core::Random random(12);
-  std::vector<double> x(45), way(45);
-  for (std::size_t e = 0; e < 45; ++e) x[e] = 0.3 + 0.5 * random.uniform(e), way[e] = random.uniform(100 + e) - 0.5;
-  model.solve(x);
+  const Course course(12, 45);
+  model.solve(course.start);
   StressLimit limit(by, 2);
-  const std::vector<Constraint> stress = limit(model, x);
-  constexpr double kStep = 1e-3;
-  std::array<double, 2> change = {}, promised = {};
-  for (const double sign : {1.0, -1.0}) {
-    std::vector<double> there = x;
-    for (std::size_t e = 0; e < 45; ++e) there[e] += sign * kStep * way[e];
-    model.solve(there);
-    for (std::size_t c = 0; c < 2; ++c)
-      change[c] += sign * std::log(stressNorm(model, c, there, by, 2).value) / (2 * kStep);
-  }
+  const std::vector<Constraint> stress = limit(model, course.start);
   for (std::size_t c = 0; c < 2; ++c) {
-    for (std::size_t e = 0; e < 45; ++e) promised[c] += stress[c].derivative[e] * way[e];
-    CHECK(std::abs(promised[c]) > 1e-3);
-    CHECK(change[c] == Approx(promised[c]).epsilon(2e-3));
+    const double promised = course.promised(stress[c].derivative);
+    CHECK(std::abs(promised) > 1e-3);
+    CHECK(stressChange(model, course, by, c) == Approx(promised).epsilon(2e-3));
   }
 }
 
