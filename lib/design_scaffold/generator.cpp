@@ -5,7 +5,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-
 namespace osteo::design_scaffold {
 namespace {
 

@@ -7,6 +7,8 @@
 
 #include "core/parallel.h"
 #include "image/morphology.h"
+#include "image/resample.h"
+#include "segment/steps.h"
 
 namespace osteo::segment {
 
@@ -19,6 +21,8 @@ struct Slice {
   std::int64_t base = 0, du = 0, dv = 0;
   std::int64_t voxel(int u, int v) const { return base + u * du + v * dv; }
 };
+
+constexpr std::uint8_t kWideCutVote = 4;  ///< not yet settled
 
 /// Flood-fills the open cells from `start`; a marrow space is closed by the mask, or cut off by one side of the image,
 /// not too wide and holds no air.
@@ -101,11 +105,10 @@ void castAlong(const image::LabelVolume& mask, const image::CtVolume& ct, double
   });
 }
 
-/// Adds the connected parts of `candidates` whose surface is nearly closed by the mask; the image border is open.
-void addEnclosed(image::LabelVolume& mask, const image::LabelVolume& candidates) {
-  constexpr double kOpenShare = 0.3;  // the spinal canal has 0.4 and more, marrow behind foramina 0.1 to 0.3
+/// Of each connected part, from 1 on: the share of its surface that the mask leaves open; the image's border is open,
+/// or doesn't count.
+std::vector<double> openShares(const image::LabelVolume& mask, const image::Components& parts, bool is_border_open) {
   const image::Frame& frame = mask.frame;
-  const image::Components parts = image::components(candidates, image::Connectivity::Faces);
   std::vector<double> surface(parts.voxels.size() + 1, 0), open(parts.voxels.size() + 1, 0);
   Eigen::Vector3i v;
   for (v[2] = 0; v[2] < frame.size[2]; ++v[2]) {
@@ -118,30 +121,69 @@ void addEnclosed(image::LabelVolume& mask, const image::LabelVolume& candidates)
           const bool inside = mask.contains(next[0], next[1], next[2]);
           if (inside && parts.ids.at(next[0], next[1], next[2]) > 0) continue;
           const double area = frame.voxelVolume_mm3() / frame.spacing_mm[side / 2];
+          if (!inside && !is_border_open) continue;
           surface[id] += area;
           if (!inside || !mask.at(next[0], next[1], next[2])) open[id] += area;
         }
       }
     }
   }
+  for (std::size_t id = 1; id < open.size(); ++id) open[id] = surface[id] > 0 ? open[id] / surface[id] : 1;
+  return open;
+}
+
+/// Adds the connected parts of `candidates` whose surface is nearly closed by the mask; the image border is open.
+void addEnclosed(image::LabelVolume& mask, const image::LabelVolume& candidates) {
+  constexpr double kOpenShare = 0.3;  // the spinal canal has 0.4 and more, marrow behind foramina 0.1 to 0.3
+  const image::Components parts = image::components(candidates, image::Connectivity::Faces);
+  const std::vector<double> open = openShares(mask, parts, true);
   for (std::size_t i = 0; i < mask.voxels.size(); ++i) {
     const auto id = static_cast<std::size_t>(parts.ids.voxels[i]);
-    if (id > 0 && open[id] < kOpenShare * surface[id]) mask.voxels[i] = 1;
+    if (id > 0 && open[id] < kOpenShare) mask.voxels[i] = 1;
   }
+}
+
+/// Makes wide cuts kCutVote or nothing.
+void settleWideCuts(const image::LabelVolume& mask, std::vector<std::uint8_t>& votes, bool is_noisy) {
+  constexpr double kOpenShare = 0.15;
+  const image::Frame& frame = mask.frame;
+  Eigen::Vector3i low = frame.size, high = -Eigen::Vector3i::Ones(), at;
+  const auto eachWide = [&](const auto& visit) {
+    std::size_t v = 0;
+    for (at[2] = 0; at[2] < frame.size[2]; ++at[2])
+      for (at[1] = 0; at[1] < frame.size[1]; ++at[1])
+        for (at[0] = 0; at[0] < frame.size[0]; ++at[0], ++v)
+          if (votes[v] % kClosedVote >= kWideCutVote) visit(v);
+  };
+  eachWide([&](std::size_t) { low = low.cwiseMin(at), high = high.cwiseMax(at); });
+  if (high[0] < 0) return;
+  const image::Box box =
+      image::Box{low, high - low + Eigen::Vector3i::Ones()}.grown(Eigen::Vector3i::Ones()).within(frame);
+  const image::LabelVolume near = image::crop(mask, box, std::uint16_t{0});
+  image::LabelVolume voted(near.frame);
+  forVoxels(near.frame, [&](int i, int j, int k, std::size_t v) {
+    const auto whole = static_cast<std::size_t>(mask.index(box.low[0] + i, box.low[1] + j, box.low[2] + k));
+    voted.voxels[v] = votes[whole] > 0 ? 1 : 0;
+  });
+  const image::Components parts = image::components(voted, image::Connectivity::Faces);
+  const std::vector<double> open = openShares(near, parts, false);
+  eachWide([&](std::size_t v) {
+    const Eigen::Vector3i here = at - box.low;
+    const auto id = static_cast<std::size_t>(parts.ids.at(here[0], here[1], here[2]));
+    const int wide = votes[v] % kClosedVote / kWideCutVote, sure = votes[v] - kWideCutVote * wide;
+    const bool counts = sure > 0 || wide > 1 || is_noisy || open[id] < kOpenShare;
+    votes[v] = static_cast<std::uint8_t>(sure + (counts ? wide * kCutVote : 0));
+  });
 }
 
 }  // namespace
 
-std::vector<std::uint8_t> castVotes(const image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm) {
+std::vector<std::uint8_t> castVotes(const image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm,
+                                    bool is_noisy) {
   std::vector<std::uint8_t> votes(mask.voxels.size(), 0);
   for (int axis = 0; axis < 3; ++axis) castAlong(mask, ct, max_radius_mm, axis, votes);
+  settleWideCuts(mask, votes, is_noisy);
   return votes;
-}
-
-int closedAxes(std::uint8_t votes, bool is_noisy) {
-  const int wide = votes % kClosedVote / kWideCutVote;
-  const int sure = votes / kClosedVote + votes % kWideCutVote;
-  return is_noisy || sure + wide >= 2 ? sure + wide : sure;
 }
 
 void fillMarrow(image::LabelVolume& mask, const image::CtVolume& ct, double max_radius_mm) {

@@ -109,10 +109,10 @@ LabelVolume closures(const LabelVolume& dense, const CtVolume& ct, const MarrowS
   LabelVolume closed;
   for (std::size_t r = 0; r < radius_mm.size(); ++r) {
     closed = radius_mm[r] > 0 ? image::close(dense, radius_mm[r]) : dense;
-    const std::vector<std::uint8_t> votes = castVotes(closed, ct, how.fill_mm);
+    const std::vector<std::uint8_t> votes = castVotes(closed, ct, how.fill_mm, how.noise_hu > kNoisy_hu);
     const bool widest = r + 1 == radius_mm.size();
     forVoxels(ct.frame, [&](int, int, int, std::size_t v) {
-      const int axes = std::min(2, closedAxes(votes[v], how.noise_hu > kNoisy_hu));
+      const int axes = std::min(2, votes[v] / kClosedVote + votes[v] % kClosedVote);
       if (closed.voxels[v] && !dense.voxels[v]) add(points, v, widest ? kWidest : kBridged);
       if (widest)
         closed.voxels[v] = closed.voxels[v] || axes > 0 ? 1 : 0;

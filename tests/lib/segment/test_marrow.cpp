@@ -134,11 +134,12 @@ TEST_CASE("votes: closed holes, holes that one side of the image cuts, and none 
   CHECK(at(5, 5) == segment::kClosedVote);
   CHECK(at(1, 14) == segment::kCutVote);
   CHECK(at(0, 24) == 0);
-  CHECK(at(15, 1) == segment::kWideCutVote);
-  CHECK(segment::closedAxes(segment::kWideCutVote, false) == 0);
-  CHECK(segment::closedAxes(segment::kWideCutVote, true) == 1);
-  CHECK(segment::closedAxes(segment::kWideCutVote + segment::kClosedVote, false) == 2);
-  CHECK(segment::closedAxes(segment::kCutVote + 2 * segment::kClosedVote, false) == 3);
+  CHECK(at(15, 1) == segment::kCutVote);
+  const auto open_at = [&](int i, int j) {
+    mask.at(i, j, 0) = 0;
+    return segment::castVotes(mask, ct, 8)[static_cast<std::size_t>(ct.index(15, 1, 0))];
+  };
+  CHECK(open_at(15, 3) == 0);
   CHECK(at(20, 20) == 0);
   CHECK(at(8, 10) == 0);  // open
 }
