@@ -24,6 +24,9 @@ cli::Job inverseJob();          // apps/design-scaffold.inverse.cpp
 std::vector<cli::Parameter> seatingRows();
 design_scaffold::Fit fitOf(const cli::Context& ctx);
 design_scaffold::Seating seatingOf(const cli::Context& ctx);
+// apps/design-scaffold.material.cpp
+std::string materialOf(cli::Context& ctx, const design_scaffold::ImplantLibrary& library,
+                       const levelset::LevelSet& defect, const design_scaffold::Infill& infill);
 // apps/design-scaffold.optimise.cpp
 std::vector<cli::Parameter> optimiseRows();
 std::optional<design_scaffold::Goal> goalOf(const cli::Context& ctx);
@@ -55,19 +58,6 @@ Wishes wishesOf(const cli::Context& ctx) {
   return wishes;
 }
 
-/// What the implant is for, as far as the flags say; the defect and the lattice are filled in later.
-ImplantCase caseOf(const cli::Context& ctx) {
-  ImplantCase wanted{.site = ctx.text("site"),
-                     .peak_load_n = ctx.maybe("peak-load-n"),
-                     .body_mass_kg = ctx.number("body-mass-kg"),
-                     .plated = ctx.flag("plated"),
-                     .age_years = ctx.maybe("age-years"),
-                     .resorption_months = ctx.number("resorption-months")};
-  if (ctx.text("segmental") != "auto") wanted.segmental = ctx.text("segmental") == "yes";
-  if (ctx.changed("sterilisation")) wanted.sterilisation = ctx.text("sterilisation");
-  return wanted;
-}
-
 std::optional<std::array<double, 2>> endsOf(const cli::Context& ctx, const std::string& name) {
   if (!ctx.given(name)) return std::nullopt;
   return std::array<double, 2>{ctx.numbers(name)[0], ctx.numbers(name)[1]};
@@ -82,20 +72,6 @@ Variation variationOf(const cli::Context& ctx) {
   if (ctx.changed("grade-lattice")) variation.towards = latticeNamed(ctx.text("grade-lattice"));
   variation.conformal = ctx.flag("conformal");
   return variation;
-}
-
-/// The material to use, ranked or held against the site where one is named.
-std::string materialOf(cli::Context& ctx, const ImplantLibrary& library, const levelset::LevelSet& defect,
-                       const Infill& infill) {
-  const std::string name = ctx.text("material");
-  if (ctx.text("site").empty()) {
-    ctx.refuse({"recommend-material", "plated", "segmental", "peak-load-n", "body-mass-kg", "resorption-months",
-                "sterilisation", "age-years"},
-               "goes with --site");
-    return name;
-  }
-  const MaterialWish wish{name, ctx.changed("material"), ctx.flag("recommend-material")};
-  return chosenMaterial(library, caseFor(caseOf(ctx), defect, infill), wish, ctx.results());
 }
 
 /// The files that are wanted, each by a path for its option.
