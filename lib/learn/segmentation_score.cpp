@@ -125,12 +125,10 @@ std::array<double, kRegions> fitTemperature(const Sampled& seen) {
   return out;
 }
 
-double calibrationError(const Sampled& seen, const std::array<double, kRegions>& temperature) {
+std::array<double, kRegions> calibrationErrors(const Sampled& seen, const std::array<double, kRegions>& temperature) {
   constexpr std::size_t kBins = 15;
-  double sum = 0;
-  int regions = 0;
+  std::array<double, kRegions> out{};
   for (std::size_t r = 0; r < kRegions; ++r) {
-    if (seen.logits[r].empty()) continue;
     std::array<double, kBins> stated{}, truth{};
     for (std::size_t i = 0; i < seen.logits[r].size(); ++i) {
       const double p = sigmoid(seen.logits[r][i] / temperature[r]);
@@ -138,11 +136,17 @@ double calibrationError(const Sampled& seen, const std::array<double, kRegions>&
       stated[bin] += p;
       truth[bin] += seen.inside[r][i];
     }
-    double gap = 0;
-    for (std::size_t b = 0; b < kBins; ++b) gap += std::abs(stated[b] - truth[b]);
-    sum += gap / static_cast<double>(seen.logits[r].size());
-    ++regions;
+    for (std::size_t b = 0; b < kBins && !seen.logits[r].empty(); ++b)
+      out[r] += std::abs(stated[b] - truth[b]) / static_cast<double>(seen.logits[r].size());
   }
+  return out;
+}
+
+double calibrationError(const Sampled& seen, const std::array<double, kRegions>& temperature) {
+  const auto errors = calibrationErrors(seen, temperature);
+  double sum = 0, regions = 0;
+  for (std::size_t r = 0; r < kRegions; ++r)
+    if (!seen.logits[r].empty()) sum += errors[r], regions += 1;
   return regions > 0 ? sum / regions : 0;
 }
 

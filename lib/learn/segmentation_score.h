@@ -39,7 +39,9 @@ struct Sampled {
 
 /// One temperature a region, by the least cross-entropy of sigmoid(logit / T) (Guo et al., ICML 2017).
 std::array<double, kRegions> fitTemperature(const Sampled& seen);
-/// Mean over the regions of the gap between stated and true share in 15 bins of the stated one, weighted by voxels.
+/// The gap between stated and true share in 15 bins of the stated one, weighted by voxels: of each region (0 for one
+/// that was not seen), and the mean over those that were.
+std::array<double, kRegions> calibrationErrors(const Sampled& seen, const std::array<double, kRegions>& temperature);
 double calibrationError(const Sampled& seen, const std::array<double, kRegions>& temperature);
 
 }  // namespace osteo::learn

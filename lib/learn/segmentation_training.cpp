@@ -149,6 +149,10 @@ void judgeCases(SegmentationTrained& trained, const std::vector<Case>& cases, co
     return 0;
   });
   model.temperature = fitTemperature(validation);
+  const std::array<double, kRegions> none = {1, 1, 1, 1};
+  const auto plain = calibrationErrors(validation, none), fitted = calibrationErrors(validation, model.temperature);
+  for (std::size_t r = 0; r < kRegions; ++r)  // the likelihood's temperature may miss what the error measures
+    if (fitted[r] >= plain[r]) model.temperature[r] = 1;
   std::vector<Case> training = only(cases, Split::Train);
   training.resize(std::min(training.size(), kKnown));
   std::vector<std::vector<double>> unseen;
@@ -174,7 +178,6 @@ void judgeCases(SegmentationTrained& trained, const std::vector<Case>& cases, co
     if (!one.phantom) other_scans.add(one, labels, volumes.labels);
     return 0;
   });
-  const std::array<double, kRegions> none = {1, 1, 1, 1};
   for (std::size_t r = 0; r < kRegions; ++r)
     record["calibration"]["temperature"][kRegionNames[r]] = model.temperature[r];
   record["calibration"]["expected_error_before"] = calibrationError(test, none);
