@@ -277,7 +277,7 @@ Bones listBones(const image::Volume<std::int32_t>& ids, std::size_t first_named,
 }
 
 /// On a box that holds all bone.
-Bones separateInBox(LabelVolume dense, const LabelVolume& whole, const CtVolume& ct, const Separation& how) {
+Bones separateInBox(LabelVolume dense, const LabelVolume& whole, CtVolume ct, const Separation& how) {
   const Anatomy anatomy = how.anatomy ? findAnatomy(whole, ct, how.soft_hu) : Anatomy{};
   LabelVolume tight = image::close(dense, kBridge_mm);
   dense = {};
@@ -286,13 +286,17 @@ Bones separateInBox(LabelVolume dense, const LabelVolume& whole, const CtVolume&
                                                     {how.soft_hu, 0.4 * how.noise_hu})
                                    : withoutValleys(tight, ct, how);
   fillMarrow(tight, ct, how.fill_mm);
+  ct = {};
   LabelVolume open(whole.frame);
   for (std::size_t v = 0; v < open.voxels.size(); ++v) {
     tight.voxels[v] = tight.voxels[v] && whole.voxels[v] ? 1 : 0;
     open.voxels[v] = tight.voxels[v] ? 0 : 1;
   }
+  CtVolume depth = image::distanceMm(open);
+  open = {};
   image::Volume<std::int32_t> basin(whole.frame, -1);
-  const Basins basins = flood(whole, image::distanceMm(open), basin);
+  const Basins basins = flood(whole, depth, basin);
+  depth = {};
   grow(whole, basin);
   std::vector<double> volume_mm3(basins.size(), 0);
   for (const std::int32_t id : basin.voxels) {
@@ -305,13 +309,15 @@ Bones separateInBox(LabelVolume dense, const LabelVolume& whole, const CtVolume&
 
 }  // namespace
 
-Bones separateBones(const BoneMasks& masks, const CtVolume& ct, const Separation& how) {
+Bones separateBones(BoneMasks masks, const CtVolume& ct, const Separation& how) {
   const image::Box box = image::boundingBox(masks.whole);
   if (box.empty()) return {LabelVolume(ct.frame), {}};
   const image::Box grown = box.grown(Vector3i::Ones()).within(ct.frame);  // bone on its border is cut off
   const LabelVolume whole = image::crop(masks.whole, grown, std::uint16_t{0});
-  Bones bones =
-      separateInBox(image::crop(masks.dense, grown, std::uint16_t{0}), whole, image::crop(ct, grown, -1000.0f), how);
+  masks.whole = {};
+  LabelVolume dense = image::crop(masks.dense, grown, std::uint16_t{0});
+  masks.dense = {};
+  Bones bones = separateInBox(std::move(dense), whole, image::crop(ct, grown, -1000.0f), how);
   LabelVolume labels(ct.frame);
   image::paste(bones.labels, grown, labels);
   bones.labels = std::move(labels);

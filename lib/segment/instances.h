@@ -33,15 +33,15 @@ struct Separation {
 
 /// Nonzero where bone is: `dense` is what stands out by itself, `whole` has its marrow, and gaps in it are bridged.
 struct BoneMasks {
-  const image::LabelVolume& dense;
-  const image::LabelVolume& whole;
+  image::LabelVolume dense, whole;
 };
 
 /// Parts the whole-bone mask into bones. Joint spaces are dark sheets in dense bone, darker than what lies on both
 /// sides of them within 4 mm, and what only bridging made bone; spaces that bone closes are marrow and no joint. Basins
 /// of the distance to these (watershed by flooding: Meyer 1994) become bones, and two of them one bone unless most of
-/// their border runs through joint space. Equal bytes for any thread count.
-Bones separateBones(const BoneMasks& masks, const image::CtVolume& ct, const Separation& how);
+/// their border runs through joint space. Equal bytes for any thread count. Masks that are moved in are freed on the
+/// way.
+Bones separateBones(BoneMasks masks, const image::CtVolume& ct, const Separation& how);
 
 /// Label → name, of the bones that have one.
 std::map<int, std::string> namesOf(const Bones& bones);

@@ -157,22 +157,22 @@ Result segment(CtVolume& ct, const Options& options) {
   result.split_hu = otsu(ct, awayFrom(metal, whole), result.calibration.soft_hu, 1800);
   LabelVolume cortical = corticalMask(whole, ct, {.soft_hu = result.calibration.soft_hu, .split_hu = result.split_hu});
   peelOffCortex(whole, cortical, ct, result.calibration.soft_hu);
-  if (options.bones) {
-    result.bones = separateBones({dense, whole}, ct,
-                                 {.soft_hu = result.calibration.soft_hu,
-                                  .noise_hu = result.calibration.noise_hu,
-                                  .fill_mm = options.fill_mm,
-                                  .anatomy = options.anatomy});
-  }
-  dense = {};
   progress.advance();
   result.labels = LabelVolume(ct.frame);
   for (std::size_t v = 0; v < whole.voxels.size(); ++v) {
     if (whole.voxels[v]) result.labels.voxels[v] = cortical.voxels[v] ? image::Cortical : image::Cancellous;
     if (!metal.voxels.empty() && metal.voxels[v]) result.labels.voxels[v] = image::Metal;
   }
+  metal = {}, cortical = {};
   result.parts = listParts(whole);
-  whole = {}, metal = {}, cortical = {};
+  if (options.bones) {
+    result.bones = separateBones({std::move(dense), std::move(whole)}, ct,
+                                 {.soft_hu = result.calibration.soft_hu,
+                                  .noise_hu = result.calibration.noise_hu,
+                                  .fill_mm = options.fill_mm,
+                                  .anatomy = options.anatomy});
+  }
+  dense = {}, whole = {};
   result.unresolved_cortex = unresolvedShare(result.labels);
   if (options.defects) {
     result.defect_probability = findDefects(
