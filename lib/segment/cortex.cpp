@@ -4,6 +4,7 @@
 
 #include "core/parallel.h"
 #include "image/morphology.h"
+#include "segment/cortex_level.h"
 #include "segment/steps.h"
 
 namespace osteo::segment {
@@ -14,13 +15,14 @@ using image::LabelVolume;
 
 namespace {
 
-// Full cortex shows where it is thick: a high percentile of what is dense; in vivo it is no lighter than the least.
-constexpr double kDensest = 0.97, kLeast_hu = 1000, kMost_hu = 1800;
-constexpr double kInside = 0.5;       ///< of full cortex: what lies inside is no denser
-constexpr int kReach = 3;             ///< voxels over which excess is put together; the point spread ends within it
-constexpr int kBeside = 2;            ///< voxels beside the dense shell into which its excess spreads
-constexpr double kPlain = 0.6;        ///< of full cortex, from which a voxel is cortical by itself
-constexpr double kMostlySoft = 0.35;  ///< of the rise to the cortex next to it, below which a voxel is left out
+constexpr double kInside = 0.5;  ///< of full cortex: what lies inside is no denser
+constexpr int kReach = 3;        ///< voxels over which excess is put together; the point spread ends within it
+constexpr int kBeside = 2;       ///< voxels beside the dense shell into which its excess spreads
+constexpr double kPlain = 0.6;   ///< of full cortex, from which a voxel is cortical by itself
+constexpr double kMostly = 0.5;  ///< of full cortex, from which a voxel that covers cortex belongs to it
+constexpr double kAny = 1e9;
+constexpr double kThin_mm = 1.25;     ///< cortex is rarely thinner; longer voxels may hold marrow beneath it
+constexpr double kMostlySoft = 0.35;  ///< of the rise to the cortex next to it, below which such a voxel is no bone
 
 /// Shares of full cortex in 64 parts, from -32 to 96; kFar where no cortex is near.
 using Shares = image::Volume<std::int8_t>;
@@ -68,67 +70,98 @@ LabelVolume denseShell(const LabelVolume& whole, const CtVolume& ct, double spli
   return dense;
 }
 
-double fullCortex_hu(const LabelVolume& shell, const CtVolume& ct) {
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(kMost_hu) + 1, 0);
-  std::int64_t total = 0, below = 0;
-  for (std::size_t v = 0; v < shell.voxels.size(); ++v) {
-    if (!shell.voxels[v]) continue;
-    ++counts[static_cast<std::size_t>(std::clamp<double>(ct.voxels[v], 0, kMost_hu))];
-    ++total;
-  }
-  std::size_t hu = 0;
-  while (hu + 1 < counts.size() && static_cast<double>(below += counts[hu]) < kDensest * static_cast<double>(total)) {
-    ++hu;
-  }
-  return std::max(kLeast_hu, static_cast<double>(hu));
-}
-
-/// Level of what lies inside the cortex: the least mean of blocks of two voxels each way, up to two blocks off.
+/// Level of what lies inside the cortex, by means of blocks of two voxels each way: the least of those that blur from
+/// the shell does not reach, up to one block off, or two where none is so near, or else of any in thin bone. Where none
+/// of these is less than most_hu, cortex is thick and its outside is nearer: soft tissue.
 class Inside {
  public:
-  Inside(const LabelVolume& whole, const CtVolume& ct, double most_hu) {
+  struct Levels {
+    double soft_hu, most_hu;
+  };
+  Inside(const LabelVolume& whole, const LabelVolume& shell, const CtVolume& ct, Levels levels) {
     image::Frame frame = whole.frame;
     frame.size = (frame.size.array() + 1) / 2;
-    CtVolume means(frame);
+    CtVolume clear(frame), any(frame);
     forVoxels(frame, [&](int i, int j, int k, std::size_t block) {
-      means.voxels[block] = static_cast<float>(meanOf(whole, ct, 2 * Vector3i(i, j, k), most_hu));
+      const Vector3i low = 2 * Vector3i(i, j, k);
+      clear.voxels[block] = meanOf(whole, ct, low, [&](std::int64_t v) { return touches(shell, v); });
+      any.voxels[block] = meanOf(whole, ct, low, [](std::int64_t) { return false; });
     });
-    least_ = CtVolume(frame);
+    level_ = CtVolume(frame, static_cast<float>(levels.soft_hu));
     forVoxels(frame, [&](int i, int j, int k, std::size_t block) {
-      float least = means.voxels[block];
-      for (int n = 0; n < 125; ++n) {
-        const Vector3i at(i + n % 5 - 2, j + n / 5 % 5 - 2, k + n / 25 - 2);
-        if (means.contains(at[0], at[1], at[2])) least = std::min(least, means.at(at[0], at[1], at[2]));
+      for (const auto& [means, reach, below_hu] :
+           {Look{&clear, 1, levels.most_hu}, Look{&clear, 2, levels.most_hu}, Look{&any, 1, 1.5 * levels.most_hu}}) {
+        const float least = leastAbout(*means, {i, j, k}, reach);
+        if (least >= static_cast<float>(below_hu)) continue;
+        level_.voxels[block] = std::min(least, static_cast<float>(levels.most_hu));
+        break;
       }
-      least_.voxels[block] = least;
     });
   }
-  double at(int i, int j, int k) const { return least_.at(i / 2, j / 2, k / 2); }
+  double at(int i, int j, int k) const { return level_.at(i / 2, j / 2, k / 2); }
 
  private:
-  /// Of the block's voxels below the bone's surface; most_hu where these are fewer than half.
-  static double meanOf(const LabelVolume& whole, const CtVolume& ct, const Vector3i& low, double most_hu) {
-    constexpr double kFat_hu = -100;
+  struct Look {
+    const CtVolume* means;
+    int reach;
+    double below_hu;
+  };
+  static float leastAbout(const CtVolume& means, const Vector3i& middle, int reach) {
+    float least = means.at(middle[0], middle[1], middle[2]);
+    for (int n = 0, side = 2 * reach + 1; n < side * side * side; ++n) {
+      const Vector3i at = middle.array() + Eigen::Array3i(n % side, n / side % side, n / (side * side)) - reach;
+      if (means.contains(at[0], at[1], at[2])) least = std::min(least, means.at(at[0], at[1], at[2]));
+    }
+    return least;
+  }
+
+  static bool touches(const LabelVolume& shell, std::int64_t voxel) {
+    bool out = shell.voxels[static_cast<std::size_t>(voxel)] != 0;
+    image::forFaceNeighbours(shell.frame, voxel,
+                             [&](std::int64_t w) { out = out || shell.voxels[static_cast<std::size_t>(w)]; });
+    return out;
+  }
+
+  /// Of the block's voxels below the bone's surface that are not left out; very high where these are fewer than half.
+  template <class LeftOut>
+  static float meanOf(const LabelVolume& whole, const CtVolume& ct, const Vector3i& low, const LeftOut& left_out) {
+    constexpr double kFat_hu = -100, kNone_hu = 1e9;
     double sum = 0;
     int count = 0;
     for (int n = 0; n < 8; ++n) {
       const Vector3i at = low + Vector3i(n % 2, n / 2 % 2, n / 4);
       if (!whole.contains(at[0], at[1], at[2])) continue;
       const std::int64_t v = whole.index(at[0], at[1], at[2]);
-      if (!whole.voxels[static_cast<std::size_t>(v)] || onSurface(whole, v)) continue;
+      if (!whole.voxels[static_cast<std::size_t>(v)] || onSurface(whole, v) || left_out(v)) continue;
       sum += ct.voxels[static_cast<std::size_t>(v)];
       ++count;
     }
-    return count >= 4 ? std::clamp(sum / count, kFat_hu, most_hu) : most_hu;
+    return static_cast<float>(count >= 4 ? std::max(sum / count, kFat_hu) : kNone_hu);
   }
 
-  CtVolume least_;
+  CtVolume level_;
 };
+
+/// Whether HU still rise from a voxel near the bone's surface inwards: it lies on the outer side of the cortex.
+bool risesInwards(const LabelVolume& whole, const CtVolume& ct, const Vector3i& at) {
+  Eigen::Vector3d inwards = Eigen::Vector3d::Zero();
+  for (int n = 0; n < 125; ++n) {
+    const Vector3i d(n % 5 - 2, n / 5 % 5 - 2, n / 25 - 2), v = at + d;
+    if (!whole.contains(v[0], v[1], v[2])) continue;
+    inwards += (whole.at(v[0], v[1], v[2]) ? 1 : -1) * d.cast<double>().cwiseProduct(whole.frame.spacing_mm);
+  }
+  const double length = inwards.norm();
+  if (length == 0) return false;
+  const Eigen::Vector3d step =
+      inwards.cwiseQuotient(whole.frame.spacing_mm) * (whole.frame.spacing_mm.minCoeff() / length);
+  const Eigen::Vector3d here = at.cast<double>();
+  return image::sampleLinear(ct, here + step, -1000) > image::sampleLinear(ct, here - step, -1000);
+}
 
 /// How much of full cortex each voxel near the shell holds, above what lies on its side of the cortex.
 Shares sharesOf(const LabelVolume& whole, const LabelVolume& shell, const CtVolume& ct, double soft_hu) {
-  const double full_hu = fullCortex_hu(shell, ct);
-  const Inside inside(whole, ct, kInside * full_hu);
+  const double full_hu = fullCortex_hu(whole, shell, ct, soft_hu);
+  const Inside inside(whole, shell, ct, {soft_hu, kInside * full_hu});
   const std::vector<Vector3i> beside = ball(kBeside);
   Shares out(ct.frame, kFar);
   forVoxels(ct.frame, [&](int i, int j, int k, std::size_t v) {
@@ -137,11 +170,24 @@ Shares sharesOf(const LabelVolume& whole, const LabelVolume& shell, const CtVolu
     });
     if (!near) return;
     const bool within = whole.voxels[v] && !onSurface(whole, static_cast<std::int64_t>(v));
-    const double base_hu = within ? inside.at(i, j, k) : soft_hu;
+    const double base_hu = within && !risesInwards(whole, ct, {i, j, k}) ? inside.at(i, j, k) : soft_hu;
     const double share = (ct.voxels[v] - base_hu) / (full_hu - base_hu);
     out.voxels[v] = static_cast<std::int8_t>(std::lround(kFull * std::clamp(share, -0.5, 1.5)));
   });
   return out;
+}
+
+/// Whether a voxel of the bone lies on the outside of cortex (no bone on one side of it, cortex on the other) and rises
+/// above soft tissue by less than `share` of what the cortex does.
+bool covers(const LabelVolume& whole, const LabelVolume& cortical, const CtVolume& ct, const Vector3i& at,
+            double soft_hu, double share) {
+  for (int side = 0; side < 6; ++side) {
+    const Vector3i d = (side % 2 ? 1 : -1) * Vector3i::Unit(side / 2), out = at + d, in = at - d;
+    if (!whole.contains(out[0], out[1], out[2]) || whole.at(out[0], out[1], out[2])) continue;
+    if (!cortical.contains(in[0], in[1], in[2]) || !cortical.at(in[0], in[1], in[2])) continue;
+    if (ct.at(at[0], at[1], at[2]) - soft_hu < share * (ct.at(in[0], in[1], in[2]) - soft_hu)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -164,20 +210,21 @@ LabelVolume corticalMask(const LabelVolume& whole, const CtVolume& ct, CortexLev
     }
     if (kFull * ahead < mass || mine >= kPlain * kFull) out.voxels[v] = 1;
   });
+  const LabelVolume inner = out;
+  forVoxels(ct.frame, [&](int i, int j, int k, std::size_t v) {
+    if (whole.voxels[v] && !inner.voxels[v] && shares.voxels[v] >= kMostly * kFull &&
+        covers(whole, inner, ct, {i, j, k}, levels.soft_hu, kAny))
+      out.voxels[v] = 1;
+  });
   return out;
 }
 
 void peelOffCortex(LabelVolume& whole, const LabelVolume& cortical, const CtVolume& ct, double soft_hu) {
   const LabelVolume before = whole;
+  const double share = ct.frame.spacing_mm.maxCoeff() <= kThin_mm ? kAny : kMostlySoft;
   forVoxels(whole.frame, [&](int i, int j, int k, std::size_t v) {
-    if (!before.voxels[v] || cortical.voxels[v]) return;
-    for (int side = 0; side < 6; ++side) {
-      const Vector3i d = (side % 2 ? 1 : -1) * Vector3i::Unit(side / 2);
-      const Vector3i out = Vector3i(i, j, k) + d, in = Vector3i(i, j, k) - d;
-      if (!before.contains(out[0], out[1], out[2]) || before.at(out[0], out[1], out[2])) continue;
-      if (!cortical.contains(in[0], in[1], in[2]) || !cortical.at(in[0], in[1], in[2])) continue;
-      if (ct.voxels[v] - soft_hu < kMostlySoft * (ct.at(in[0], in[1], in[2]) - soft_hu)) whole.voxels[v] = 0;
-    }
+    if (before.voxels[v] && !cortical.voxels[v] && covers(before, cortical, ct, {i, j, k}, soft_hu, share))
+      whole.voxels[v] = 0;
   });
 }
 

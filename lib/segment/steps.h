@@ -49,13 +49,15 @@ void dropShells(image::LabelVolume& mask, const image::CtVolume& ct, double& rem
 /// of Treece et al., Med Image Anal 2010, whose cortical density is given too): a voxel within 3 voxels of others is
 /// cortical when fewer of these hold more cortex than it does than all of them hold together, in shares of full cortex
 /// (the 97th percentile of the dense, at least 1000 HU) above soft tissue outside and cancellous bone inside; from a
-/// share of 0.6 on it is cortical by itself.
+/// share of 0.6 on it is cortical by itself, and from 0.5 on where it covers cortex.
 struct CortexLevels {
   double soft_hu = 40, split_hu = 500;
 };
 image::LabelVolume corticalMask(const image::LabelVolume& whole, const image::CtVolume& ct, CortexLevels levels);
 
-/// Peels off the bone what covers cortex and rises above soft tissue by less than 35 % of what the cortex does.
+/// Peels off the bone what covers cortex from outside without being cortex: that is its partial volume. Voxels longer
+/// than 1.25 mm, which may hold cortex and marrow, stay when they rise above soft tissue by 35 % of what the cortex
+/// does.
 void peelOffCortex(image::LabelVolume& whole, const image::LabelVolume& cortical, const image::CtVolume& ct,
                    double soft_hu);
 
