@@ -10,6 +10,8 @@
 #include "core/files.h"
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "image/morphology.h"
+#include "image/resample.h"
 #include "learn/regrid.h"
 #include "learn/sliding_window.h"
 
@@ -226,6 +228,24 @@ double predictionBytes(const std::vector<SegmentationModel>& models, const image
          core::threads() * (network + 1.4e8) + 8e8;  // and torch itself: libraries, buffers of OpenBLAS a thread
 }
 
+void dropSmallDefects(image::LabelVolume& labels, double least_mm3) {
+  const auto least = static_cast<std::int64_t>(std::ceil(least_mm3 / labels.frame.voxelVolume_mm3()));
+  if (least <= 1) return;
+  const image::LabelVolume defect = image::select(labels, {image::Defect});
+  const image::Box box = image::boundingBox(defect);
+  if (box.empty()) return;
+  const image::LabelVolume kept =
+      image::dropSmall(image::crop(defect, box, std::uint16_t{0}), least, image::Connectivity::Corners);
+  for (int k = 0; k < box.size[2]; ++k) {
+    for (int j = 0; j < box.size[1]; ++j) {
+      for (int i = 0; i < box.size[0]; ++i) {
+        std::uint16_t& label = labels.at(box.low[0] + i, box.low[1] + j, box.low[2] + k);
+        if (label == image::Defect && !kept.at(i, j, k)) label = image::Background;
+      }
+    }
+  }
+}
+
 Prediction predict(const std::vector<SegmentationModel>& models, const image::CtVolume& ct,
                    const PredictionOptions& options, const LogitSink& logits) {
   requireAlike(models);
@@ -262,6 +282,9 @@ Prediction predict(const std::vector<SegmentationModel>& models, const image::Ct
   const Window window{grid.size, first.plans.patch, members.outputs(), options.step};
   slide(window, sourceOf(ct, grid.size), members, [&](int z, const std::vector<float>& slice) { back.take(z, slice); });
   out.doubt = doubted > 0 ? doubt / static_cast<double>(doubted) : 0;
+  dropSmallDefects(out.labels, first.least_defect_mm3);
+  for (std::size_t v = 0; v < out.defect.voxels.size(); ++v)
+    if (out.labels.voxels[v] != image::Defect) out.defect.voxels[v] = 0;
   module();  // threads as they were
   return out;
 }

@@ -21,6 +21,7 @@ struct SegmentationModel {
   std::vector<std::uint16_t> script_labels = {};  ///< the label of each class of a TorchScript
   std::map<int, std::string> names = {};          ///< of labels beyond the toolkit's own
   std::array<double, kRegions> temperature{1, 1, 1, 1};
+  double least_defect_mm3 = 0;  ///< smaller parts of the label Defect are dropped
   int channels() const { return script.empty() ? kRegions : static_cast<int>(script_labels.size()); }
 };
 
@@ -43,6 +44,9 @@ struct Prediction {
       disagreement;  ///< standard deviation of the regions' probabilities over networks and mirrors, the largest
   double doubt = 0;  ///< mean entropy over the voxels that are labelled or lie beside one, in bits
 };
+
+/// Labels parts of the label Defect (joined by corners) that are smaller than this as background.
+void dropSmallDefects(image::LabelVolume& labels, double least_mm3);
 
 /// Takes the mean logits of each slice of the CT's grid, channel after channel.
 using LogitSink = std::function<void(int z, const std::vector<float>& logits)>;

@@ -97,8 +97,11 @@ SegmentationModel readSegmentationModel(const std::string& folder, bool torchscr
     const json temperature = calibration.value("temperature", json::object());
     for (std::size_t r = 0; r < kRegions; ++r)
       out.temperature[r] = std::clamp(temperature.value(kRegionNames[r], 1.0), 0.05, 20.0);
+    const json after = out.weights.training.value("postprocessing", json::object());
+    out.least_defect_mm3 = std::clamp(after.value("least_defect_mm3", 0.0), 0.0, 1e6);
   } catch (const json::exception&) {
-    throw Error(Exit::DataError, {.what = "the index holds a temperature that is none", .file = out.name});
+    throw Error(Exit::DataError,
+                {.what = "the index holds a temperature or a least defect that is none", .file = out.name});
   }
   return out;
 }

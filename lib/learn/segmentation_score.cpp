@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "image/metrics.h"
+#include "image/morphology.h"
 #include "learn/training.h"
 
 namespace osteo::learn {
@@ -19,6 +20,8 @@ const std::map<std::string, int> kJudged = {{"bone", kAnyBone},
                                             {"cancellous", image::Cancellous},
                                             {"metal", image::Metal},
                                             {"defect", image::Defect}};
+
+constexpr double kLeastDefects_mm3[] = {0, 25, 50, 100, 200, 400, 800};
 
 double meanOf(const std::vector<double>& values) {
   double sum = 0;
@@ -102,6 +105,32 @@ void Sampled::add(const float* slice, std::size_t plane, const std::uint16_t* tr
       inside[r].push_back(is.inside[r] > 0 ? 1 : 0);
     }
   }
+}
+
+void LeastDefect::add(const image::LabelVolume& found, const image::LabelVolume& truth) {
+  sum_.resize(std::size(kLeastDefects_mm3));
+  const image::Components parts =
+      image::components(image::select(found, {image::Defect}), image::Connectivity::Corners);
+  std::vector<std::int64_t> both(parts.voxels.size(), 0);
+  std::int64_t all = 0;
+  for (std::size_t v = 0; v < truth.voxels.size(); ++v) {
+    if (truth.voxels[v] != image::Defect) continue;
+    ++all;
+    if (parts.ids.voxels[v] > 0) ++both[static_cast<std::size_t>(parts.ids.voxels[v] - 1)];
+  }
+  for (std::size_t t = 0; t < sum_.size(); ++t) {
+    Counts kept{0, all, 0};
+    for (std::size_t p = 0; p < both.size(); ++p) {
+      if (static_cast<double>(parts.voxels[p]) * truth.frame.voxelVolume_mm3() < kLeastDefects_mm3[t]) continue;
+      kept.found += parts.voxels[p], kept.both += both[p];
+    }
+    sum_[t] += kept.found + kept.truth > 0 ? kept.dice() : 1;
+  }
+}
+
+double LeastDefect::best_mm3() const {
+  if (sum_.empty()) return 0;
+  return kLeastDefects_mm3[std::max_element(sum_.begin(), sum_.end()) - sum_.begin()];
 }
 
 std::array<double, kRegions> fitTemperature(const Sampled& seen) {

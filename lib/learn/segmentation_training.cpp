@@ -144,10 +144,13 @@ void judgeCases(SegmentationTrained& trained, const std::vector<Case>& cases, co
   SegmentationModel model{trained.weights, trained.plans, "the new network"};
   json& record = trained.weights.training;
   Sampled validation, test;
+  LeastDefect least;
   eachCase<int>("calibrating", only(cases, Split::Validation), [&](const Case& one) {
-    sampledPrediction(model, read(one), validation);
+    const Read volumes = read(one);
+    least.add(sampledPrediction(model, volumes, validation).labels, volumes.labels);
     return 0;
   });
+  model.least_defect_mm3 = least.best_mm3();
   model.temperature = fitTemperature(validation);
   const std::array<double, kRegions> none = {1, 1, 1, 1};
   const auto plain = calibrationErrors(validation, none), fitted = calibrationErrors(validation, model.temperature);
@@ -180,6 +183,7 @@ void judgeCases(SegmentationTrained& trained, const std::vector<Case>& cases, co
   });
   for (std::size_t r = 0; r < kRegions; ++r)
     record["calibration"]["temperature"][kRegionNames[r]] = model.temperature[r];
+  record["postprocessing"]["least_defect_mm3"] = model.least_defect_mm3;
   record["calibration"]["expected_error_before"] = calibrationError(test, none);
   record["calibration"]["expected_error"] = calibrationError(test, model.temperature);
   record["unseen"]["network"] = network.summary();

@@ -370,3 +370,33 @@ TEST_CASE("auto takes what did better on the same scans, and the classical path 
   network.voxels = {4, 4, 0, 1};
   CHECK(learn::combine(classical, network, choice).voxels == std::vector<std::uint16_t>{1, 4, 2, 3});
 }
+
+TEST_CASE("parts of a found defect that are too small to be believed are dropped, by what the truth says") {
+  const Ball one = ball(80);
+  image::LabelVolume found = one.labels;  // 8 mm³ a voxel
+  const auto put = [&](int i, int j, int k, int side) {
+    for (int n = 0; n < side * side * side; ++n)
+      found.at(i + n % side, j + n / side % side, k + n / (side * side)) = image::Defect;
+  };
+  put(1, 1, 1, 1), put(4, 1, 1, 2), put(22, 20, 24, 1);  // 8, 64 and 8 mm³ that are not there
+  learn::LeastDefect least;
+  CHECK(least.best_mm3() == 0);
+  least.add(found, one.labels);
+  CHECK(least.best_mm3() == 100);
+  image::LabelVolume kept = found;
+  learn::dropSmallDefects(kept, 100);
+  CHECK(kept.voxels == one.labels.voxels);
+  kept = found;
+  learn::dropSmallDefects(kept, 9);
+  CHECK(kept.at(1, 1, 1) == image::Background);
+  CHECK(kept.at(4, 1, 1) == image::Defect);
+  image::LabelVolume whole = one.labels;  // where nothing is missing, nothing is right
+  for (auto& label : whole.voxels) label = label == image::Defect ? image::Background : label;
+  learn::LeastDefect none;
+  none.add(whole, whole);
+  CHECK(none.best_mm3() == 0);
+  image::LabelVolume speck = whole;
+  for (int i = 1; i < 5; ++i) speck.at(i, 1, 1) = image::Defect;  // 32 mm³
+  none.add(speck, whole);
+  CHECK(none.best_mm3() == 50);
+}
