@@ -101,7 +101,10 @@ const learn::SegmentationTrained& trained() {
   return once;
 }
 
-learn::SegmentationModel model() { return {trained().weights, trained().plans, "balls", {}, {}, {}, {1, 1, 1, 1}}; }
+learn::SegmentationModel model() {
+  const json& after = trained().weights.training.at("postprocessing");
+  return {trained().weights, trained().plans, "balls", {}, {}, {}, {1, 1, 1, 1}, after.at("least_defect_mm3")};
+}
 
 core::Exit codeOf(const Folder& folder) {
   try {
