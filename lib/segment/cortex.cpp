@@ -158,9 +158,14 @@ bool risesInwards(const LabelVolume& whole, const CtVolume& ct, const Vector3i& 
   return image::sampleLinear(ct, here + step, -1000) > image::sampleLinear(ct, here - step, -1000);
 }
 
+/// Soft tissue and full cortex.
+struct SideLevels {
+  double soft_hu, full_hu;
+};
+
 /// How much of full cortex each voxel near the shell holds, above what lies on its side of the cortex.
-Shares sharesOf(const LabelVolume& whole, const LabelVolume& shell, const CtVolume& ct, double soft_hu) {
-  const double full_hu = fullCortex_hu(whole, shell, ct, soft_hu);
+Shares sharesOf(const LabelVolume& whole, const LabelVolume& shell, const CtVolume& ct, SideLevels levels) {
+  const double soft_hu = levels.soft_hu, full_hu = levels.full_hu;
   const Inside inside(whole, shell, ct, {soft_hu, kInside * full_hu});
   const std::vector<Vector3i> beside = ball(kBeside);
   Shares out(ct.frame, kFar);
@@ -192,9 +197,10 @@ bool covers(const LabelVolume& whole, const LabelVolume& cortical, const CtVolum
 
 }  // namespace
 
-LabelVolume corticalMask(const LabelVolume& whole, const CtVolume& ct, CortexLevels levels) {
+Cortex findCortex(const LabelVolume& whole, const CtVolume& ct, CortexLevels levels) {
   LabelVolume out = denseShell(whole, ct, levels.split_hu);
-  const Shares shares = sharesOf(whole, out, ct, levels.soft_hu);
+  const FullCortex full = fullCortex(whole, out, ct, levels.soft_hu);
+  const Shares shares = sharesOf(whole, out, ct, {levels.soft_hu, full.hu});
   const std::vector<Vector3i> reach = ball(kReach);
   forVoxels(ct.frame, [&](int i, int j, int k, std::size_t v) {
     const int mine = whole.voxels[v] ? shares.voxels[v] : kFar;
@@ -216,7 +222,7 @@ LabelVolume corticalMask(const LabelVolume& whole, const CtVolume& ct, CortexLev
         covers(whole, inner, ct, {i, j, k}, levels.soft_hu, kAny))
       out.voxels[v] = 1;
   });
-  return out;
+  return {std::move(out), full};
 }
 
 void peelOffCortex(LabelVolume& whole, const LabelVolume& cortical, const CtVolume& ct, double soft_hu) {

@@ -195,11 +195,11 @@ double pointSpread_mm(const CtVolume& ct) {
   return mean.edges() < kEnough ? 0 : mean.sigma() * finest_mm;
 }
 
-double fullCortex_hu(const LabelVolume& whole, const LabelVolume& dense, const CtVolume& ct, double soft_hu) {
-  double out = byDensest(dense, ct);
-  const double sigma_mm = pointSpread_mm(ct);
-  if (sigma_mm > 0) out = std::max(out, byProfiles(whole, ct, soft_hu, sigma_mm));
-  return std::clamp(out, kLeast_hu, kMost_hu);
+FullCortex fullCortex(const LabelVolume& whole, const LabelVolume& dense, const CtVolume& ct, double soft_hu) {
+  FullCortex out{byDensest(dense, ct), pointSpread_mm(ct)};
+  if (out.point_spread_mm > 0) out.hu = std::max(out.hu, byProfiles(whole, ct, soft_hu, out.point_spread_mm));
+  out.hu = std::clamp(out.hu, kLeast_hu, kMost_hu);
+  return out;
 }
 
 }  // namespace osteo::segment

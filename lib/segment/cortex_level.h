@@ -13,7 +13,10 @@ double pointSpread_mm(const image::CtVolume& ct);
 /// plate of one density and the scan's point spread explain height and mass of the profiles through the bone's surface
 /// better (median over the profiles whose plate is wider than 1.6 times the point spread; the model of Treece et al.,
 /// Med Image Anal 2010, solved for the density). From 1000 to 1800 HU.
-double fullCortex_hu(const image::LabelVolume& whole, const image::LabelVolume& dense, const image::CtVolume& ct,
-                     double soft_hu);
+struct FullCortex {
+  double hu = 0, point_spread_mm = 0;
+};
+FullCortex fullCortex(const image::LabelVolume& whole, const image::LabelVolume& dense, const image::CtVolume& ct,
+                      double soft_hu);
 
 }  // namespace osteo::segment

@@ -14,6 +14,7 @@ json describe(const Result& result) {
               {"noise_hu", result.calibration.noise_hu},
               {"bone_threshold_hu", result.bone_hu},
               {"cortical_threshold_hu", result.split_hu},
+              {"full_cortex_hu", result.full_cortex.hu},
               {"cortical_mm3", result.cortical_mm3},
               {"cancellous_mm3", result.cancellous_mm3},
               {"metal_mm3", result.metal_mm3},
@@ -21,6 +22,7 @@ json describe(const Result& result) {
               {"removed_table_mm3", result.removed_table_mm3},
               {"vessels_mm3", result.vessels_mm3},
               {"parts", json::array()}};
+  if (result.full_cortex.point_spread_mm > 0) out["point_spread_mm"] = result.full_cortex.point_spread_mm;
   if (result.ceiling_hu > 0) out["ceiling_hu"] = result.ceiling_hu;
   for (const MetalPart& part : result.metal_parts)
     out["metal_parts"].push_back({{"metal", part.metal},

@@ -155,7 +155,9 @@ Result segment(CtVolume& ct, const Options& options) {
   if (!options.bones) dense = {};
   progress.advance();
   result.split_hu = otsu(ct, awayFrom(metal, whole), result.calibration.soft_hu, 1800);
-  LabelVolume cortical = corticalMask(whole, ct, {.soft_hu = result.calibration.soft_hu, .split_hu = result.split_hu});
+  Cortex cortex = findCortex(whole, ct, {.soft_hu = result.calibration.soft_hu, .split_hu = result.split_hu});
+  LabelVolume cortical = std::move(cortex.mask);
+  result.full_cortex = cortex.full;
   peelOffCortex(whole, cortical, ct, result.calibration.soft_hu);
   progress.advance();
   result.labels = LabelVolume(ct.frame);

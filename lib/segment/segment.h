@@ -4,6 +4,7 @@
 
 #include "image/volume.h"
 #include "segment/calibration.h"
+#include "segment/cortex_level.h"
 #include "segment/instances.h"
 #include "segment/metal.h"
 
@@ -31,6 +32,7 @@ struct Result {
   image::CtVolume defect_probability;  ///< where Defect is labelled; empty where nobody says so
   Calibration calibration;
   double bone_hu = 0, split_hu = 0;
+  FullCortex full_cortex;
   double removed_table_mm3 = 0, vessels_mm3 = 0;  ///< what was taken for no bone
   double ceiling_hu = 0;                          ///< of a clipped scan
   std::vector<MetalPart> metal_parts;             ///< what is bright, metal or not, largest first

@@ -53,7 +53,11 @@ void dropShells(image::LabelVolume& mask, const image::CtVolume& ct, double& rem
 struct CortexLevels {
   double soft_hu = 40, split_hu = 500;
 };
-image::LabelVolume corticalMask(const image::LabelVolume& whole, const image::CtVolume& ct, CortexLevels levels);
+struct Cortex {
+  image::LabelVolume mask;
+  FullCortex full;
+};
+Cortex findCortex(const image::LabelVolume& whole, const image::CtVolume& ct, CortexLevels levels);
 
 /// Peels off the bone what covers cortex from outside without being cortex: that is its partial volume. Voxels longer
 /// than 1.25 mm, which may hold cortex and marrow, stay when they rise above soft tissue by 35 % of what the cortex

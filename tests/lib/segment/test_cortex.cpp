@@ -47,7 +47,7 @@ struct Slab {
 TEST_CASE("blurred cortex is as thick as it is, to the nearest voxel") {
   for (const double mm : {1.0, 2.0, 3.0, 4.0}) {
     const Slab slab(mm);
-    const auto cortical = segment::corticalMask(slab.whole, slab.ct, {.soft_hu = kSoft_hu, .split_hu = 600});
+    const auto cortical = segment::findCortex(slab.whole, slab.ct, {.soft_hu = kSoft_hu, .split_hu = 600}).mask;
     CHECK(slab.thickness_mm(cortical) == Approx(mm));
     for (std::size_t v = 0; v < cortical.voxels.size(); ++v) {
       if (cortical.voxels[v] && !slab.whole.voxels[v]) FAIL("cortex outside the bone");
@@ -57,7 +57,7 @@ TEST_CASE("blurred cortex is as thick as it is, to the nearest voxel") {
 
 TEST_CASE("what merely covers cortex is peeled off, the cortex and what no cortex backs stay") {
   Slab slab(3);
-  const auto cortical = segment::corticalMask(slab.whole, slab.ct, {.soft_hu = kSoft_hu, .split_hu = 600});
+  const auto cortical = segment::findCortex(slab.whole, slab.ct, {.soft_hu = kSoft_hu, .split_hu = 600}).mask;
   const image::LabelVolume before = slab.whole;
   segment::peelOffCortex(slab.whole, cortical, slab.ct, kSoft_hu);
   for (std::int64_t v = 0; v < before.frame.voxelCount(); ++v) {

@@ -51,14 +51,14 @@ TEST_CASE("full cortex is told where no voxel holds it alone") {
     const Layers thin(1.6, 0.8, noise_hu);
     const float brightest = *std::max_element(thin.ct.voxels.begin(), thin.ct.voxels.end());
     if (noise_hu == 0) CHECK(brightest < 1150);  // what the densest voxels would say
-    CHECK(segment::fullCortex_hu(thin.whole, thin.dense, thin.ct, kSoft_hu) == Approx(kFull_hu).epsilon(0.12));
+    CHECK(segment::fullCortex(thin.whole, thin.dense, thin.ct, kSoft_hu).hu == Approx(kFull_hu).epsilon(0.12));
   }
   const Layers thick(5, 0.8, 0);
-  CHECK(segment::fullCortex_hu(thick.whole, thick.dense, thick.ct, kSoft_hu) == Approx(kFull_hu).epsilon(0.02));
+  CHECK(segment::fullCortex(thick.whole, thick.dense, thick.ct, kSoft_hu).hu == Approx(kFull_hu).epsilon(0.02));
 }
 
 TEST_CASE("without an edge of the skin the densest voxels tell full cortex") {
   Layers thin(1.6, 0.8, 0);
   for (float& hu : thin.ct.voxels) hu = std::max(hu, 0.0F);
-  CHECK(segment::fullCortex_hu(thin.whole, thin.dense, thin.ct, kSoft_hu) < 1150);
+  CHECK(segment::fullCortex(thin.whole, thin.dense, thin.ct, kSoft_hu).hu < 1150);
 }
