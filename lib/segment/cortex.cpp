@@ -71,14 +71,11 @@ LabelVolume denseShell(const LabelVolume& whole, const CtVolume& ct, double spli
 }
 
 /// Level of what lies inside the cortex, by means of blocks of two voxels each way: the least of those that blur from
-/// the shell does not reach, up to one block off, or two where none is so near, or else of any in thin bone. Where none
-/// of these is less than most_hu, cortex is thick and its outside is nearer: soft tissue.
+/// the shell does not reach, up to one block off, or two where none is so near, or else of any, in thin bone; at most
+/// most_hu.
 class Inside {
  public:
-  struct Levels {
-    double soft_hu, most_hu;
-  };
-  Inside(const LabelVolume& whole, const LabelVolume& shell, const CtVolume& ct, Levels levels) {
+  Inside(const LabelVolume& whole, const LabelVolume& shell, const CtVolume& ct, double most_hu) {
     image::Frame frame = whole.frame;
     frame.size = (frame.size.array() + 1) / 2;
     CtVolume clear(frame), any(frame);
@@ -87,13 +84,13 @@ class Inside {
       clear.voxels[block] = meanOf(whole, ct, low, [&](std::int64_t v) { return touches(shell, v); });
       any.voxels[block] = meanOf(whole, ct, low, [](std::int64_t) { return false; });
     });
-    level_ = CtVolume(frame, static_cast<float>(levels.soft_hu));
+    level_ = CtVolume(frame, static_cast<float>(most_hu));
     forVoxels(frame, [&](int i, int j, int k, std::size_t block) {
       for (const auto& [means, reach, below_hu] :
-           {Look{&clear, 1, levels.most_hu}, Look{&clear, 2, levels.most_hu}, Look{&any, 1, 1.5 * levels.most_hu}}) {
+           {Look{&clear, 1, most_hu}, Look{&clear, 2, most_hu}, Look{&any, 2, most_hu}}) {
         const float least = leastAbout(*means, {i, j, k}, reach);
         if (least >= static_cast<float>(below_hu)) continue;
-        level_.voxels[block] = std::min(least, static_cast<float>(levels.most_hu));
+        level_.voxels[block] = std::min(least, static_cast<float>(most_hu));
         break;
       }
     });
@@ -155,7 +152,8 @@ bool risesInwards(const LabelVolume& whole, const CtVolume& ct, const Vector3i& 
   const Eigen::Vector3d step =
       inwards.cwiseQuotient(whole.frame.spacing_mm) * (whole.frame.spacing_mm.minCoeff() / length);
   const Eigen::Vector3d here = at.cast<double>();
-  return image::sampleLinear(ct, here + step, -1000) > image::sampleLinear(ct, here - step, -1000);
+  const float hu = ct.at(at[0], at[1], at[2]);
+  return image::sampleLinear(ct, here - step, -1000) < hu && hu < image::sampleLinear(ct, here + step, -1000);
 }
 
 /// Soft tissue and full cortex.
@@ -166,16 +164,18 @@ struct SideLevels {
 /// How much of full cortex each voxel near the shell holds, above what lies on its side of the cortex.
 Shares sharesOf(const LabelVolume& whole, const LabelVolume& shell, const CtVolume& ct, SideLevels levels) {
   const double soft_hu = levels.soft_hu, full_hu = levels.full_hu;
-  const Inside inside(whole, shell, ct, {soft_hu, kInside * full_hu});
+  const Inside inside(whole, shell, ct, kInside * full_hu);
   const std::vector<Vector3i> beside = ball(kBeside);
+  const bool flanks = ct.frame.spacing_mm.maxCoeff() <= kThin_mm;  // longer voxels show none
   Shares out(ct.frame, kFar);
   forVoxels(ct.frame, [&](int i, int j, int k, std::size_t v) {
     const bool near = std::any_of(beside.begin(), beside.end(), [&](const Vector3i& d) {
       return shell.contains(i + d[0], j + d[1], k + d[2]) && shell.at(i + d[0], j + d[1], k + d[2]);
     });
     if (!near) return;
-    const bool within = whole.voxels[v] && !onSurface(whole, static_cast<std::int64_t>(v));
-    const double base_hu = within && !risesInwards(whole, ct, {i, j, k}) ? inside.at(i, j, k) : soft_hu;
+    const bool outer = !whole.voxels[v] || onSurface(whole, static_cast<std::int64_t>(v)) ||
+                       (flanks && risesInwards(whole, ct, {i, j, k}));
+    const double base_hu = outer ? soft_hu : inside.at(i, j, k);
     const double share = (ct.voxels[v] - base_hu) / (full_hu - base_hu);
     out.voxels[v] = static_cast<std::int8_t>(std::lround(kFull * std::clamp(share, -0.5, 1.5)));
   });

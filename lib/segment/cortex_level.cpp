@@ -19,21 +19,23 @@ namespace {
 
 constexpr double kDensest = 0.97, kLeast_hu = 1000, kMost_hu = 1800;
 constexpr double kAir_hu = -900, kSkin_hu = 250;  ///< air is below, what follows within as much of 0
-constexpr int kAround = 4;                        ///< voxels of an edge on either side
+constexpr double kAround_mm = 4;                  ///< of an edge on either side, where that is two to four voxels
 constexpr double kResolved = 1.6;  ///< width of a plate, against the point spread, from which on it tells
-constexpr std::size_t kProfiles = 20000, kEnough = 500;
+constexpr std::size_t kProfiles = 20000, kEnough = 300;
 
 /// Mean of the edges that run along an axis, by the distance from half height.
 class MeanEdge {
  public:
-  void add(std::array<double, 2 * kAround + 2> line) {
+  /// HU along a line, the edge in its middle.
+  void add(std::vector<double> line) {
     if (line.front() > line.back()) std::reverse(line.begin(), line.end());
-    const double low = middleOf(line[0], line[1], line[2]), high = middleOf(line[7], line[8], line[9]);
+    const std::size_t n = line.size();
+    const double low = middleOf(line[0], line[1], line[2]), high = middleOf(line[n - 3], line[n - 2], line[n - 1]);
     if (low > kAir_hu || std::abs(high) > kSkin_hu) return;
     for (double& value : line) value = (value - low) / (high - low);
     const auto first = std::find_if(line.begin(), line.end(), [](double value) { return value > 0.5; });
-    const auto at = static_cast<int>(first - line.begin());
-    if (at < kAround - 1 || at > kAround + 2) return;
+    const auto at = static_cast<int>(first - line.begin()), middle = static_cast<int>(n / 2);
+    if (std::abs(at - middle) > 1) return;
     const double before = line[static_cast<std::size_t>(at - 1)];
     const double half = at - 1 + (0.5 - before) / (*first - before);
     ++edges_;
@@ -84,16 +86,17 @@ bool runsAlong(const CtVolume& ct, const Vector3i& at, int axis) {
 void addEdges(const CtVolume& ct, int axis, MeanEdge& mean) {
   constexpr float kHalf_hu = -530;
   const Vector3i step = Vector3i::Unit(axis), size = ct.frame.size;
+  const int around = std::clamp(static_cast<int>(std::lround(kAround_mm / ct.frame.spacing_mm[axis])), 2, 4);
   for (int k = 0; k < size[2]; ++k) {
     for (int j = 0; j < size[1]; ++j) {
       for (int i = 0; i < size[0]; ++i) {
         const Vector3i at(i, j, k), next = at + step;
-        if (at[axis] < kAround || next[axis] + kAround >= size[axis]) continue;
+        if (at[axis] < around || next[axis] + around >= size[axis]) continue;
         if ((ct.at(i, j, k) < kHalf_hu) == (ct.at(next[0], next[1], next[2]) < kHalf_hu)) continue;
         if (!runsAlong(ct, at, axis)) continue;
-        std::array<double, 2 * kAround + 2> line{};
+        std::vector<double> line(static_cast<std::size_t>(2 * around + 2));
         for (int s = 0; s < static_cast<int>(line.size()); ++s) {
-          const Vector3i from = at + (s - kAround) * step;
+          const Vector3i from = at + (s - around) * step;
           line[static_cast<std::size_t>(s)] = static_cast<double>(ct.at(from[0], from[1], from[2]));
         }
         mean.add(line);
