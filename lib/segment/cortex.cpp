@@ -152,8 +152,7 @@ bool risesInwards(const LabelVolume& whole, const CtVolume& ct, const Vector3i& 
   const Eigen::Vector3d step =
       inwards.cwiseQuotient(whole.frame.spacing_mm) * (whole.frame.spacing_mm.minCoeff() / length);
   const Eigen::Vector3d here = at.cast<double>();
-  const float hu = ct.at(at[0], at[1], at[2]);
-  return image::sampleLinear(ct, here - step, -1000) < hu && hu < image::sampleLinear(ct, here + step, -1000);
+  return image::sampleLinear(ct, here + step, -1000) > image::sampleLinear(ct, here - step, -1000);
 }
 
 /// Soft tissue and full cortex.
