@@ -46,10 +46,10 @@ void dropShells(image::LabelVolume& mask, const image::CtVolume& ct, double& rem
 
 /// Cortical bone inside the whole-bone mask. Dense voxels connected with the surface (Buie et al., Bone 41, 505, 2007)
 /// show where cortex is; how thick it is follows from mass, as blur moves it but loses none (as in the cortical mapping
-/// of Treece et al., Med Image Anal 2010, whose cortical density is given too): a voxel within 3 voxels of others is
-/// cortical when fewer of these hold more cortex than it does than all of them hold together, in shares of full cortex
-/// (the 97th percentile of the dense, at least 1000 HU) above soft tissue outside and cancellous bone inside; from a
-/// share of 0.6 on it is cortical by itself, and from 0.5 on where it covers cortex.
+/// of Treece et al., Med Image Anal 2010): a voxel within 3 voxels of others is cortical when fewer of these hold more
+/// cortex than it does than all of them hold together, in shares of full cortex (segment/cortex_level.h) above soft
+/// tissue on the outer side and cancellous bone on the inner; from a share of 0.6 on it is cortical by itself, and from
+/// 0.5 on where it covers cortex.
 struct CortexLevels {
   double soft_hu = 40, split_hu = 500;
 };
