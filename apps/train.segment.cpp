@@ -36,7 +36,6 @@ learn::SegmentationTraining optionsOf(const cli::Context& ctx) {
   const int side = static_cast<int>(ctx.integer("patch"));
   out.plan.patch_voxels = side * side * side;
   out.plan.base = static_cast<int>(ctx.integer("base"));
-  out.plan.most_features = static_cast<int>(ctx.integer("most-features"));
   out.plan.levels = static_cast<int>(ctx.integer("levels"));
   out.plan.blocks = static_cast<int>(ctx.integer("blocks"));
   out.plan.fold = ctx.flag("fold") ? 2 : 1;
@@ -99,8 +98,7 @@ cli::Job trainSegmentJob() {
        optionalNumber("spacing-mm", "mm", {0.1, 10}, "voxel that the network sees; the cases' median unless given"),
        integer("patch", "", 64, {16, 256},
                "side in voxels of a cube as large as a patch, whose sides follow the spacing"),
-       integer("base", "", 16, {2, 128}, "features of the first level; they double a level"),
-       integer("most-features", "", 320, {2, 2048}, "of any level").advanced(),
+       integer("base", "", 16, {2, 128}, "features of the first level; they double a level, up to 320"),
        integer("levels", "", 0, {0, 8}, "levels at most; 0: as long as a map has 8 voxels a side"),
        integer("blocks", "", 1, {1, 6}, "pairs of convolutions a level").advanced(),
        choice("encoder", {"plain", "residual"}, "residual", "with or without a way around each pair of convolutions"),
@@ -109,8 +107,7 @@ cli::Job trainSegmentJob() {
        number("foreground-share", "", 0.33, {0, 1}, "share of the patches about any other label"),
        integer("validate-every", "", 200, {1, 10000000}, "steps between two validations"),
        integer("patience", "", 0, {0, 100000}, "validations without a better one that end the training; 0: none"),
-       checkpoint,
-       integer("checkpoint-every", "", 200, {1, 10000000}, "steps between two checkpoints").advanced()},
+       checkpoint, integer("checkpoint-every", "", 200, {1, 10000000}, "steps between two checkpoints").advanced()},
       run};
 }
 

@@ -134,21 +134,16 @@ void blur(std::vector<float>& hu, const Vector3i& size, double sigma) {
   }
 }
 
-/// Averages a line over voxels that are this much longer and interpolates between them, as thick slices do.
-void coarsen(std::vector<float>& hu, const Vector3i& size, int axis, double coarser, double phase) {
+/// Keeps every `coarser`-th value of a line and interpolates between them, as thick slices do.
+void coarsen(std::vector<float>& hu, const Vector3i& size, int axis, double coarser) {
   alongLines(hu, size, axis, [&](const std::vector<float>& line, int i) {
     const int last = static_cast<int>(line.size()) - 1;
-    const auto value = [&](double step) {  // the mean from one end of the long voxel to the other
-      const double from = (step - phase) * coarser, to = from + coarser;
-      double sum = 0;
-      for (int v = static_cast<int>(std::floor(from)); v < to; ++v) {
-        const double share = std::min(to, v + 1.0) - std::max(from, static_cast<double>(v));
-        sum += share * line[static_cast<std::size_t>(std::clamp(v, 0, last))];
-      }
-      return sum / coarser;
+    const double t = i / coarser, low = std::floor(t);
+    const auto value = [&](double step) {
+      return line[static_cast<std::size_t>(std::clamp(static_cast<int>(std::lround(step * coarser)), 0, last))];
     };
-    const double t = (i + 0.5) / coarser + phase - 0.5, low = std::floor(t);
-    return static_cast<float>((1 - (t - low)) * value(low) + (t - low) * value(low + 1));
+    const auto share = static_cast<float>(t - low);
+    return (1 - share) * value(low) + share * value(low + 1);
   });
 }
 
@@ -160,13 +155,8 @@ void disturb(std::vector<float>& hu, const Vector3i& size, Draw& draw, const Pat
     const auto sigma = static_cast<float>(draw.between(0, how.most_noise_hu));
     for (std::size_t v = 0; v < hu.size(); ++v) hu[v] += sigma * static_cast<float>(noise.normal(v));
   }
-  if (draw.chance(how.low_resolution)) {
-    const bool one = draw.chance(0.5);
-    const auto alone = static_cast<int>(pick(draw, 3));
-    const double coarser = draw.between(1, how.most_coarser);
-    for (int axis = 0; axis < 3; ++axis)
-      if (!one || axis == alone) coarsen(hu, size, axis, coarser, draw.between(0, 1));
-  }
+  for (int axis = 0; axis < 3; ++axis)
+    if (draw.chance(how.low_resolution / 3)) coarsen(hu, size, axis, draw.between(1, how.most_coarser));
   float gain = 1, shift = 0;
   if (draw.chance(how.contrast)) gain += static_cast<float>(draw.between(-how.most_contrast, how.most_contrast));
   if (draw.chance(how.shift)) shift = static_cast<float>(draw.between(-how.most_shift_hu, how.most_shift_hu));

@@ -13,7 +13,7 @@ struct Augmentation {
   double blur = 0.25, most_blur_voxels = 1.0;
   double contrast = 0.3, most_contrast = 0.15;  ///< share by which values about 40 HU are stretched
   double shift = 0.3, most_shift_hu = 40;
-  double low_resolution = 0.4, most_coarser = 3;  ///< half of these one axis, else all, with voxels this much longer
+  double low_resolution = 0.2, most_coarser = 2.5;  ///< an axis is sampled this much coarser
 };
 
 /// Where patches are cut: of all, this share about a defect (in cases that have one) and this share about any label.
