@@ -86,11 +86,11 @@ class Inside {
     });
     level_ = CtVolume(frame, static_cast<float>(most_hu));
     forVoxels(frame, [&](int i, int j, int k, std::size_t block) {
-      for (const auto& [means, reach, below_hu] :
-           {Look{&clear, 1, most_hu}, Look{&clear, 2, most_hu}, Look{&any, 2, most_hu}}) {
+      if (!holdsBone(whole, 2 * Vector3i(i, j, k))) return;
+      for (const auto& [means, reach] : {std::pair{&clear, 1}, {&clear, 2}, {&any, 2}}) {
         const float least = leastAbout(*means, {i, j, k}, reach);
-        if (least >= static_cast<float>(below_hu)) continue;
-        level_.voxels[block] = std::min(least, static_cast<float>(most_hu));
+        if (least >= static_cast<float>(most_hu)) continue;
+        level_.voxels[block] = least;
         break;
       }
     });
@@ -98,11 +98,14 @@ class Inside {
   double at(int i, int j, int k) const { return level_.at(i / 2, j / 2, k / 2); }
 
  private:
-  struct Look {
-    const CtVolume* means;
-    int reach;
-    double below_hu;
-  };
+  static bool holdsBone(const LabelVolume& whole, const Vector3i& low) {
+    for (int n = 0; n < 8; ++n) {
+      const Vector3i at = low + Vector3i(n % 2, n / 2 % 2, n / 4);
+      if (whole.contains(at[0], at[1], at[2]) && whole.at(at[0], at[1], at[2])) return true;
+    }
+    return false;
+  }
+
   static float leastAbout(const CtVolume& means, const Vector3i& middle, int reach) {
     float least = means.at(middle[0], middle[1], middle[2]);
     for (int n = 0, side = 2 * reach + 1; n < side * side * side; ++n) {
@@ -189,6 +192,7 @@ bool covers(const LabelVolume& whole, const LabelVolume& cortical, const CtVolum
     const Vector3i d = (side % 2 ? 1 : -1) * Vector3i::Unit(side / 2), out = at + d, in = at - d;
     if (!whole.contains(out[0], out[1], out[2]) || whole.at(out[0], out[1], out[2])) continue;
     if (!cortical.contains(in[0], in[1], in[2]) || !cortical.at(in[0], in[1], in[2])) continue;
+    if (ct.at(out[0], out[1], out[2]) > ct.at(at[0], at[1], at[2])) continue;  // metal, or another bone's cortex
     if (ct.at(at[0], at[1], at[2]) - soft_hu < share * (ct.at(in[0], in[1], in[2]) - soft_hu)) return true;
   }
   return false;
