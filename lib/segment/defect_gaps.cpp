@@ -210,6 +210,10 @@ class Tunnel {
   Vector3d placeOf(int u, int v, int k) const {
     return start_ + step_mm_ * ((u - half_) * u_ + (v - half_) * v_ + (k - before_) * axis_);
   }
+  static image::LabelVolume inverse(image::LabelVolume mask) {
+    for (auto& m : mask.voxels) m = m ? 0 : 1;
+    return mask;
+  }
 
  private:
   bool metalNear(const Vector3d& place) const {
@@ -254,13 +258,6 @@ class Tunnel {
     out.core_hu /= std::max(core, 1.0), out.ring_hu /= std::max(ring, 1.0);
   }
 
- public:
-  static image::LabelVolume inverse(image::LabelVolume mask) {
-    for (auto& m : mask.voxels) m = m ? 0 : 1;
-    return mask;
-  }
-
- private:
   /// Closes rings: marrow that lies open towards the gap is no bone by its label.
   static image::LabelVolume filled(const image::LabelVolume& bone) {
     const int n = bone.frame.size[0];
